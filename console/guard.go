@@ -1,0 +1,39 @@
+package console
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"strings"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// guard lets a caller through who has what the route asks for.
+func (s Services) guard(who permission) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		if ip := c.Context().RemoteIP(); !s.Access.PanelOpen() && !ip.IsLoopback() {
+			return refuse(c, fiber.StatusForbidden, "the panel still has its built-in password, so it answers this machine only; set PANEL_PASSWORD or PASSWORD")
+		}
+		if who == panel && !s.known(c.Get(fiber.HeaderAuthorization)) {
+			c.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="gcli2api"`)
+			return refuse(c, fiber.StatusUnauthorized, "the panel password is missing or wrong: send it as Authorization: Bearer")
+		}
+		return c.Next()
+	}
+}
+
+// known compares digests, so that the time tells nothing about the password.
+func (s Services) known(header string) bool {
+	const scheme = "bearer "
+	if len(header) <= len(scheme) || !strings.EqualFold(header[:len(scheme)], scheme) {
+		return false
+	}
+	got := sha256.Sum256([]byte(strings.TrimSpace(header[len(scheme):])))
+	want := sha256.Sum256([]byte(s.Access.PanelPassword()))
+	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
+}
+
+// refuse answers in the envelope of every non-chat route.
+func refuse(c *fiber.Ctx, status int, detail string) error {
+	return c.Status(status).JSON(fiber.Map{"detail": detail})
+}

@@ -1,0 +1,55 @@
+// Package console is what an operator sees: the panel's API.
+//
+// Every route stands in one table. Panel pages and sessions come later; until then the routes take
+// the raw panel password as Bearer.
+package console
+
+import (
+	"gcli2api/pipeline"
+	"gcli2api/store/pool"
+	"gcli2api/store/stats"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// Access is what the console asks about who may come in, at each request.
+type Access interface {
+	PanelPassword() string // never empty
+	PanelOpen() bool       // false: nobody chose a panel password, so only loopback peers are answered
+}
+
+// Services are what the console shows.
+type Services struct {
+	Access Access
+	Engine *pipeline.Engine
+	Pool   *pool.Pool
+	Stats  *stats.Stats
+}
+
+// permission says who may use a route.
+type permission uint8
+
+const panel permission = iota // holders of the panel password
+
+type route struct {
+	method, path string
+	who          permission
+	handle       fiber.Handler
+}
+
+// routes is the whole API on one screen.
+func (s Services) routes() []route {
+	return []route{
+		{"GET", "/pipeline", panel, s.pipeline},
+		{"GET", "/creds/status", panel, s.credentials},
+		{"GET", "/usage/stats", panel, s.usage},
+		{"GET", "/usage/aggregated", panel, s.usageTotals},
+	}
+}
+
+// Mount registers the console's routes.
+func (s Services) Mount(app *fiber.App) {
+	for _, r := range s.routes() {
+		app.Add(r.method, r.path, s.guard(r.who), r.handle)
+	}
+}

@@ -1,0 +1,409 @@
+// Command gcli2api is a reverse proxy that serves OpenAI and Gemini clients from a pool of Google
+// credentials. This file wires the parts together and holds no logic of its own.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"gcli2api/console"
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/config"
+	"gcli2api/pipeline/logging"
+	"gcli2api/pipeline/models"
+	"gcli2api/pipeline/outbound"
+	"gcli2api/pipeline/server"
+	"gcli2api/pipeline/simulator"
+	"gcli2api/plugins"
+	"gcli2api/stages"
+	"gcli2api/stages/upstream"
+	"gcli2api/stages/upstream/codeassist"
+	"gcli2api/stages/upstream/geminiapi"
+	"gcli2api/store/oauth"
+	"gcli2api/store/pool"
+	"gcli2api/store/stats"
+)
+
+// Exit codes, also in the README.
+const (
+	exitFailed = 1 // it could not run: port taken, folder not writable
+	exitUsage  = 2 // it was told something wrong: flags, configuration
+)
+
+const usage = `gcli2api serves OpenAI and Gemini clients from a pool of Google credentials.
+
+usage: gcli2api [command] [flags]
+
+commands:
+  serve     answer requests (the default)
+  demo      serve against a simulated Google on 127.0.0.1:7861, nothing needed
+  check     read the configuration, say what is wrong or print the list of stages
+  version   print the version
+
+flags of serve and check:
+  -config FILE   configuration; else $GCLI2API_CONFIG, else config.toml, else defaults
+flags of demo:
+  -port N        port to listen on (7861)
+
+exit codes: 0 well, 1 it could not run, 2 it was told something wrong
+`
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	command := "serve"
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		command, args = args[0], args[1:]
+	}
+	flags := flag.NewFlagSet("gcli2api "+command, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	file := flags.String("config", "", "")
+	port := flags.Int("port", 7861, "")
+	if err := flags.Parse(args); err != nil {
+		return badUsage(err)
+	}
+	if flags.NArg() > 0 {
+		return badUsage(fmt.Errorf("unexpected argument %q", flags.Arg(0)))
+	}
+	switch command {
+	case "serve":
+		return serve(config.Options{File: config.Find(*file, os.Getenv("GCLI2API_CONFIG")), Environ: os.Environ()}, nil)
+	case "demo":
+		return demo(*port)
+	case "check":
+		return check(config.Find(*file, os.Getenv("GCLI2API_CONFIG")))
+	case "version":
+		fmt.Println("gcli2api", version())
+		return 0
+	case "help":
+		return badUsage(flag.ErrHelp)
+	}
+	return badUsage(fmt.Errorf("unknown command %q", command))
+}
+
+func badUsage(err error) int {
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Print(usage)
+		return 0
+	}
+	fmt.Fprintf(os.Stderr, "gcli2api: %v\n\n%s", err, usage)
+	return exitUsage
+}
+
+// version is what the build says about itself.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "unknown (" + runtime.Version() + ")"
+	}
+	return info.Main.Version + " (" + runtime.Version() + ")"
+}
+
+// load reads the configuration against the settings of every stage there is.
+func load(o config.Options, kinds []pipeline.Kind) (*config.Snapshot, error) {
+	for _, k := range kinds {
+		o.Params = append(o.Params, k.Params...)
+		o.Stages = append(o.Stages, k.Name)
+	}
+	c, err := config.Load(o)
+	if err != nil {
+		return nil, err
+	}
+	m := models.Defaults()
+	if err := c.Section("models", &m); err != nil {
+		return nil, err
+	}
+	_, err = models.New(m)
+	return c, err
+}
+
+func check(file string) int {
+	kinds := catalogue(stages.Services{})
+	c, err := load(config.Options{File: file, Environ: os.Environ()}, kinds)
+	if err == nil {
+		err = checkList(c, kinds)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return exitUsage
+	}
+	for _, w := range append(c.Warnings(), c.Passwords().Warnings...) {
+		fmt.Fprintln(os.Stderr, "warning:", w)
+	}
+	from := c.File()
+	if from == "" {
+		from = "built-in defaults"
+	}
+	fmt.Printf("%s: ok\n\n", from)
+	does := map[string]string{}
+	for _, k := range kinds {
+		does[k.Name] = k.Does
+	}
+	for i, name := range c.Order() {
+		state := "on "
+		if !c.Enabled(name) {
+			state = "off"
+		}
+		fmt.Printf("%3d  %s  %-12s %s\n", i+1, state, name, does[name])
+	}
+	return 0
+}
+
+// checkList builds the list of stages without serving it.
+func checkList(c *config.Snapshot, kinds []pipeline.Kind) error {
+	host, _ := listenHost(c)
+	engine, err := pipeline.NewEngine(pipeline.Options{Kinds: kinds, Loopback: isLoopback(host)})
+	if err != nil {
+		return err
+	}
+	if err := engine.Check(c); err != nil {
+		return located(c, err)
+	}
+	return nil
+}
+
+// located says where in the configuration the list stands that does not work.
+func located(c *config.Snapshot, err error) error {
+	key := "pipeline.order"
+	var stage *pipeline.StageError
+	if errors.As(err, &stage) {
+		key = "stage." + stage.Stage
+	}
+	return fmt.Errorf("%s: %s: %w", orElse(c.File(), "built-in defaults"), key, err)
+}
+
+func catalogue(s stages.Services) []pipeline.Kind {
+	return append(stages.Catalogue(s), plugins.Catalogue()...)
+}
+
+// listenHost is where to listen: on loopback only while nobody chose any password.
+func listenHost(c *config.Snapshot) (host string, restricted bool) {
+	host = c.String("server.host")
+	if p := c.Passwords(); !p.APIChosen && !p.PanelChosen && !isLoopback(host) {
+		return "127.0.0.1", true
+	}
+	return host, false
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// live answers what stages and console ask at each request from the configuration in force.
+type live struct{ now atomic.Pointer[state] }
+
+type state struct {
+	*config.Snapshot
+	passwords config.Passwords
+}
+
+func (l *live) set(c *config.Snapshot) { l.now.Store(&state{c, c.Passwords()}) }
+
+func (l *live) Password() string      { return l.now.Load().passwords.API }
+func (l *live) PanelPassword() string { return l.now.Load().passwords.Panel }
+func (l *live) PanelOpen() bool       { return l.now.Load().passwords.PanelChosen }
+func (l *live) ChatOpen() bool        { return l.now.Load().passwords.APIChosen }
+func (l *live) PublicModels() bool    { return l.now.Load().Bool("server.public_models") }
+func (l *live) GeminiSSE() bool       { return l.now.Load().String("server.gemini_stream_default") == "sse" }
+func (l *live) CodeAssist() string    { return l.now.Load().String("google.code_assist_endpoint") }
+func (l *live) Gemini() string        { return l.now.Load().String("google.gemini_api_base_url") }
+func (l *live) UserAgent(model string) string {
+	return codeassist.Agent(l.now.Load().String("google.user_agent"), model)
+}
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// gateway is everything that serve opened, in the order of opening.
+type gateway struct {
+	c      *config.Snapshot
+	log    *logging.Log
+	live   *live
+	out    *outbound.Client
+	pool   *pool.Pool
+	engine *pipeline.Engine
+	server *server.Server
+	ln     net.Listener
+}
+
+// serve runs until a signal or until stop is closed. ready is called with the address when it listens.
+func serve(o config.Options, ready func(addr string)) int {
+	c, err := load(o, catalogue(stages.Services{}))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return exitUsage
+	}
+	g := &gateway{c: c, live: &live{}}
+	g.live.set(c)
+	if code, err := g.open(); err != nil {
+		fmt.Fprintln(os.Stderr, "gcli2api:", err)
+		g.close()
+		return code
+	}
+	if ready != nil {
+		ready(g.ln.Addr().String())
+	}
+	return g.run()
+}
+
+// open takes the port first: whoever has it may hold the folder as well.
+func (g *gateway) open() (int, error) {
+	host, restricted := listenHost(g.c)
+	ln, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(g.c.Int("server.port"))))
+	if err != nil {
+		return exitFailed, fmt.Errorf("cannot listen: %w", err)
+	}
+	g.ln = ln
+	if err := g.openLog(); err != nil {
+		return exitFailed, err
+	}
+	fmt.Printf("gcli2api %s listens on http://%s\n", version(), ln.Addr())
+	if restricted {
+		fmt.Println("on this machine only, because nobody has set a password yet: set PASSWORD=... to open it")
+	}
+	if err := g.openPool(); err != nil {
+		return exitFailed, err
+	}
+	return g.openPipeline(isLoopback(host))
+}
+
+func (g *gateway) openLog() error {
+	level, err := logging.ParseLevel(g.c.String("log.level"))
+	if err != nil {
+		return err
+	}
+	g.log, err = logging.New(logging.Options{Level: level, File: g.c.String("log.file"), JSON: g.c.String("log.format") == "json"})
+	if err != nil {
+		return err
+	}
+	p := g.c.Passwords()
+	for _, secret := range append([]string{p.API, p.Panel}, g.c.Strings("pool.gemini_api_keys")...) {
+		g.log.Hide(secret)
+	}
+	for _, w := range append(g.c.Warnings(), p.Warnings...) {
+		g.log.Logger().Warn(w)
+	}
+	return nil
+}
+
+func (g *gateway) openPool() error {
+	where, err := outbound.EndpointsOf(g.c).Validate()
+	if err != nil {
+		return err
+	}
+	g.out, err = outbound.New(outbound.SettingsOf(g.c))
+	if err != nil {
+		return err
+	}
+	signIn := oauth.New(oauth.Options{HTTP: g.out.HTTP, Log: g.log.Logger(), Settings: func() oauth.Settings {
+		return oauth.Settings{Endpoints: where, UserAgent: g.live.UserAgent("gemini-2.5-pro"),
+			ClientID: g.c.String("google.oauth_client_id"), ClientSecret: g.c.String("google.oauth_client_secret")}
+	}})
+	g.pool, err = pool.New(pool.Options{Dir: g.c.String("pool.credentials_dir"), OAuth: signIn, Log: g.log.Logger(),
+		Settings: pool.Settings{CallsPerRotation: g.c.Int("pool.calls_per_rotation"), APIKeys: g.c.Strings("pool.gemini_api_keys"),
+			AutoBan: g.c.Bool("pool.auto_ban"), AutoBanCodes: g.c.Ints("pool.auto_ban_error_codes")}})
+	return err
+}
+
+func (g *gateway) openPipeline(loopback bool) (code int, err error) {
+	figures := stats.New()
+	clients := upstream.Clients{Caller: func() outbound.Caller { return g.out }, Dialects: map[string]upstream.Dialect{
+		"codeassist": codeassist.New(g.live), "gemini": geminiapi.New(g.live)}}
+	kinds := catalogue(stages.Services{Access: g.live, Pool: g.pool, Clients: clients, Stats: figures})
+	g.engine, err = pipeline.NewEngine(pipeline.Options{Kinds: kinds, Loopback: loopback, Log: g.log.Logger()})
+	if err != nil {
+		return exitFailed, err
+	}
+	if err := g.engine.Apply(g.c); err != nil {
+		return exitUsage, located(g.c, err)
+	}
+	seen := console.Services{Access: g.live, Engine: g.engine, Pool: g.pool, Stats: figures}
+	g.server = server.New(server.Options{Engine: g.engine, Log: g.log.Logger(), ChatOpen: g.live.ChatOpen, GeminiSSE: g.live.GeminiSSE,
+		Mount:     seen.Mount,
+		BodyLimit: g.c.Size("server.body_limit"), BodyBudget: g.c.Size("server.body_budget"), WriteTimeout: g.c.Duration("server.write_timeout")})
+	return 0, nil
+}
+
+// run serves until a signal, then drains: exchanges may finish, the rest is cancelled.
+func (g *gateway) run() int {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	served := make(chan error, 1)
+	go func() { served <- g.server.Serve(g.ln) }()
+	code := 0
+	select {
+	case err := <-served:
+		fmt.Fprintln(os.Stderr, "gcli2api: serving failed:", err)
+		code = exitFailed
+	case s := <-signals:
+		signal.Stop(signals) // a second signal ends the process at once
+		g.log.Logger().Info("stopping", "signal", s.String(), "exchanges", g.server.Active())
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), g.c.Duration("server.drain_timeout"))
+	defer cancel()
+	if err := g.server.Shutdown(ctx); err != nil {
+		g.log.Logger().Warn("not everything could finish", "error", err)
+	}
+	g.close()
+	return code
+}
+
+// close closes what was opened, last one first.
+func (g *gateway) close() {
+	if g.engine != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := g.engine.Close(ctx); err != nil {
+			g.log.Logger().Warn("stages did not close in time", "error", err)
+		}
+	}
+	if g.pool != nil {
+		g.pool.Close()
+	}
+	if g.out != nil {
+		_ = g.out.Close()
+	}
+	if g.ln != nil {
+		_ = g.ln.Close()
+	}
+	if g.log != nil {
+		_ = g.log.Close()
+	}
+}
+
+// demo serves against a simulated Google, in a folder that is gone afterwards.
+func demo(port int) int {
+	dir, err := os.MkdirTemp("", "gcli2api-demo-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "gcli2api:", err)
+		return exitFailed
+	}
+	defer os.RemoveAll(dir)
+	google, environ, err := simulator.Playground(dir)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "gcli2api:", err)
+		return exitFailed
+	}
+	defer google.Close()
+	environ = append(environ, "HOST=127.0.0.1", "PASSWORD=pwd", "PORT="+strconv.Itoa(port))
+	return serve(config.Options{Environ: environ, Overrides: map[string]any{"log.file": ""}},
+		func(addr string) { fmt.Print(simulator.Invitation(addr)) })
+}

@@ -1,0 +1,150 @@
+package config
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+)
+
+// Server is the server's part of the settings table; the stages add theirs with Options.Params.
+func Server() []Param {
+	var all []Param
+	for _, s := range ServerSections() {
+		all = append(all, s.Params...)
+	}
+	// The owner of [models] decodes it with Section.
+	return append(all, Param{Key: "models", Type: Table, Help: "known models, aliases and fallbacks"})
+}
+
+// ServerSections are the server's settings table by table, for Reference. [models] comes without
+// settings; its owner gives them by a section of the same name.
+func ServerSections() []Section {
+	return []Section{
+		{Name: "server", Help: "Where the gateway listens, who may ask, and how much it takes.", Params: serverParams()},
+		{Name: "pipeline", Help: "The list of stages that a request walks down. Each stage has a table of its own below.", Params: pipelineParams()},
+		{Name: "models", Help: "Known models, aliases and fallbacks."},
+		{Name: "pool", Help: "Credentials: where they come from and how they take turns.", Params: poolParams()},
+		{Name: "google", Help: "Google's addresses and what the gateway says about itself there.", Params: googleParams()},
+		{Name: "outbound", Help: "Calls to the outside.", Params: outboundParams()},
+		{Name: "log", Help: "What is logged, and where.", Params: logParams()},
+	}
+}
+
+func serverParams() []Param {
+	return []Param{
+		{Key: "server.host", Flat: "host", Env: []string{"HOST"}, Type: String, Default: "0.0.0.0", Min: new(1.0), AfterRestart: true,
+			Help: "address to listen on; loopback only while nobody has set a password"},
+		{Key: "server.port", Flat: "port", Env: []string{"PORT"}, Type: Int, Default: 7861, Min: new(1.0), Max: new(65535.0), AfterRestart: true,
+			Help: "port to listen on"},
+		{Key: "server.password", Flat: "password", Env: []string{"PASSWORD"}, Type: String, Default: "", Secret: true,
+			Help: "password of chat routes and panel; overrides the two below. While none is set it is \"pwd\", from loopback only"},
+		{Key: "server.api_password", Flat: "api_password", Env: []string{"API_PASSWORD"}, Type: String, Default: "", Secret: true,
+			Help: "password of the chat routes"},
+		{Key: "server.panel_password", Flat: "panel_password", Env: []string{"PANEL_PASSWORD"}, Type: String, Default: "", Secret: true,
+			Help: "password of the panel"},
+		{Key: "server.public_models", Env: []string{"PUBLIC_MODELS"}, Type: Bool, Default: false,
+			Help: "true answers the model list without a password or key"},
+		{Key: "server.gemini_stream_default", Env: []string{"GEMINI_STREAM_DEFAULT"}, Type: String, Default: "array", OneOf: []string{"array", "sse"},
+			Help: "form of :streamGenerateContent without alt=sse: a JSON array, as Google does, or server-sent events"},
+		{Key: "server.body_limit", Env: []string{"BODY_LIMIT"}, Type: Size, Default: "100MB", Min: new(1024.0),
+			Help: "largest request body, after decompression; a larger one is 413"},
+		{Key: "server.body_budget", Env: []string{"BODY_BUDGET"}, Type: Size, Default: "512MB", Min: new(1024.0),
+			Help: "all request bodies in flight together; beyond it the answer is 503"},
+		{Key: "server.write_timeout", Type: Duration, Default: "30s", Min: new(1.0),
+			Help: "how long one event may wait for the client's socket to take it"},
+		{Key: "server.drain_timeout", Type: Duration, Default: "30s",
+			Help: "how long running requests may take to finish when the gateway stops"},
+	}
+}
+
+func pipelineParams() []Param {
+	return []Param{
+		{Key: orderKey, Type: StringList, Help: "the stages in the order of time",
+			Default: []string{"auth", "quota", "format", "model", "translate", "credential", "upstream", "retry", "shape", "usage"}},
+		{Key: "pipeline.open", Type: Bool, Default: false,
+			Help: "true lets the gateway listen beyond loopback with the stage auth switched off: everybody may ask"},
+	}
+}
+
+func poolParams() []Param {
+	return []Param{
+		{Key: "pool.credentials_dir", Flat: "credentials_dir", Env: []string{"CREDENTIALS_DIR"}, Type: Path, Default: "./creds", Min: new(1.0), AfterRestart: true,
+			Help: "folder with one JSON file a credential; files can be dropped in and removed at any time"},
+		{Key: "pool.gemini_api_keys", Env: []string{"GEMINI_API_KEY", "GEMINI_API_KEYS"}, Type: StringList, Default: []string{}, Secret: true,
+			Help: "API keys of Google AI Studio; in the environment separated by commas or line breaks"},
+		{Key: "pool.calls_per_rotation", Flat: "calls_per_rotation", Env: []string{"CALLS_PER_ROTATION"}, Type: Int, Default: 10, Min: new(1.0),
+			Help: "requests that one credential serves before the next one takes over"},
+		{Key: "pool.auto_ban", Flat: "auto_ban_enabled", Env: []string{"AUTO_BAN"}, Type: Bool, Default: true,
+			Help: "switch a credential off when Google refuses it for good"},
+		{Key: "pool.auto_ban_error_codes", Flat: "auto_ban_error_codes", Env: []string{"AUTO_BAN_ERROR_CODES"}, Type: IntList, Default: []int{403}, Min: new(400.0), Max: new(599.0),
+			Help: "HTTP status codes that count as such a refusal; a 400 is the client's fault and never does"},
+	}
+}
+
+func googleParams() []Param {
+	address := func(name, env, flat, value, help string) Param {
+		return Param{Key: "google." + name, Flat: flat, Env: []string{env}, Type: URL, Default: value, Help: help}
+	}
+	return []Param{
+		address("oauth_proxy_url", "OAUTH_PROXY_URL", "oauth_proxy_url", "https://oauth2.googleapis.com", "tokens: code exchange and refresh"),
+		address("oauth_auth_url", "OAUTH_AUTH_URL", "", "https://accounts.google.com/o/oauth2/v2/auth", "the sign-in page"),
+		address("googleapis_proxy_url", "GOOGLEAPIS_PROXY_URL", "googleapis_proxy_url", "https://www.googleapis.com", "e-mail of an account"),
+		address("resource_manager_api_url", "RESOURCE_MANAGER_API_URL", "resource_manager_api_url", "https://cloudresourcemanager.googleapis.com", "projects of an account"),
+		address("service_usage_api_url", "SERVICE_USAGE_API_URL", "service_usage_api_url", "https://serviceusage.googleapis.com", "switches the needed APIs of a project on"),
+		address("metadata_service_url", "METADATA_SERVICE_URL", "metadata_service_url", "http://metadata.google.internal", "project of the machine, inside Google's cloud"),
+		address("code_assist_endpoint", "CODE_ASSIST_ENDPOINT", "code_assist_endpoint", "https://cloudcode-pa.googleapis.com", "Code Assist: calls with Gemini CLI credentials"),
+		address("gemini_api_base_url", "GEMINI_API_BASE_URL", "", "https://generativelanguage.googleapis.com", "Gemini API: calls with API keys"),
+		address("vertex_base_url", "VERTEX_BASE_URL", "", "https://aiplatform.googleapis.com", "Vertex AI"),
+		{Key: "google.oauth_client_id", Env: []string{"GCLI_OAUTH_CLIENT_ID", "GOOGLE_OAUTH_CLIENT_ID"}, Type: String, Min: new(1.0),
+			Default: "681255809395-oo8ft2oprdrnp9e3aqf6av3hmdib135j.apps.googleusercontent.com",
+			Help:    "OAuth client for sign-in, and for credential files that name none; the default is Gemini CLI's public one"},
+		{Key: "google.oauth_client_secret", Env: []string{"GCLI_OAUTH_CLIENT_SECRET", "GOOGLE_OAUTH_CLIENT_SECRET"}, Type: String, Default: "", Secret: true,
+			Help: "secret of that client; none is built in"},
+		{Key: "google.user_agent", Env: []string{"GCLI_USER_AGENT"}, Type: String, Min: new(1.0),
+			Default: "GeminiCLI/0.56.0/{model} ({platform}; {arch}; terminal)", Check: checkUserAgent,
+			Help: "User-Agent of Code Assist calls; {model}, {platform} and {arch} are filled in"},
+	}
+}
+
+func outboundParams() []Param {
+	return []Param{
+		{Key: "outbound.proxy", Flat: "proxy", Env: []string{"PROXY"}, Type: URL, Default: "", OneOf: []string{"http", "https", "socks5", "socks5h"},
+			Help: "proxy for every call to the outside"},
+		{Key: "outbound.connect_timeout", Env: []string{"UPSTREAM_CONNECT_TIMEOUT"}, Type: Duration, Default: "10s", Min: new(0.1), Max: new(300.0),
+			Help: "time to connect, TLS included"},
+		{Key: "outbound.first_byte_timeout", Env: []string{"UPSTREAM_FIRST_BYTE_TIMEOUT"}, Type: Duration, Default: "300s",
+			Help: "how long Google may think before it says anything; 0 is no limit"},
+		{Key: "outbound.idle_timeout", Env: []string{"UPSTREAM_IDLE_TIMEOUT"}, Type: Duration, Default: "120s",
+			Help: "how long an answer may fall silent in the middle; 0 is no limit"},
+		{Key: "outbound.total_timeout", Env: []string{"UPSTREAM_TOTAL_TIMEOUT"}, Type: Duration, Default: "0s",
+			Help: "how long one call may take in all; 0 is no limit"},
+		{Key: "outbound.max_conns_per_host", Type: Int, Default: 10000, Min: new(1.0), Max: new(1e6),
+			Help: "connections to one of Google's hosts at a time; a running stream holds one"},
+	}
+}
+
+func logParams() []Param {
+	return []Param{
+		{Key: "log.level", Flat: "log_level", Env: []string{"LOG_LEVEL"}, Type: String, Default: "info",
+			OneOf: []string{"debug", "info", "warning", "error", "critical"}, Help: "least important lines that are logged"},
+		{Key: "log.file", Flat: "log_file", Env: []string{"LOG_FILE"}, Type: Path, Default: "gcli2api.log", AfterRestart: true,
+			Help: "file that gets every line as well; empty for none"},
+		{Key: "log.format", Env: []string{"LOG_FORMAT"}, Type: String, Default: "text", OneOf: []string{"text", "json"}, AfterRestart: true,
+			Help: "form of a line"},
+	}
+}
+
+// checkUserAgent keeps a template from breaking the header or carrying a name that is never
+// filled in.
+func checkUserAgent(value any) error {
+	template := value.(string)
+	if strings.ContainsFunc(template, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return errors.New("must be printable ASCII, as a header is")
+	}
+	for _, name := range regexp.MustCompile(`\{[^}]*\}?`).FindAllString(template, -1) {
+		if name != "{model}" && name != "{platform}" && name != "{arch}" {
+			return errors.New("must use no other places than {model}, {platform} and {arch}")
+		}
+	}
+	return nil
+}

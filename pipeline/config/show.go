@@ -1,0 +1,147 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// Hidden stands for a secret that is set, wherever values are shown.
+const Hidden = "********"
+
+// Entry is one setting for people: the panel's form, the lines of check.
+type Entry struct {
+	Param
+	Value    string // as it would be written in TOML; a secret that is set is Hidden
+	Origin   Origin
+	IsLocked bool
+}
+
+// Entries lists every setting with its value and origin, secrets hidden.
+func (s *Snapshot) Entries() []Entry {
+	out := make([]Entry, 0, len(s.table.params))
+	for _, p := range s.table.params {
+		e := Entry{Param: p, Value: show(p, s.values[p.Key]), Origin: s.origins[p.Key], IsLocked: s.IsLocked(p.Key)}
+		if p.Secret {
+			e.Default = nil
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// Dump prints every setting with its origin, one a line, secrets hidden.
+func (s *Snapshot) Dump() string {
+	var b strings.Builder
+	for _, e := range s.Entries() {
+		if e.Origin.Source != "" {
+			fmt.Fprintf(&b, "%s = %s  # %s\n", e.Key, e.Value, e.Origin)
+		}
+	}
+	return b.String()
+}
+
+// Format keeps fmt from printing secrets, with any verb. The receiver is a value because a copied
+// Snapshot must be as silent as the pointer.
+func (s Snapshot) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "config.Snapshot(%d settings)", len(s.values))
+}
+
+// LogValue gives a log line the file and how much is set, never a value.
+func (s Snapshot) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("file", s.file), slog.Int("settings", len(s.values)), slog.Int("locked", len(s.Locked())))
+}
+
+// MarshalText keeps encoders from descending into a Snapshot.
+func (s Snapshot) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%v", s), nil }
+
+func show(p Param, value any) string {
+	if p.Secret {
+		if value == nil || sum(value) == sum("") || isEmptyList(value) {
+			return literal(p, nil)
+		}
+		return quoteTOML(Hidden)
+	}
+	if p.Type == URL {
+		if address, ok := value.(string); ok {
+			value = withoutUser(address)
+		}
+	}
+	return literal(p, value)
+}
+
+func isEmptyList(value any) bool {
+	list, ok := value.([]string)
+	return ok && len(list) == 0
+}
+
+// literal writes a value as TOML; nil gives the empty value of the type.
+func literal(p Param, value any) string {
+	switch v := value.(type) {
+	case nil:
+		return emptyLiteral(p.Type)
+	case string:
+		return quoteTOML(v)
+	case time.Duration:
+		return quoteTOML(formatDuration(v))
+	case int64:
+		if p.Type == Size {
+			return quoteTOML(formatSize(v))
+		}
+	case float64:
+		if text := plainNumber(v); strings.Contains(text, ".") {
+			return text
+		}
+		return plainNumber(v) + ".0"
+	case []string:
+		return listLiteral(v, quoteTOML)
+	case []int:
+		return listLiteral(v, func(n int) string { return fmt.Sprint(n) })
+	case map[string]any:
+		return fmt.Sprintf("{ ... } # %d entries", len(v))
+	}
+	return fmt.Sprint(value)
+}
+
+func emptyLiteral(t Type) string {
+	switch t {
+	case Int, Float, Size, Duration:
+		return "0"
+	case Bool:
+		return "false"
+	case StringList, IntList:
+		return "[]"
+	case Table:
+		return "{}"
+	}
+	return `""`
+}
+
+func listLiteral[T any](list []T, one func(T) string) string {
+	words := make([]string, len(list))
+	for i, v := range list {
+		words[i] = one(v)
+	}
+	return "[" + strings.Join(words, ", ") + "]"
+}
+
+func quoteTOML(s string) string {
+	var b strings.Builder
+	b.WriteByte('"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r < ' ' || r == 0x7f:
+			fmt.Fprintf(&b, `\u%04X`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
+}

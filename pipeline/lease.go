@@ -1,0 +1,75 @@
+package pipeline
+
+import (
+	"time"
+
+	"gcli2api/pipeline/apierror"
+)
+
+// Lease is a credential in use by one exchange, handed out by the pool.
+type Lease interface {
+	ID() string      // stable name of the credential
+	Kind() string    // "codeassist", "gemini" or "vertex": chooses the upstream client
+	Token() string   // access token or API key
+	Project() string // "" for API keys
+	// Report tells the pool how the call ended, at once, also from inside a stream; nil is success.
+	Report(f *apierror.Error) Advice
+	// Release gives the credential back; the second call does nothing.
+	Release()
+}
+
+// Again says whether another call is worth it.
+type Again uint8
+
+// What a lease advises after a call.
+const (
+	No    Again = iota // pass the answer on
+	Same               // the same credential, after Wait
+	Other              // one not yet tried in this exchange is free now: no pause, nothing spent
+	Later              // all were tried: come back to one of them after Wait
+)
+
+// Advice is what the pool makes of a failed call.
+type Advice struct {
+	Again Again
+	Wait  time.Duration
+}
+
+// Try opens the record of one call to Google with the lease in use.
+func (x *Exchange) Try() {
+	x.advice = Advice{}
+	x.Attempts = append(x.Attempts, Attempt{
+		Credential: x.Lease.ID(), Kind: x.Lease.Kind(), Model: x.Model.Base, Start: time.Now(),
+	})
+}
+
+// Report closes the record of the running call and tells the lease; f nil is success. Advice has
+// the answer afterwards. Only the first report of a call counts.
+func (x *Exchange) Report(f *apierror.Error) {
+	if len(x.Attempts) == 0 {
+		return
+	}
+	a := &x.Attempts[len(x.Attempts)-1]
+	if a.Done {
+		return
+	}
+	a.Done, a.Took, a.Status = true, time.Since(a.Start), 200
+	if f != nil {
+		a.Code, a.Status = f.Code, 0
+		if f.Said != nil {
+			a.Status = f.Said.HTTP
+		}
+	}
+	if x.Lease != nil {
+		x.advice = x.Lease.Report(f)
+	}
+}
+
+// Advice is what the lease said of the last call.
+func (x *Exchange) Advice() Advice { return x.advice }
+
+// Returns counts the goes at a credential already tried.
+func (x *Exchange) Returns() int { return x.returns }
+
+// Return counts one more go at a credential already tried.
+func (x *Exchange) Return() { x.returns++ }

@@ -1,0 +1,107 @@
+package pipeline
+
+import (
+	"fmt"
+	"math/bits"
+	"runtime/debug"
+
+	"gcli2api/pipeline/apierror"
+)
+
+// maxTurns bounds rewinds and segments of one exchange, whatever the stages decide.
+const maxTurns = 64
+
+// walk runs the list from stage i through the last one of the stretch [from, through]. It comes
+// back after a panic in a stage, which has become the reply by then.
+func (p *snapshot) walk(x *Exchange, i, from, through int) {
+	outer := x.running
+	x.running = true
+	for i <= through {
+		i = p.stretch(x, i, from, through)
+	}
+	x.running = outer
+}
+
+// stretch is the whole loop. It returns early only when a stage panicked.
+func (p *snapshot) stretch(x *Exchange, i, from, through int) (at int) {
+	defer func() {
+		if r := recover(); r != nil {
+			at = p.panicked(x, r)
+		}
+	}()
+	verb := uint8(1) << x.In.Route.Verb
+	for i <= through {
+		s := &p.stages[i]
+		if s.verbs&verb == 0 {
+			i++
+			continue
+		}
+		x.at, x.ran = i, x.ran|1<<i
+		v := s.process(x)
+		switch v.act {
+		case next:
+			i++
+		case respond:
+			i = max(i, p.turn) + 1
+		case rewind:
+			i = p.back(x, v.to, from, i)
+		case past:
+			i = v.i + 1
+		}
+	}
+	return i
+}
+
+// back is where a rewind goes on; too many of them end the exchange instead.
+func (p *snapshot) back(x *Exchange, to string, from, i int) int {
+	x.turns++
+	if x.turns > maxTurns {
+		x.Fail(apierror.Newf(apierror.Internal, "the request went back %d times without an answer", maxTurns))
+		return max(i, p.turn) + 1
+	}
+	x.Reply.drop()
+	return max(from, p.index[to])
+}
+
+// panicked turns a panic of the stage at x.at into the reply and says where to go on.
+func (p *snapshot) panicked(x *Exchange, r any) int {
+	s := &p.stages[x.at]
+	p.engine.report(s.name, "stage panicked", fmt.Errorf("%v", r))
+	p.log.Error("stage panicked", "stage", s.name, "id", x.In.ID, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+	x.Fail(apierror.New(apierror.Internal, "the gateway failed to handle this request"))
+	return max(x.at, p.turn) + 1
+}
+
+// begin calls the Beginners that ran, once, before the first byte of an answer.
+func (p *snapshot) begin(x *Exchange) *apierror.Error {
+	if x.began {
+		return nil
+	}
+	x.began = true
+	for ran := x.ran & p.beginners; ran != 0; ran &= ran - 1 {
+		i := bits.TrailingZeros64(ran)
+		if f := p.stages[i].held.stage.(Beginner).Begin(x); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// end calls the Enders that ran, last one first. A panic in one does not keep the others from it.
+func (p *snapshot) end(x *Exchange) {
+	for ran := x.ran & p.enders; ran != 0; {
+		i := 63 - bits.LeadingZeros64(ran)
+		ran &^= 1 << i
+		p.endOne(x, i)
+	}
+}
+
+func (p *snapshot) endOne(x *Exchange, i int) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.engine.report(p.stages[i].name, "end panicked", fmt.Errorf("%v", r))
+			p.log.Error("end of stage panicked", "stage", p.stages[i].name, "id", x.In.ID, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+	}()
+	p.stages[i].held.stage.(Ender).End(x)
+}

@@ -1,0 +1,107 @@
+package models
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Line is the size class of a model: prices, thinking budgets and quotas go by it.
+type Line uint8
+
+// The lines.
+const (
+	OtherLine Line = iota // not a Gemini chat model, or one we cannot place
+	Pro
+	Flash
+	FlashLite
+	Image
+)
+
+// Family is what a name tells about a model, known or not.
+type Family struct {
+	Line  Line
+	Major int // generation: 2 of "gemini-2.5-pro"; 0 when the name has none ("gemini-flash-latest")
+	Minor int // 5 of "gemini-2.5-pro"
+}
+
+// FamilyOf reads the family off a base name.
+func FamilyOf(base string) Family {
+	rest, ok := strings.CutPrefix(base, "gemini-")
+	if !ok {
+		return Family{}
+	}
+	var f Family
+	word, _, _ := strings.Cut(rest, "-")
+	if major, minor, ok := generation(word); ok {
+		f.Major, f.Minor = major, minor
+	}
+	f.Line = line(rest)
+	return f
+}
+
+func generation(word string) (major, minor int, ok bool) {
+	a, b, dotted := strings.Cut(word, ".")
+	major, err := strconv.Atoi(a)
+	if err != nil || major < 0 {
+		return 0, 0, false
+	}
+	if !dotted {
+		return major, 0, true
+	}
+	minor, err = strconv.Atoi(b)
+	return major, minor, err == nil && minor >= 0
+}
+
+// line goes by whole words: "-promo" is not a pro. What speaks, listens or embeds is none of ours.
+func line(rest string) (l Line) {
+	for rest != "" {
+		var word string
+		word, rest, _ = strings.Cut(rest, "-")
+		switch word {
+		case "image":
+			return Image
+		case "tts", "embedding", "live", "audio", "native", "robotics":
+			return OtherLine
+		case "pro":
+			l = Pro
+		case "flash":
+			l = Flash
+		case "lite":
+			if l == Flash {
+				l = FlashLite
+			}
+		}
+	}
+	return l
+}
+
+// HasVariants tells whether the listing shows the model with features. Image models have none:
+// their features would cost money and give nothing.
+func (f Family) HasVariants() bool { return f.Line == Pro || f.Line == Flash || f.Line == FlashLite }
+
+// Thinks tells whether the model takes a thinkingConfig at all; the ones before 2.5 answer 400.
+func (f Family) Thinks() bool {
+	return f.HasVariants() && (f.Major == 0 || f.Major > 2 || f.Major == 2 && f.Minor >= 5)
+}
+
+// ByLevel tells that thinking is set by a level and no longer by a budget.
+func (f Family) ByLevel() bool { return f.Thinks() && f.Major != 2 }
+
+// Offers tells whether a thinking suffix means something of its own for this family, and so
+// belongs into a complete listing. Every suffix is accepted, offered or not.
+func (f Family) Offers(t Thinking) bool {
+	if !f.Thinks() {
+		return false
+	}
+	switch t {
+	case Off, Full, Low, High:
+		return true
+	case Max:
+		return !f.ByLevel() // the same as high there
+	case Medium:
+		return f.Line != Pro || f.Major != 3 || f.Minor > 0 // 3-pro knows low and high only
+	case Minimal:
+		return f.Line != Pro || !f.ByLevel()
+	}
+	return false // On is the default of every thinking model
+}

@@ -1,0 +1,166 @@
+// Package models knows the names of models: the grammar that clients write, the table of known
+// ones with their limits, aliases, and what the listing shows.
+//
+// A name that is not in the table is not an error: it goes up unchanged but for its features, and
+// Google answers for it. The table protects names from the grammar, fills the listing and gives
+// limits; it never decides who may be called.
+package models
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// The limits of a known model that names none of its own.
+const (
+	DefaultInput  = 1_048_576
+	DefaultOutput = 65_536
+)
+
+// The values of Settings.Listing.
+const (
+	ListBase     = "base"          // the bases alone
+	ListFeatures = "base+features" // each base, and each base with each single feature
+	ListAll      = "all"           // every sensible combination
+)
+
+// Settings is the [models] table.
+type Settings struct {
+	Known   []string          `koanf:"known"`   // what is listed, in this order, without "models/"
+	Limits  map[string]Limits `koanf:"limits"`  // for known names that differ from the defaults
+	Alias   map[string]string `koanf:"alias"`   // name asked for -> name called, which may carry features
+	Listing string            `koanf:"listing"` // ListBase, ListFeatures or ListAll
+}
+
+// Limits is what the listing says of one known model. Zero means the default.
+type Limits struct {
+	Display string `koanf:"display"` // name for people
+	Input   int    `koanf:"input"`   // tokens
+	Output  int    `koanf:"output"`  // tokens
+}
+
+// Defaults is the table when the configuration says nothing: the names that the product we
+// replace documented and the ones its last version served.
+func Defaults() Settings {
+	return Settings{
+		Known: []string{
+			"gemini-2.5-pro", "gemini-2.5-pro-preview-06-05", "gemini-2.5-pro-preview-05-06",
+			"gemini-2.5-flash", "gemini-2.5-flash-image",
+			"gemini-3-flash-preview", "gemini-3.1-pro-preview", "gemini-3.1-flash-lite", "gemini-3.5-flash",
+		},
+		Limits:  map[string]Limits{},
+		Alias:   map[string]string{},
+		Listing: ListFeatures,
+	}
+}
+
+// Catalogue is a checked [models] table. It never changes after New and may be shared.
+type Catalogue struct {
+	bases   []Entry
+	index   map[string]int   // base -> place in bases
+	alias   map[string]Model // alias -> its target, parsed
+	listing string
+}
+
+// New checks the table. An error names the key and what would be right.
+func New(s Settings) (*Catalogue, error) {
+	c := &Catalogue{index: map[string]int{}, alias: map[string]Model{}, listing: s.Listing}
+	switch s.Listing {
+	case "":
+		c.listing = ListFeatures
+	case ListBase, ListFeatures, ListAll:
+	default:
+		return nil, fmt.Errorf("models.listing: %q is none of %q, %q, %q", s.Listing, ListAll, ListBase, ListFeatures)
+	}
+	for i, name := range s.Known {
+		if err := c.add(name); err != nil {
+			return nil, fmt.Errorf("models.known[%d]: %w", i, err)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Limits)) {
+		if err := c.limit(name, s.Limits[name]); err != nil {
+			return nil, fmt.Errorf("models.limits.%q: %w", name, err)
+		}
+	}
+	if err := c.link(s.Alias); err != nil {
+		return nil, fmt.Errorf("models.alias: %w", err)
+	}
+	return c, nil
+}
+
+func (c *Catalogue) add(name string) error {
+	if err := plain(name); err != nil {
+		return fmt.Errorf("%q %w", name, err)
+	}
+	if _, twice := c.index[name]; twice {
+		return fmt.Errorf("%q is there twice", name)
+	}
+	c.index[name] = len(c.bases)
+	c.bases = append(c.bases, Entry{
+		Name: name, Base: name, Input: DefaultInput, Output: DefaultOutput, Family: FamilyOf(name),
+	})
+	return nil
+}
+
+func (c *Catalogue) limit(name string, l Limits) error {
+	i, known := c.index[name]
+	if !known {
+		return errors.New("is not in models.known")
+	}
+	if l.Input < 0 || l.Output < 0 {
+		return errors.New("input and output are numbers of tokens, 0 means the default")
+	}
+	e := &c.bases[i]
+	e.Display = l.Display
+	if l.Input > 0 {
+		e.Input = l.Input
+	}
+	if l.Output > 0 {
+		e.Output = l.Output
+	}
+	return nil
+}
+
+// link resolves the aliases. A target that is an alias itself is refused: one step is what a
+// person can follow, and chains could turn in a circle.
+func (c *Catalogue) link(alias map[string]string) error {
+	for from := range alias {
+		c.alias[from] = Model{} // all names first: parse stops at them
+	}
+	for _, from := range slices.Sorted(maps.Keys(alias)) {
+		if err := plain(from); err != nil {
+			return fmt.Errorf("name %q %w", from, err)
+		}
+		m := c.parse(strings.TrimSpace(alias[from]))
+		if m.Base == "" {
+			return fmt.Errorf("%q leads to no name", from)
+		}
+		if _, chain := alias[m.Base]; chain {
+			return fmt.Errorf("%q leads to %q, which is an alias itself: name its target", from, m.Base)
+		}
+		if err := m.Check(); err != nil {
+			return fmt.Errorf("%q: %s", from, err.Message)
+		}
+		c.alias[from] = m
+	}
+	return nil
+}
+
+// plain tells what keeps s from being the name of a model in the table.
+func plain(s string) error {
+	switch {
+	case s == "":
+		return errors.New("is empty")
+	case strings.HasPrefix(s, "models/"):
+		return errors.New(`is written without "models/"`)
+	case strings.Contains(s, "*"):
+		return errors.New(`has a "*" in it: names are matched as they are, not as patterns`)
+	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
+		return errors.New("has a space or a control character in it")
+	}
+	return nil
+}

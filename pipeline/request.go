@@ -1,0 +1,157 @@
+package pipeline
+
+import (
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
+)
+
+// Verb is what a route asks for.
+type Verb uint8
+
+// The verbs of chat-side routes.
+const (
+	Generate Verb = iota
+	Streaming
+	Count
+	Embed
+	List
+	Get
+	verbs
+)
+
+// String names the verb as logs do.
+func (v Verb) String() string {
+	return [...]string{"generate", "stream", "count", "embed", "list", "get", "?"}[min(v, verbs)]
+}
+
+// Route is what the path says before anything else is known.
+type Route struct {
+	Format wire.Format
+	Verb   Verb
+	Array  bool // a Gemini stream as one JSON array instead of SSE
+}
+
+// Client gives lookups into the client's request. Strings and bytes stay valid until End.
+type Client interface {
+	Header(name string) string
+	Query(name string) string
+	// Body reads the whole body on first use, against the limit and the shared budget.
+	Body() ([]byte, *apierror.Error)
+}
+
+// Request is what came in.
+type Request struct {
+	ID     string // exchange id, also in X-Request-Id
+	Method string
+	Path   string
+	Route  Route
+	Model  string // model named by the path, decoded; "" on OpenAI routes
+	Peer   string // address of the client
+	Client Client
+}
+
+// Header looks a request header up; "" when there is no client (tests) or no such header.
+func (r *Request) Header(name string) string {
+	if r.Client == nil {
+		return ""
+	}
+	return r.Client.Header(name)
+}
+
+// Query looks a query parameter up, decoded.
+func (r *Request) Query(name string) string {
+	if r.Client == nil {
+		return ""
+	}
+	return r.Client.Query(name)
+}
+
+// Body reads the body once; later calls give the same bytes.
+func (r *Request) Body() ([]byte, *apierror.Error) {
+	if r.Client == nil {
+		return nil, apierror.New(apierror.BadRequest, "the request has no body")
+	}
+	return r.Client.Body()
+}
+
+// Fixed is a Client whose request is already in memory: for tests and for calls made by the gateway itself.
+type Fixed struct {
+	Headers map[string]string
+	Queries map[string]string
+	Data    []byte
+}
+
+// Header looks up a header by its exact name.
+func (f Fixed) Header(name string) string { return f.Headers[name] }
+
+// Query looks up a query parameter.
+func (f Fixed) Query(name string) string { return f.Queries[name] }
+
+// Body gives the data.
+func (f Fixed) Body() ([]byte, *apierror.Error) { return f.Data, nil }
+
+// Members are the top-level members of the body, checked and scanned once for all stages.
+func (x *Exchange) Members() ([]wire.Member, *apierror.Error) {
+	if x.scanned {
+		return x.members, x.scanErr
+	}
+	x.scanned = true
+	body, fail := x.In.Body()
+	if fail == nil {
+		x.members, fail = scan(body)
+	}
+	x.scanErr = fail
+	return x.members, fail
+}
+
+func scan(body []byte) ([]wire.Member, *apierror.Error) {
+	if len(body) == 0 {
+		return nil, apierror.New(apierror.BadRequest, "the request body is empty; a JSON object was expected")
+	}
+	m, err := wire.Scan(body, make([]wire.Member, 0, 16))
+	if err != nil {
+		return nil, apierror.Newf(apierror.BadRequest, "the request body is not valid JSON: %v", err)
+	}
+	return m, nil
+}
+
+// Member finds one top-level member of the body; nil when it is absent or the body is unreadable.
+func (x *Exchange) Member(name string) []byte {
+	members, fail := x.Members()
+	if fail != nil {
+		return nil
+	}
+	for i := range members {
+		if string(members[i].Key) == name {
+			return members[i].Value
+		}
+	}
+	return nil
+}
+
+// AskedModel is the model name as the client gave it: by the path on a Gemini route, by the body on
+// an OpenAI route. A body that names it twice, or not at all, is refused.
+func (x *Exchange) AskedModel() (string, *apierror.Error) {
+	if x.In.Route.Format == wire.Gemini {
+		return x.In.Model, nil
+	}
+	members, fail := x.Members()
+	if fail != nil {
+		return "", fail
+	}
+	var found []byte
+	for i := range members {
+		if string(members[i].Key) != "model" {
+			continue
+		}
+		if found != nil || members[i].Escaped {
+			return "", apierror.New(apierror.BadRequest, `"model" is given twice, or with an escaped name`).Naming("model")
+		}
+		found = members[i].Value
+	}
+	name, ok := wire.Text(found)
+	if !ok || name == "" {
+		return "", apierror.New(apierror.BadRequest, `"model" is missing: name the model as a string`).Naming("model")
+	}
+	return name, nil
+}

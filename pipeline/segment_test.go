@@ -1,0 +1,149 @@
+package pipeline_test
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/wire"
+)
+
+// lines is a stream of one event a word.
+type lines struct {
+	words  []string
+	closed *int
+	shut   bool
+}
+
+func (l *lines) Next() (wire.Event, error) {
+	if len(l.words) == 0 {
+		return wire.Event{}, io.EOF
+	}
+	w := l.words[0]
+	l.words = l.words[1:]
+	return wire.Event{Data: []byte(w)}, nil
+}
+
+func (l *lines) Close() error {
+	if !l.shut {
+		l.shut = true
+		*l.closed++
+	}
+	return nil
+}
+
+// prolong runs its segment again in the middle of a stream, as often as it is told to.
+type prolong struct {
+	x     *pipeline.Exchange
+	seg   pipeline.Segment
+	inner wire.Stream
+	left  int
+}
+
+func (p *prolong) Next() (wire.Event, error) {
+	for {
+		ev, err := p.inner.Next()
+		if err != io.EOF || p.left == 0 {
+			return ev, err
+		}
+		p.left--
+		_ = p.inner.Close()
+		r := p.seg.Run(p.x)
+		if r.Err != nil {
+			return wire.Event{}, r.Err
+		}
+		p.inner = r.Stream
+	}
+}
+
+func (p *prolong) Close() error { return p.inner.Close() }
+
+// upper is a wrapper further down the list.
+type upper struct{ wire.Stream }
+
+func (u upper) Next() (wire.Event, error) {
+	ev, err := u.Stream.Next()
+	ev.Data = []byte(strings.ToUpper(string(ev.Data)))
+	return ev, err
+}
+
+func TestNestedSegmentsInProcessAndInNext(t *testing.T) {
+	var opened, closed, rewinds int
+	prolongs := func(name, from string, times int) pipeline.Kind {
+		return kind(name, nil, builds(func(b *pipeline.Build) (pipeline.Stage, error) {
+			return &script{process: func(x *pipeline.Exchange) pipeline.Verdict {
+				seg := x.Rest("retry")
+				r := seg.Run(x)
+				x.Reply.Stream = &prolong{x: x, seg: seg, inner: r.Stream, left: times}
+				return seg.Instead()
+			}}, b.Reruns(from, "retry")
+		}))
+	}
+	kinds := []pipeline.Kind{
+		kind("who", &script{}, gives(pipeline.HasCaller)),
+		prolongs("outer", "inner", 1), prolongs("inner", "call", 2),
+		kind("call", &script{process: func(x *pipeline.Exchange) pipeline.Verdict {
+			opened++
+			x.Reply.Stream = &lines{words: []string{fmt.Sprintf("w%d", opened)}, closed: &closed}
+			return pipeline.Next
+		}}, gives(pipeline.HasReply)),
+		kind("retry", nil, needs(pipeline.HasReply), builds(func(b *pipeline.Build) (pipeline.Stage, error) {
+			return &script{process: func(x *pipeline.Exchange) pipeline.Verdict {
+				if opened%2 == 1 { // every first answer is thrown away
+					rewinds++
+					return pipeline.Rewind("call")
+				}
+				return pipeline.Next
+			}}, b.GoesBackTo("call")
+		})),
+		kind("form", &script{process: func(x *pipeline.Exchange) pipeline.Verdict {
+			x.Reply.Stream = upper{x.Reply.Stream}
+			return pipeline.Next
+		}}, gives(pipeline.HasEncoder), needs(pipeline.HasReply)),
+	}
+	e := engine(t, kinds, order("who", "outer", "inner", "call", "retry", "form"))
+	x := exchange()
+	r := e.Run(x)
+	var got []string
+	for {
+		ev, err := r.Stream.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, string(ev.Data))
+	}
+	e.End(x, pipeline.Outcome{})
+	// inner: 1 answer and 2 more; outer: that twice. Each answer cost two calls.
+	if want := "W2 W4 W6 W8 W10 W12"; strings.Join(got, " ") != want {
+		t.Errorf("events %v, want %s", got, want)
+	}
+	if opened != 12 || closed != opened || rewinds != 6 {
+		t.Errorf("%d streams opened, %d closed, %d rewinds; want 12, 12 and 6", opened, closed, rewinds)
+	}
+}
+
+func TestSegmentErrorIsTheCallersBusiness(t *testing.T) {
+	calls := 0
+	kinds := frame(func(x *pipeline.Exchange) pipeline.Verdict {
+		calls++
+		return answer(x)
+	})
+	kinds = append(kinds, kind("twice", nil, builds(func(b *pipeline.Build) (pipeline.Stage, error) {
+		return &script{process: func(x *pipeline.Exchange) pipeline.Verdict {
+			seg := x.Segment("call", "call")
+			seg.Run(x)
+			if r := seg.Run(x); r.Body == nil || x.Reply.Body == nil {
+				t.Error("the reply of a segment run in Process stands in x.Reply")
+			}
+			return seg.Instead()
+		}}, b.Reruns("call", "call")
+	})))
+	if r := run(engine(t, kinds, order("who", "twice", "call", "form")), exchange()); r.Body == nil || calls != 2 {
+		t.Errorf("reply %+v after %d calls, want a body after 2", r, calls)
+	}
+}

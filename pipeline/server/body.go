@@ -1,0 +1,200 @@
+package server
+
+import (
+	"compress/gzip"
+	"compress/zlib"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
+)
+
+// bodies bounds the request bodies that are held at the same time.
+type bodies struct {
+	limit    int64         // of one body, decoded
+	budget   int64         // of all bodies in flight
+	patience time.Duration // silence allowed while a body arrives
+	inUse    atomic.Int64
+}
+
+// take reserves n bytes of the shared budget.
+func (b *bodies) take(n int64) *apierror.Error {
+	if b.inUse.Add(n) > b.budget {
+		b.inUse.Add(-n)
+		return apierror.New(apierror.Overloaded, "the gateway holds too many request bodies at the moment; try again").After(time.Second)
+	}
+	return nil
+}
+
+func (b *bodies) give(n int64) { b.inUse.Add(-n) }
+
+// body is one request body, read on first use and nowhere else: fiber's own accessor gunzips without limit.
+type body struct {
+	shared *bodies
+	src    io.Reader
+	length int // Content-Length, -1 when chunked
+	coding string
+	conn   net.Conn
+
+	done  bool
+	buf   *wire.Buffer
+	taken int64
+	err   *apierror.Error
+}
+
+// read gives the decoded body.
+func (b *body) read() ([]byte, *apierror.Error) {
+	if !b.done {
+		b.done = true
+		b.err = b.fill()
+		if b.conn != nil {
+			_ = b.conn.SetReadDeadline(time.Time{})
+		}
+	}
+	if b.err != nil {
+		return nil, b.err
+	}
+	if b.buf == nil {
+		return nil, nil
+	}
+	return b.buf.B, nil
+}
+
+func (b *body) tooLarge() *apierror.Error {
+	return apierror.Newf(apierror.TooLarge, "the request body is larger than the limit of %d bytes", b.shared.limit)
+}
+
+func (b *body) fill() *apierror.Error {
+	if b.length == 0 || b.src == nil {
+		return nil
+	}
+	if int64(b.length) > b.shared.limit {
+		return b.tooLarge()
+	}
+	src, err := b.decoder()
+	if err != nil {
+		return err
+	}
+	size := 4096
+	if b.length > 0 && b.coding == "" {
+		size = b.length + 1 // one more, so that the end is seen without growing
+	}
+	return b.drain(src, size)
+}
+
+// drain reads src to its end, reserving from the budget before memory is taken.
+func (b *body) drain(src io.Reader, size int) *apierror.Error {
+	if f := b.reserve(int64(size)); f != nil {
+		return f
+	}
+	b.buf = wire.Buffers.Get(size)
+	p := b.buf.B[:cap(b.buf.B)]
+	n := 0
+	for {
+		if n == len(p) {
+			if f := b.reserve(int64(2*len(p)) - b.taken); f != nil {
+				return f
+			}
+			p = b.grow(p, n)
+		}
+		m, err := src.Read(p[n:])
+		n += m
+		if int64(n) > b.shared.limit {
+			return b.tooLarge()
+		}
+		if err == io.EOF {
+			b.buf.B = p[:n]
+			return nil
+		}
+		if err != nil {
+			return b.broken(err)
+		}
+	}
+}
+
+func (b *body) reserve(n int64) *apierror.Error {
+	if n <= 0 {
+		return nil
+	}
+	if f := b.shared.take(n); f != nil {
+		return f
+	}
+	b.taken += n
+	return nil
+}
+
+func (b *body) grow(p []byte, n int) []byte {
+	bigger := wire.Buffers.Get(2 * len(p))
+	q := bigger.B[:cap(bigger.B)]
+	copy(q, p[:n])
+	wire.Buffers.Put(b.buf)
+	b.buf = bigger
+	return q
+}
+
+func (b *body) broken(err error) *apierror.Error {
+	var f *apierror.Error
+	if errors.As(err, &f) {
+		return f
+	}
+	if ne := net.Error(nil); errors.As(err, &ne) && ne.Timeout() {
+		return apierror.Wrap(apierror.BadRequest, "the request body did not arrive in time", err)
+	}
+	if b.coding != "" {
+		return apierror.Wrap(apierror.BadRequest, "the request body is not valid "+b.coding, err)
+	}
+	return apierror.Wrap(apierror.BadRequest, "the request body could not be read to its end", err)
+}
+
+// decoder undoes the Content-Encoding; what it yields is held to the same limit.
+func (b *body) decoder() (io.Reader, *apierror.Error) {
+	src := io.Reader(&patient{b.src, b.conn, b.shared.patience})
+	switch strings.ToLower(b.coding) {
+	case "", "identity":
+		b.coding = ""
+		return src, nil
+	case "gzip", "x-gzip":
+		z, err := gzip.NewReader(src)
+		if err != nil {
+			return nil, b.broken(err)
+		}
+		return z, nil
+	case "deflate":
+		z, err := zlib.NewReader(src)
+		if err != nil {
+			return nil, b.broken(err)
+		}
+		return z, nil
+	}
+	return nil, apierror.Newf(apierror.BadRequest, "Content-Encoding %q is not supported; gzip, deflate and identity are", clip(b.coding)).Naming("Content-Encoding")
+}
+
+// release gives buffer and budget back; the bytes are dead afterwards.
+func (b *body) release() {
+	if b.buf != nil {
+		wire.Buffers.Put(b.buf)
+		b.buf = nil
+	}
+	b.shared.give(b.taken)
+	b.taken, b.done, b.err = 0, true, apierror.New(apierror.Internal, "the request is over")
+}
+
+// patient re-arms the read deadline at each read: a large upload may take its time, a silent one not.
+type patient struct {
+	src  io.Reader
+	conn net.Conn
+	idle time.Duration
+}
+
+// Read reads from the connection under a fresh deadline.
+func (p *patient) Read(q []byte) (int, error) {
+	if p.conn != nil {
+		_ = p.conn.SetReadDeadline(time.Now().Add(p.idle))
+	}
+	return p.src.Read(q)
+}

@@ -1,0 +1,151 @@
+package server_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"gcli2api/pipeline/server"
+)
+
+func ctxWithTimeout(d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), d)
+}
+
+func packed(t *testing.T, coding string, data []byte) *bytes.Buffer {
+	t.Helper()
+	var b bytes.Buffer
+	var w io.WriteCloser = gzip.NewWriter(&b)
+	if coding == "deflate" {
+		w = zlib.NewWriter(&b)
+	}
+	if _, err := w.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	return &b
+}
+
+func TestBodyLimits(t *testing.T) {
+	const limit = 64 << 10
+	d := open(t, server.Options{BodyLimit: limit}, whole)
+	fits := `{"model":"m","pad":"` + strings.Repeat("x", 30<<10) + `"}`
+	over := `{"model":"m","pad":"` + strings.Repeat("x", limit) + `"}`
+	bomb := []byte(`{"model":"m","pad":"` + strings.Repeat("x", 16<<20) + `"}`)
+	tests := []struct {
+		name, coding string
+		body         io.Reader
+		status       int
+		says         string
+	}{
+		{"plain", "", strings.NewReader(fits), 200, "hello"},
+		{"chunked", "", io.MultiReader(strings.NewReader(fits)), 200, "hello"},
+		{"gzip", "gzip", packed(t, "gzip", []byte(fits)), 200, "hello"},
+		{"deflate", "deflate", packed(t, "deflate", []byte(fits)), 200, "hello"},
+		{"too long", "", strings.NewReader(over), 413, "65536 bytes"},
+		{"too long and chunked", "", io.MultiReader(strings.NewReader(over)), 413, "65536 bytes"},
+		{"gzip bomb", "gzip", packed(t, "gzip", bomb), 413, "65536 bytes"},
+		{"broken gzip", "gzip", strings.NewReader("not gzip at all"), 400, "gzip"},
+		{"unknown coding", "br", strings.NewReader(fits), 400, "Content-Encoding"},
+		{"not JSON", "", strings.NewReader("hello"), 400, "not valid JSON"},
+		{"empty", "", strings.NewReader(""), 400, "empty"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			req, _ := http.NewRequest("POST", d.url("/v1/chat/completions"), tt.body)
+			req.Header.Set("Authorization", "Bearer pwd")
+			if tt.coding != "" {
+				req.Header.Set("Content-Encoding", tt.coding)
+			}
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if got := content(t, resp.Body); resp.StatusCode != tt.status || !strings.Contains(got, tt.says) {
+				t.Errorf("%d %.200s\nwant %d with %q", resp.StatusCode, got, tt.status, tt.says)
+			}
+		})
+	}
+}
+
+func TestGzipBombIsNotUnpackedBeyondTheLimit(t *testing.T) {
+	d := open(t, server.Options{BodyLimit: 1 << 20}, whole)
+	bomb := packed(t, "gzip", bytes.Repeat([]byte(" "), 128<<20)).Bytes()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range 4 {
+		resp := d.post("/v1/chat/completions", string(bomb), func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") })
+		if resp.StatusCode != 413 {
+			t.Fatalf("status %d", resp.StatusCode)
+		}
+		resp.Body.Close()
+	}
+	runtime.ReadMemStats(&after)
+	if took := (after.TotalAlloc - before.TotalAlloc) >> 20; took > 32 {
+		t.Errorf("four bombs of 128 MB cost %d MB of memory", took)
+	}
+}
+
+func TestRefusedCallersBodyIsNotRead(t *testing.T) {
+	d := open(t, server.Options{}, whole)
+	c, err := net.Dial("tcp", d.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	// 50 MB are announced and never sent: only a server that does not wait for them can answer.
+	io.WriteString(c, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wrong\r\nContent-Length: 52428800\r\n\r\n{")
+	c.SetReadDeadline(time.Now().Add(3 * time.Second))
+	answer, err := io.ReadAll(c)
+	if err != nil {
+		t.Fatalf("no answer before the body: %v", err)
+	}
+	if s := string(answer); !strings.HasPrefix(s, "HTTP/1.1 401") || !strings.Contains(s, "authentication_error") {
+		t.Errorf("answer %q", s)
+	}
+}
+
+func TestBodiesShareOneBudget(t *testing.T) {
+	d := open(t, server.Options{BodyLimit: 8 << 20, BodyBudget: 10 << 20}, whole)
+	hold := func() net.Conn {
+		c, err := net.Dial("tcp", d.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(c, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer pwd\r\nContent-Length: 8000000\r\n\r\n{")
+		return c
+	}
+	first := hold()
+	defer first.Close()
+	big := `{"model":"m","pad":"` + strings.Repeat("x", 4<<20) + `"}`
+	status := func() int {
+		resp := d.post("/v1/chat/completions", big)
+		defer resp.Body.Close()
+		if resp.StatusCode == 503 && resp.Header.Get("Retry-After") == "" {
+			t.Error("503 without Retry-After")
+		}
+		return resp.StatusCode
+	}
+	wait(t, "the held body is counted", func() bool { return status() == 503 })
+	first.Close()
+	wait(t, "the budget is given back", func() bool { return status() == 200 })
+}
+
+// wait polls until ok, for at most five seconds.
+func wait(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}

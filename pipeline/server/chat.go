@@ -1,0 +1,142 @@
+package server
+
+import (
+	"context"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/server/watch"
+	"gcli2api/pipeline/wire"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+)
+
+// job is one exchange and what belongs to it on the server's side.
+type job struct {
+	s      *Server
+	x      *pipeline.Exchange
+	client *client
+	conn   net.Conn
+	peer   *watch.Conn
+	onGone watch.Cancel
+	ctx    context.Context
+	cancel context.CancelFunc
+	gone   atomic.Bool // the watcher saw the client leave
+	began  bool        // a byte of an answer went out
+	status int
+}
+
+// chat is the one handler of the chat side: every path that no console route took.
+func (s *Server) chat(c *fiber.Ctx) error {
+	ctx := c.Context()
+	path, fail := cleanPath(ctx.URI().PathOriginal())
+	if fail != nil {
+		return s.refuse(ctx, wire.OpenAI, fail)
+	}
+	if s.probe(ctx, path) {
+		return nil
+	}
+	t, fail := resolve(path, s.geminiCaller(ctx))
+	cors(ctx)
+	if fail != nil {
+		return s.refuse(ctx, formatOf(t, path, fail), fail)
+	}
+	method := string(ctx.Method())
+	switch {
+	case method == fiber.MethodOptions:
+		preflight(ctx)
+		return nil
+	case method != t.method && !(method == fiber.MethodHead && t.method == fiber.MethodGet):
+		ctx.Response.Header.Set("Allow", t.method+", OPTIONS")
+		return s.refuse(ctx, t.route.Format, apierror.Newf(apierror.MethodNotAllowed, "this path takes %s, not %s", t.method, clip(method)))
+	case s.opt.ChatOpen != nil && !s.opt.ChatOpen() && !loopback(ctx.RemoteIP()):
+		return s.refuse(ctx, t.route.Format, apierror.New(apierror.Forbidden,
+			"the gateway still has its built-in password, so it answers this machine only; set API_PASSWORD or PASSWORD"))
+	}
+	s.serve(s.newJob(ctx, method, path, t))
+	return nil
+}
+
+func formatOf(t target, path string, fail *apierror.Error) wire.Format {
+	if fail.Code == apierror.NotFound && !looksGemini(path) {
+		return wire.OpenAI
+	}
+	return t.route.Format
+}
+
+// probe answers the health checks.
+func (s *Server) probe(ctx *fasthttp.RequestCtx, path string) bool {
+	if !strings.EqualFold(path, "/health") && !strings.EqualFold(path, "/keepalive") {
+		return false
+	}
+	if !ctx.IsGet() && !ctx.IsHead() {
+		return false
+	}
+	ctx.SetContentType("application/json")
+	if !ctx.IsHead() {
+		ctx.SetBodyString(`{"status":"ok"}`)
+	}
+	return true
+}
+
+func (s *Server) geminiCaller(ctx *fasthttp.RequestCtx) bool {
+	return len(ctx.Request.Header.Peek("x-goog-api-key")) > 0 || len(ctx.QueryArgs().Peek("key")) > 0
+}
+
+// loopback tells whether the peer sits on this machine.
+func loopback(ip net.IP) bool { return ip == nil || ip.IsLoopback() }
+
+func (s *Server) newJob(ctx *fasthttp.RequestCtx, method, path string, t target) *job {
+	j := &job{s: s, client: newClient(ctx, &s.bodies), conn: ctx.Conn(), status: fasthttp.StatusOK}
+	j.ctx, j.cancel = context.WithCancel(s.base)
+	if t.route.Verb == pipeline.Streaming && t.route.Format == wire.Gemini {
+		t.route.Array = s.wantsArray(ctx)
+	}
+	j.x = pipeline.NewExchange(j.ctx, pipeline.Request{ID: s.nextID(), Method: method, Path: path, Route: t.route,
+		Model: t.model, Peer: ctx.RemoteIP().String(), Client: j.client})
+	j.x.Patience(s.opt.Grace, 15*time.Second)
+	if j.peer = watch.Of(ctx.Conn()); j.peer != nil {
+		j.onGone = j.left
+		j.peer.Begin(&j.onGone)
+	}
+	s.active.Add(1)
+	return j
+}
+
+// wantsArray: Google streams SSE with alt=sse and one JSON array without it.
+func (s *Server) wantsArray(ctx *fasthttp.RequestCtx) bool {
+	switch strings.ToLower(string(ctx.QueryArgs().Peek("alt"))) {
+	case "sse":
+		return false
+	case "":
+		return s.opt.GeminiSSE == nil || !s.opt.GeminiSSE()
+	}
+	return true
+}
+
+// left is called by the watcher when the client closed its connection.
+func (j *job) left() {
+	j.gone.Store(true)
+	j.cancel()
+}
+
+// end closes the exchange, once, after its last byte was written or given up.
+func (j *job) end(err *apierror.Error, broken bool) {
+	gone := broken || j.gone.Load()
+	if gone && err == nil {
+		err = apierror.New(apierror.ClientGone, "the client left")
+	}
+	if j.peer != nil {
+		j.peer.End()
+	}
+	j.s.opt.Engine.End(j.x, pipeline.Outcome{Err: err, Gone: gone, Began: j.began})
+	j.cancel()
+	j.client.body.release()
+	j.s.active.Add(-1)
+	j.s.logRequest(j, err, gone)
+}

@@ -1,0 +1,105 @@
+package server
+
+import (
+	"math"
+	"strconv"
+	"time"
+
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
+	"gcli2api/pipeline/wire/openai"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+)
+
+// writeFailure makes the response an error in the client's format, with its true status.
+func writeFailure(ctx *fasthttp.RequestCtx, x *pipeline.Exchange, f *apierror.Error) {
+	buf := wire.Buffers.Get(1024)
+	defer wire.Buffers.Put(buf)
+	if x.Encoder != nil {
+		buf.B = x.Encoder.Failure(buf.B, f)
+	} else {
+		buf.B = failBody(buf.B, x.Answer, f)
+	}
+	h := &ctx.Response.Header
+	if f.RetryAfter > 0 && len(h.Peek("Retry-After")) == 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
+	}
+	if f.Status == fasthttp.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Bearer realm="gcli2api"`)
+	}
+	ctx.SetStatusCode(f.Status)
+	ctx.SetContentType("application/json; charset=UTF-8")
+	ctx.Response.SetBody(buf.B)
+}
+
+// failBody is the envelope of a format, for requests that end before shape made an encoder.
+func failBody(dst []byte, answer wire.Format, f *apierror.Error) []byte {
+	if answer == wire.Gemini {
+		return gemini.AppendError(dst, f)
+	}
+	return openai.AppendError(dst, f)
+}
+
+// failEvent is failBody inside a stream.
+func failEvent(dst []byte, x *pipeline.Exchange, f *apierror.Error) []byte {
+	if x.In.Route.Array {
+		return append(failBody(append(dst, '['), x.Answer, f), ']')
+	}
+	return append(failBody(append(dst, "data: "...), x.Answer, f), "\n\n"...)
+}
+
+// fiberError answers what fiber refuses before any handler runs.
+func (s *Server) fiberError(c *fiber.Ctx, err error) error {
+	fail := apierror.From(err)
+	if fe, ok := err.(*fiber.Error); ok {
+		fail = apierror.New(apierror.BadRequest, fe.Message)
+		fail.Status = fe.Code
+	} else {
+		s.opt.Log.Error("handler failed", "error", err)
+	}
+	return s.refuse(c.Context(), wire.OpenAI, fail)
+}
+
+// cors lets browser clients use the chat side: any origin, never with cookies.
+func cors(ctx *fasthttp.RequestCtx) {
+	h := &ctx.Response.Header
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Expose-Headers", "X-Request-Id, X-Dropped-Params, Retry-After")
+}
+
+func preflight(ctx *fasthttp.RequestCtx) {
+	h := &ctx.Response.Header
+	h.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+	asked := ctx.Request.Header.Peek("Access-Control-Request-Headers")
+	if len(asked) == 0 {
+		asked = []byte("authorization, content-type, x-goog-api-key, x-api-key")
+	}
+	h.SetBytesV("Access-Control-Allow-Headers", asked)
+	h.Set("Access-Control-Max-Age", "86400")
+	ctx.SetStatusCode(fasthttp.StatusNoContent)
+}
+
+// logRequest writes the one line of a request: no body, no header, no query.
+func (s *Server) logRequest(j *job, err *apierror.Error, gone bool) {
+	if s.opt.Quiet {
+		return
+	}
+	x := j.x
+	took := time.Since(x.Started()).Round(time.Microsecond)
+	if err == nil {
+		s.opt.Log.Info("request", "id", x.In.ID, "verb", x.In.Route.Verb.String(), "format", x.Answer.String(),
+			"model", x.Model.Asked, "status", j.status, "calls", len(x.Attempts), "took", took)
+		return
+	}
+	cause := ""
+	if c := err.Unwrap(); c != nil {
+		cause = c.Error()
+	}
+	s.opt.Log.Warn("request failed", "id", x.In.ID, "verb", x.In.Route.Verb.String(), "format", x.Answer.String(),
+		"model", x.Model.Asked, "status", j.status, "calls", len(x.Attempts), "took", took,
+		"code", string(err.Code), "gone", gone, "message", err.Message, "cause", cause)
+}

@@ -1,0 +1,171 @@
+package server
+
+import (
+	"strings"
+
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
+)
+
+// target is what a path means on the chat side.
+type target struct {
+	route  pipeline.Route
+	model  string
+	method string // the one method this path takes
+}
+
+// geminiVerbs are the methods behind the colon that the gateway serves. Google has more of them;
+// those get a clear 501 instead of a 404.
+func geminiVerb(verb string) (pipeline.Verb, bool) {
+	switch verb {
+	case "generateContent":
+		return pipeline.Generate, true
+	case "streamGenerateContent":
+		return pipeline.Streaming, true
+	case "countTokens":
+		return pipeline.Count, true
+	}
+	return 0, false
+}
+
+// cleanPath decodes a raw path once and folds doubled slashes, so that every later decision sees one
+// spelling. Fixed parts are compared without case (clients disagree), model names with it. Dot
+// segments are never resolved: no route has them.
+func cleanPath(raw []byte) (string, *apierror.Error) {
+	out := make([]byte, 0, len(raw))
+	for i := 0; i < len(raw); i++ {
+		c := raw[i]
+		if c == '%' {
+			if i+2 >= len(raw) || unhex(raw[i+1]) > 15 || unhex(raw[i+2]) > 15 {
+				return "", apierror.New(apierror.BadRequest, "the path holds a broken percent escape")
+			}
+			c = unhex(raw[i+1])<<4 | unhex(raw[i+2])
+			i += 2
+		}
+		if c < 0x20 || c == 0x7f {
+			return "", apierror.New(apierror.BadRequest, "the path holds a control character")
+		}
+		if c == '/' && len(out) > 0 && out[len(out)-1] == '/' {
+			continue
+		}
+		out = append(out, c)
+	}
+	if len(out) > 1 && out[len(out)-1] == '/' {
+		out = out[:len(out)-1]
+	}
+	return string(out), nil
+}
+
+func unhex(c byte) byte {
+	switch {
+	case c >= '0' && c <= '9':
+		return c - '0'
+	case c >= 'a' && c <= 'f':
+		return c - 'a' + 10
+	case c >= 'A' && c <= 'F':
+		return c - 'A' + 10
+	}
+	return 255
+}
+
+// cutFold removes a prefix whatever its case.
+func cutFold(s, prefix string) (string, bool) {
+	if len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix) {
+		return s[len(prefix):], true
+	}
+	return s, false
+}
+
+// openAIPaths are the aliases of behaviour 2.2; clients append their own idea of a base path.
+func openAIPrefix(path string) (string, bool) {
+	for _, p := range []string{"/v1beta/openai", "/v1/openai", "/openai/v1", "/v1/v1", "/v1", ""} {
+		rest, ok := cutFold(path, p)
+		if !ok {
+			continue
+		}
+		if strings.EqualFold(rest, "/chat/completions") {
+			return rest, true
+		}
+	}
+	return "", false
+}
+
+// geminiPrefix cuts one of the four version prefixes of behaviour 2.3.
+func geminiPrefix(path string) (string, bool) {
+	for _, p := range []string{"/v1/v1beta", "/v1/v1", "/v1beta", "/v1"} {
+		if rest, ok := cutFold(path, p); ok {
+			if strings.EqualFold(rest, "/models") || len(rest) > 8 && strings.EqualFold(rest[:8], "/models/") {
+				return rest[7:], true
+			}
+		}
+	}
+	return "", false
+}
+
+// listingPrefix cuts the prefixes of the OpenAI model listing.
+func listingPrefix(path string) (rest string, ok bool) {
+	for _, p := range []string{"/v1beta/openai/models", "/v1/openai/models", "/openai/v1/models", "/models", "/v1/models"} {
+		if rest, ok = cutFold(path, p); ok && (rest == "" || rest[0] == '/') {
+			return rest, true
+		}
+	}
+	return "", false
+}
+
+// resolve says what a cleaned path means. geminiCaller is true for callers that authenticate the
+// way Google's SDKs do: on paths that both families own, they get Gemini's shape.
+func resolve(path string, geminiCaller bool) (target, *apierror.Error) {
+	if _, ok := openAIPrefix(path); ok {
+		return target{route: pipeline.Route{Format: wire.OpenAI, Verb: pipeline.Generate}, method: "POST"}, nil
+	}
+	rest, gemini := geminiPrefix(path)
+	if listing, ok := listingPrefix(path); ok && !strings.Contains(listing, ":") && !(gemini && geminiCaller) {
+		return listTarget(wire.OpenAI, listing), nil
+	}
+	if !gemini {
+		return target{}, apierror.New(apierror.NotFound, "there is no such path")
+	}
+	return geminiTarget(rest)
+}
+
+func listTarget(f wire.Format, rest string) target {
+	t := target{route: pipeline.Route{Format: f, Verb: pipeline.List}, method: "GET"}
+	if name := strings.TrimPrefix(rest, "/"); name != "" {
+		t.route.Verb, t.model = pipeline.Get, name
+	}
+	return t
+}
+
+// geminiTarget reads what follows ".../models": nothing, "/name" or "/name:verb".
+func geminiTarget(rest string) (target, *apierror.Error) {
+	colon := strings.LastIndexByte(rest, ':')
+	if colon < 0 {
+		return listTarget(wire.Gemini, rest), nil
+	}
+	verb, ok := geminiVerb(rest[colon+1:])
+	if !ok {
+		return target{route: pipeline.Route{Format: wire.Gemini}}, apierror.Newf(apierror.Unsupported,
+			"the method %q is not served; generateContent, streamGenerateContent and countTokens are", clip(rest[colon+1:]))
+	}
+	name := strings.TrimPrefix(rest[:colon], "/")
+	if name == "" {
+		return target{route: pipeline.Route{Format: wire.Gemini}}, apierror.New(apierror.BadRequest, "the path names no model")
+	}
+	return target{route: pipeline.Route{Format: wire.Gemini, Verb: verb}, model: name, method: "POST"}, nil
+}
+
+// clip keeps what a client sent short enough for a message.
+func clip(s string) string {
+	if len(s) > 80 {
+		return s[:80] + "..."
+	}
+	return s
+}
+
+// looksGemini guesses the family of a path that led nowhere, for the shape of its error.
+func looksGemini(path string) bool {
+	_, ok := cutFold(path, "/v1beta/openai")
+	_, beta := cutFold(path, "/v1beta")
+	return beta && !ok || strings.Contains(path, "/models/") && strings.Contains(path, ":")
+}

@@ -1,0 +1,159 @@
+package server
+
+import (
+	"time"
+
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
+
+	"github.com/valyala/fasthttp"
+)
+
+// serve runs the exchange: a plain one in this goroutine, one that wants events in a runner.
+func (s *Server) serve(j *job) {
+	ctx := j.client.ctx
+	ctx.Response.Header.Set("X-Request-Id", j.x.In.ID)
+	if f := s.opt.Engine.Enter(j.x); f != nil {
+		j.x.Reply.Err = f
+	}
+	if !j.x.WantsStream || !j.x.Reply.Empty() {
+		s.plain(j)
+		return
+	}
+	s.stream(j)
+}
+
+// plain answers in one piece.
+func (s *Server) plain(j *job) {
+	reply := j.x.Reply
+	if reply.Err == nil || reply.Err.Code != apierror.Overloaded {
+		reply = s.opt.Engine.Run(j.x)
+	}
+	fail := reply.Err
+	if fail == nil && (reply.Body == nil || j.x.Encoder == nil) {
+		fail = noAnswer(j.x)
+	}
+	if fail == nil {
+		fail = s.opt.Engine.Begin(j.x)
+	}
+	if fail == nil {
+		fail = j.whole(reply.Body)
+	}
+	if fail != nil {
+		fail = j.honest(fail)
+		j.failure(fail)
+	}
+	j.end(fail, false)
+}
+
+// whole encodes the answer into the response.
+func (j *job) whole(body []byte) *apierror.Error {
+	buf := wire.Buffers.Get(len(body) + 512)
+	defer wire.Buffers.Put(buf)
+	var err error
+	if buf.B, err = j.x.Encoder.Whole(buf.B, body); err != nil {
+		return apierror.From(err)
+	}
+	j.headers()
+	j.client.ctx.SetContentType("application/json; charset=UTF-8")
+	j.client.ctx.Response.SetBody(buf.B)
+	j.began = true
+	return nil
+}
+
+// failure answers with an error and its true status.
+func (j *job) failure(f *apierror.Error) {
+	ctx := j.client.ctx
+	j.headers()
+	j.status = f.Status
+	writeFailure(ctx, j.x, f)
+}
+
+// headers copies what the stages had to say into the response head.
+func (j *job) headers() {
+	h := &j.client.ctx.Response.Header
+	j.x.Header.Each(func(name, value string) { h.Add(name, value) })
+}
+
+// honest says what a cancelled call really was: the client left, or the gateway is stopping.
+func (j *job) honest(f *apierror.Error) *apierror.Error {
+	if j.ctx.Err() == nil || j.gone.Load() {
+		return f
+	}
+	return apierror.Wrap(apierror.Overloaded, "the gateway is stopping", f)
+}
+
+// stream starts the runner and waits for the first bytes, an error, or the end of the grace.
+func (s *Server) stream(j *job) {
+	r := &runner{engine: s.opt.Engine, x: j.x, slot: newSlot(), log: s.opt.Log}
+	go r.run()
+	first, ok, early := j.await(r)
+	if early && (!ok || first.fail != nil) {
+		r.slot.drain()
+		fail := r.err
+		if fail == nil {
+			fail = apierror.New(apierror.Internal, "the stream ended without a word")
+		}
+		fail = j.honest(fail)
+		j.failure(fail)
+		j.end(fail, false)
+		return
+	}
+	j.commit(r, first)
+}
+
+// await waits for the first chunk; early is false when the grace passed first.
+func (j *job) await(r *runner) (c chunk, ok, early bool) {
+	grace := j.x.Grace()
+	start := time.Now()
+	if grace <= 0 {
+		c, ok = <-r.slot.full
+		return c, ok, true
+	}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	for {
+		select {
+		case c, ok = <-r.slot.full:
+			return c, ok, true
+		case <-timer.C:
+			// A stage may have set another patience meanwhile.
+			rest := j.x.Grace() - time.Since(start)
+			if rest <= 0 {
+				return chunk{}, true, false
+			}
+			timer.Reset(rest)
+		}
+	}
+}
+
+// commit sends the status line: from here on, errors travel inside the stream.
+func (j *job) commit(r *runner, first chunk) {
+	ctx := j.client.ctx
+	j.headers()
+	h := &ctx.Response.Header
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Accel-Buffering", "no") // nginx
+	array := j.x.In.Route.Array
+	if array {
+		h.SetContentType("application/json; charset=UTF-8")
+	} else {
+		h.SetContentType("text/event-stream; charset=utf-8")
+	}
+	ctx.Response.ImmediateHeaderFlush = false
+	ctx.Response.SetBodyStream(&streamBody{s: j.s, job: j, run: r, held: first,
+		beat: wire.Heartbeat(j.x.Answer, array)}, -1)
+}
+
+// refuse answers a request that never became an exchange.
+func (s *Server) refuse(ctx *fasthttp.RequestCtx, f wire.Format, fail *apierror.Error) error {
+	id := s.nextID()
+	ctx.Response.Header.Set("X-Request-Id", id)
+	x := pipeline.NewExchange(s.base, pipeline.Request{ID: id, Route: pipeline.Route{Format: f}})
+	writeFailure(ctx, x, fail)
+	if !s.opt.Quiet {
+		s.opt.Log.Info("request refused", "id", id, "method", string(ctx.Method()), "status", fail.Status, "code", string(fail.Code))
+	}
+	return nil
+}

@@ -1,0 +1,64 @@
+package simulator
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Playground starts a simulator with two accounts and one API key, writes their credential files
+// into dir, and gives the environment under which a gateway uses nothing else.
+func Playground(dir string) (s *Server, environ []string, err error) {
+	s, err = Start(Options{EventGap: 40 * time.Millisecond})
+	if err != nil {
+		return nil, nil, err
+	}
+	const key = "AIzaSimulatedKeyForTheDemo-0000000000000"
+	s.AddKey(key)
+	files := map[string][]byte{"ai-studio-key.json": s.KeyFile(key)}
+	for _, name := range []string{"alice", "bob"} {
+		a := s.AddAccount(Account{Email: name + "@example.com"})
+		files[name+".json"] = s.CredentialFile(a.Email, LayoutGateway)
+	}
+	for name, data := range files {
+		if err = os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			s.Close()
+			return nil, nil, fmt.Errorf("write demo credentials: %w", err)
+		}
+	}
+	for _, name := range []string{"OAUTH_PROXY_URL", "GOOGLEAPIS_PROXY_URL", "METADATA_SERVICE_URL", "RESOURCE_MANAGER_API_URL",
+		"SERVICE_USAGE_API_URL", "CODE_ASSIST_ENDPOINT", "GEMINI_API_BASE_URL", "VERTEX_BASE_URL"} {
+		environ = append(environ, name+"="+s.URL())
+	}
+	return s, append(environ, "OAUTH_AUTH_URL="+s.URL()+"/o/oauth2/v2/auth", "CREDENTIALS_DIR="+dir), nil
+}
+
+// Invitation is what the demo prints: lines to paste against a gateway at addr.
+func Invitation(addr string) string {
+	return strings.ReplaceAll(invitation, "ADDR", addr)
+}
+
+const invitation = `
+Google is simulated: two accounts and one API key, and answers that echo what was asked.
+Paste into another terminal:
+
+  # OpenAI format, whole and streaming
+  curl -s http://ADDR/v1/chat/completions -H "Authorization: Bearer pwd" -H "Content-Type: application/json" \
+    -d '{"model":"gemini-2.5-flash","messages":[{"role":"user","content":"Hello"}]}'
+  curl -sN http://ADDR/v1/chat/completions -H "Authorization: Bearer pwd" -H "Content-Type: application/json" \
+    -d '{"model":"gemini-2.5-pro","stream":true,"messages":[{"role":"user","content":"Tell me a story about a fox and a crow"}]}'
+
+  # Gemini format, whole and streaming
+  curl -s "http://ADDR/v1beta/models/gemini-2.5-flash:generateContent?key=pwd" -H "Content-Type: application/json" \
+    -d '{"contents":[{"role":"user","parts":[{"text":"Hello"}]}]}'
+  curl -sN "http://ADDR/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse&key=pwd" -H "Content-Type: application/json" \
+    -d '{"contents":[{"role":"user","parts":[{"text":"Tell me a story about a fox and a crow"}]}]}'
+
+  # a fault of Google, to see what the gateway makes of it
+  curl -s http://ADDR/v1/chat/completions -H "Authorization: Bearer pwd" -H "Content-Type: application/json" \
+    -d '{"model":"gemini-2.5-flash","messages":[{"role":"user","content":"!fault 429-quota 13h"}]}'
+
+Clients: OpenAI base URL http://ADDR/v1, Gemini base URL http://ADDR, API key pwd. Ctrl-C stops.
+`

@@ -1,0 +1,172 @@
+package openai
+
+import (
+	"bytes"
+	"strconv"
+
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
+)
+
+// EncoderOptions is what every chunk repeats, and what the client asked for.
+type EncoderOptions struct {
+	ID           string // of the answer: "chatcmpl-" and hex, not the same for two answers
+	Model        string // as the client wrote it
+	Created      int64  // seconds since 1970
+	IncludeUsage bool   // Request.IncludeUsage
+}
+
+// NewEncoder makes the encoder for one answer: chat.completion.chunk events, or one chat.completion.
+//
+// Event gives one chunk a hub event, or nothing at all when there is nothing to tell in it (usage
+// alone, an empty text): an empty write ends a chunked HTTP body, so check the length. Thoughts
+// come as reasoning_content, pictures as Markdown with a data URL, executed code as fenced blocks.
+// Finish gives the usage, when it was asked for and Google told, and [DONE]; after Error nothing.
+// An event that is cut, or a reply that is not JSON, gives a stream_broken.
+//
+// A prompt that Google blocked is an empty choice with finish_reason content_filter. The finish
+// reasons that are errors (MALFORMED_FUNCTION_CALL and its like) are the caller's to turn into one;
+// here they are "stop".
+func NewEncoder(o EncoderOptions) wire.Encoder {
+	e := &encoder{usageAsked: o.IncludeUsage, seed: hash(o.ID)}
+	e.choices = e.room[:0]
+	// Every chunk begins alike, so the beginning is made once; an answer in one piece uses parts of it.
+	const open = "data: "
+	b := make([]byte, 0, 128+len(o.ID)+len(o.Model))
+	b = wire.AppendQuoted(append(append(b, open...), `{"id":`...), o.ID)
+	id := len(b)
+	b = append(b, `,"object":"chat.completion.chunk"`...)
+	created := len(b)
+	b = strconv.AppendInt(append(b, `,"created":`...), o.Created, 10)
+	b = wire.AppendQuoted(append(b, `,"model":`...), o.Model)
+	b = append(b, `,"choices":[`...)
+	e.head, e.id, e.tail = b, b[len(open):id], b[created:]
+	return e
+}
+
+type encoder struct {
+	head       []byte // a chunk up to its choices
+	id         []byte // the part of head with the id: `{"id":"..."`
+	tail       []byte // the part of head from `,"created"` on
+	seed       uint64
+	usageAsked bool
+	failed     bool
+	usage      gemini.Usage
+	choices    []choice
+	room       [1]choice
+}
+
+// choice is what was already said of a candidate.
+type choice struct {
+	begun bool // the role was sent
+	ended bool // the finish reason was sent
+	calls int  // tool calls sent
+}
+
+// Event appends a chunk.
+func (e *encoder) Event(dst, data []byte) ([]byte, error) {
+	begin := len(dst)
+	dst = append(dst, e.head...)
+	empty := len(dst)
+	seen, blocked := false, false
+	c := wire.CursorOf(data)
+	for c.Member() {
+		switch string(c.Key) {
+		case "candidates":
+			n := 0
+			for in := c.Array(); in && c.Element(); n++ {
+				seen = true
+				dst = e.delta(dst, n, &c)
+			}
+		case "usageMetadata":
+			e.usage.Merge(gemini.UsageOf(c.Value()))
+		case "promptFeedback":
+			blocked = wire.Get(c.Value(), "blockReason") != nil
+		default:
+			c.Skip()
+		}
+	}
+	if c.Broken() {
+		return dst[:begin], broken(nil)
+	}
+	// What was copied is not checked whole, which would cost as much again as the rest; but nothing
+	// may break the lines of the stream. No string of JSON has a raw line end.
+	if said := dst[empty:]; bytes.IndexByte(said, '\n') >= 0 || bytes.IndexByte(said, '\r') >= 0 {
+		return dst[:begin], broken(nil)
+	}
+	if blocked && !seen {
+		dst = e.blocked(dst)
+	}
+	if len(dst) == empty {
+		return dst[:begin], nil
+	}
+	if e.usageAsked {
+		return append(dst, "],\"usage\":null}\n\n"...), nil
+	}
+	return append(dst, "]}\n\n"...), nil
+}
+
+// Error appends the error as the last event.
+func (e *encoder) Error(dst []byte, f *apierror.Error) []byte {
+	e.failed = true
+	dst = AppendError(append(dst, "data: "...), f)
+	return append(dst, "\n\n"...)
+}
+
+// Finish appends the usage and the end mark.
+func (e *encoder) Finish(dst []byte) []byte {
+	if e.failed {
+		return dst
+	}
+	if e.usageAsked && e.usage != (gemini.Usage{}) {
+		dst = appendUsage(append(append(dst, e.head...), ']'), &e.usage)
+		dst = append(dst, "}\n\n"...)
+	}
+	return append(dst, "data: [DONE]\n\n"...)
+}
+
+// Failure appends the error envelope.
+func (e *encoder) Failure(dst []byte, f *apierror.Error) []byte { return AppendError(dst, f) }
+
+// Beat is a comment, which OpenAI's clients skip.
+func (e *encoder) Beat() wire.Beat { return wire.Heartbeat(wire.OpenAI, false) }
+
+// blocked appends the choice that stands for a prompt without candidates.
+func (e *encoder) blocked(dst []byte) []byte {
+	c := e.choice(0)
+	if c.ended {
+		return dst
+	}
+	c.begun, c.ended = true, true
+	return append(dst, `{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":"content_filter"}`...)
+}
+
+// mostChoices bounds what an index in an event can make us remember.
+const mostChoices = 128
+
+// choice is the state of the candidate with this index.
+func (e *encoder) choice(index int) *choice {
+	for len(e.choices) <= index {
+		e.choices = append(e.choices, choice{})
+	}
+	return &e.choices[index]
+}
+
+// AppendError appends the error envelope of OpenAI: {"error":{"message","type","param","code"}}.
+func AppendError(dst []byte, f *apierror.Error) []byte {
+	dst = wire.AppendQuoted(append(dst, `{"error":{"message":`...), f.Message)
+	dst = wire.AppendQuoted(append(dst, `,"type":`...), f.Code.OpenAIType())
+	dst = append(dst, `,"param":`...)
+	if f.Param == "" {
+		dst = append(dst, "null"...)
+	} else {
+		dst = wire.AppendQuoted(dst, f.Param)
+	}
+	dst = wire.AppendQuoted(append(dst, `,"code":`...), string(f.Code))
+	return append(dst, "}}"...)
+}
+
+func broken(cause error) *apierror.Error {
+	return apierror.Wrap(apierror.StreamBroken, "Google's answer is not valid JSON", cause)
+}

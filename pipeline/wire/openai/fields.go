@@ -1,0 +1,101 @@
+package openai
+
+import (
+	"slices"
+	"strings"
+
+	"gcli2api/pipeline/apierror"
+)
+
+// Field is a member of an OpenAI request and what becomes of it.
+type Field struct {
+	Name string
+	Does string
+}
+
+// Fields lists every member of a request that this package knows, by name. Members that are not in
+// the list are left out and reported in Request.Ignored; null is the same as absent.
+func Fields() []Field {
+	list := make([]Field, 0, len(fields))
+	for name, f := range fields {
+		list = append(list, Field{Name: name, Does: f.does})
+	}
+	slices.SortFunc(list, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+// field is a row of the table; take is nil for what has no effect.
+type field struct {
+	does string
+	take func(*form, []byte) *apierror.Error
+}
+
+// fields is never written to.
+var fields = map[string]field{
+	"messages": {"contents and systemInstruction", func(f *form, v []byte) *apierror.Error {
+		f.turns = v
+		return nil
+	}},
+	"model":  {"read by the stage model", nil},
+	"stream": {"events or one answer", takeStream},
+	"stream_options": {"include_usage: a last chunk without choices that has the usage; the rest is ignored",
+		takeStreamOptions},
+
+	"temperature": {"temperature, 0 to 2", func(f *form, v []byte) *apierror.Error {
+		return ranged(&f.temperature, v, limits{"temperature", 0, 2})
+	}},
+	"top_p": {"topP, 0 to 1", func(f *form, v []byte) *apierror.Error {
+		return ranged(&f.topP, v, limits{"top_p", 0, 1})
+	}},
+	"top_k": {"topK, at least 1, cut down to 64", func(f *form, v []byte) *apierror.Error {
+		return counted(&f.topK, v, "top_k")
+	}},
+	"max_tokens": {"maxOutputTokens, at least 1, cut down to what the model writes", func(f *form, v []byte) *apierror.Error {
+		return counted(&f.most, v, "max_tokens")
+	}},
+	"max_completion_tokens": {"as max_tokens, and wins over it", func(f *form, v []byte) *apierror.Error {
+		return counted(&f.mostNew, v, "max_completion_tokens")
+	}},
+	"frequency_penalty": {"frequencyPenalty, -2 to 2; zero is not sent, 2 is sent as 1.99", func(f *form, v []byte) *apierror.Error {
+		return penalty(&f.frequency, v, "frequency_penalty")
+	}},
+	"presence_penalty": {"presencePenalty, as frequency_penalty", func(f *form, v []byte) *apierror.Error {
+		return penalty(&f.presence, v, "presence_penalty")
+	}},
+	"seed":            {"seed; a number beyond 32 bits is folded, the same one always to the same", takeSeed},
+	"stop":            {"stopSequences: a string or a list, 5 at most; empty ones are not sent", takeStop},
+	"response_format": {"json_object: responseMimeType application/json; text: nothing; json_schema is refused", takeResponseFormat},
+	"modalities":      {"text; with image: responseModalities; audio is refused", takeModalities},
+	"n":               {"1; anything else is refused", takeN},
+
+	"reasoning_effort": {"thinkingConfig: a budget for 2.5, a level after it, with thoughts; not sent to models that do not think", func(f *form, v []byte) *apierror.Error {
+		return f.thinking.takeEffort(v)
+	}},
+	"thinking": {"thinkingConfig, as include_thoughts, thinking_budget, thinking_level or as type and budget_tokens", func(f *form, v []byte) *apierror.Error {
+		return f.thinking.take(v, "thinking")
+	}},
+	"google":     {"thinking_config as thinking; cached_content is refused", takeGoogle},
+	"extra_body": {"google as the field google; the rest is ignored and reported", takeExtraBody},
+
+	"tools":              {"refused unless empty", refuseFilled("tools", "are not supported yet")},
+	"tool_choice":        {"none or auto; anything else is refused", refuseChoice("tool_choice")},
+	"functions":          {"refused unless empty", refuseFilled("functions", "are not supported yet")},
+	"function_call":      {"none or auto; anything else is refused", refuseChoice("function_call")},
+	"logit_bias":         {"refused unless empty: Google has nothing like it", refuseFilled("logit_bias", "is not supported: Google's models take no bias")},
+	"logprobs":           {"refused when true", refuseTrue("logprobs", "is not supported")},
+	"top_logprobs":       {"refused unless 0", refuseNumber("top_logprobs", "is not supported")},
+	"audio":              {"refused", refuseFilled("audio", "is not supported: answers are text")},
+	"prediction":         {"refused", refuseFilled("prediction", "is not supported")},
+	"web_search_options": {"refused: ask for the model name with -search", refuseAlways("web_search_options", `is not supported: ask for the model with "-search" behind its name`)},
+
+	"verbosity":              {"ignored and reported: Google's models know no such setting", takeVerbosity},
+	"enable_anti_truncation": {"ignored: the model name asks for it", nil},
+	"metadata":               {"ignored: concerns OpenAI's records only", nil},
+	"parallel_tool_calls":    {"ignored: without tools it means nothing", nil},
+	"prompt_cache_key":       {"ignored: Google caches by itself", nil},
+	"prompt_cache_retention": {"ignored, as prompt_cache_key", nil},
+	"safety_identifier":      {"ignored: Google takes none", nil},
+	"service_tier":           {"ignored: there is one tier", nil},
+	"store":                  {"ignored: nothing is stored", nil},
+	"user":                   {"ignored: Google takes none", nil},
+}

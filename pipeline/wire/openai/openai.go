@@ -1,0 +1,149 @@
+// Package openai is OpenAI chat completions, to and from the hub format.
+//
+// Neither direction decodes a document. Texts, pictures and arguments are copied as they were
+// written, escapes included, because both languages are JSON; numbers are read only where they have
+// a range. What cannot be honoured is refused by name: a field that is dropped in silence costs its
+// user a day.
+package openai
+
+import (
+	"bytes"
+	"slices"
+
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
+)
+
+// Options is what the translation has to know of the model that is asked.
+type Options struct {
+	MaxOutput int  // tokens it writes at most; 0 means 65,536
+	Major     int  // generation: 2 of "gemini-2.5-pro"; 0 when the name has none
+	Minor     int  // 5 of "gemini-2.5-pro"
+	Pro       bool // the pro line
+	Lite      bool // the flash-lite line
+	Thinks    bool // takes a thinkingConfig at all
+}
+
+// Request is what the body said beside the hub request.
+type Request struct {
+	Stream       bool     // the client wants events
+	IncludeUsage bool     // stream_options.include_usage: a last chunk with the usage
+	Ignored      []string // what was left out or cut down and the client should hear of ("top_k=64")
+}
+
+// ToHub appends the hub request that body, an OpenAI chat completion request, means. members is
+// what wire.Scan found in body. An error is a bad_request that names the field in Param; dst may
+// then hold a part of the request and is to be cut back.
+//
+// The rules for turns, beyond those of OpenAI: the leading run of system and developer messages
+// becomes the system instruction, one part a text; a later one is a user turn in its place. Turns of
+// one role are joined. A dialogue that does not begin or end with the user gets a short user turn
+// there, because Google refuses it otherwise: an assistant message in the last place is therefore
+// continued and not prefilled. Messages without any content are left out.
+func ToHub(dst, body []byte, members []wire.Member, o Options) ([]byte, *Request, *apierror.Error) {
+	if name, twice := wire.Duplicate(members); twice {
+		return dst, nil, refuse(printable(name), "is in the request twice")
+	}
+	var f form
+	for i := range members {
+		m := &members[i]
+		if wire.KindOf(m.Value) == wire.KindNull {
+			continue
+		}
+		known, ok := fields[string(m.Key)]
+		switch {
+		case !ok:
+			f.unknown(m.Key)
+		case known.take != nil:
+			if err := known.take(&f, m.Value); err != nil {
+				return dst, nil, err
+			}
+		}
+	}
+	dst = slices.Grow(dst, len(body)+room)
+	dst, err := f.messages(append(dst, '{'), body)
+	if err != nil {
+		return dst, nil, err
+	}
+	if dst, err = f.generation(dst, o); err != nil {
+		return dst, nil, err
+	}
+	r := f.Request
+	return append(dst, '}'), &r, nil
+}
+
+// room is what a hub request usually needs beyond the length of the body it was made of.
+const room = 256
+
+// form is a request read halfway: raw values, checked where they have a range, nil when absent.
+type form struct {
+	Request
+	turns       []byte // messages
+	temperature []byte
+	topP        []byte
+	frequency   []byte // penalties; nil when zero
+	presence    []byte
+	topK        int64
+	most        int64 // max_tokens
+	mostNew     int64 // max_completion_tokens, which wins
+	seed        int32
+	seeded      bool
+	stop        []byte
+	json        bool // response_format json_object
+	image       bool // modalities has image
+	thinking    thinking
+	named       bool // a message has a name
+}
+
+// unknown takes note of a member that no table knows. Only what is safe in a header is repeated.
+func (f *form) unknown(key []byte) {
+	if name := printable(string(key)); name != "" {
+		f.ignored(name)
+	}
+}
+
+// ignored keeps the list short enough for a header.
+func (f *form) ignored(what string) {
+	if len(f.Ignored) < 16 {
+		f.Ignored = append(f.Ignored, what)
+	}
+}
+
+// printable is the name when it may stand in a header or an error, else "".
+func printable(name string) string {
+	if len(name) > 64 {
+		return ""
+	}
+	for i := range len(name) {
+		c := name[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-' && c != '.' {
+			return ""
+		}
+	}
+	return name
+}
+
+func refuse(param, why string) *apierror.Error {
+	name := param
+	if name == "" {
+		name = "a member"
+	}
+	return apierror.New(apierror.BadRequest, name+" "+why).Naming(param)
+}
+
+// inside is wire.Inner for a value that a scan or an iterator cut out: its last byte is the quote,
+// which need not be looked for again, through megabytes of a picture.
+func inside(v []byte) ([]byte, bool) {
+	if len(v) < 2 || v[0] != '"' {
+		return nil, false
+	}
+	return v[1 : len(v)-1], true
+}
+
+// plainKey is a member name without the escapes that it may be written with.
+func plainKey(key []byte) []byte {
+	if bytes.IndexByte(key, '\\') < 0 {
+		return key
+	}
+	return wire.AppendText(nil, append(append([]byte{'"'}, key...), '"'))
+}

@@ -1,0 +1,213 @@
+package openai
+
+import (
+	"strconv"
+
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
+)
+
+type limits struct {
+	name     string
+	from, to float64
+}
+
+// ranged keeps the number v as it was written when it lies in the limits.
+func ranged(to *[]byte, v []byte, l limits) *apierror.Error {
+	n, ok := wire.Float(v)
+	if !ok || n < l.from || n > l.to {
+		return refuse(l.name, "must be a number from "+plain(l.from)+" to "+plain(l.to))
+	}
+	*to = v
+	return nil
+}
+
+func plain(n float64) string { return strconv.FormatFloat(n, 'g', -1, 64) }
+
+// counted reads a whole number of at least 1.
+func counted(to *int64, v []byte, name string) *apierror.Error {
+	n, ok := wire.Int(v)
+	if !ok || n < 1 {
+		return refuse(name, "must be a whole number of at least 1")
+	}
+	*to = n
+	return nil
+}
+
+// penalty leaves out a zero, because some models refuse penalties whatever their value, and stays
+// below 2, which Google excludes and OpenAI allows.
+func penalty(to *[]byte, v []byte, name string) *apierror.Error {
+	if err := ranged(to, v, limits{name, -2, 2}); err != nil {
+		return err
+	}
+	if n, _ := wire.Float(v); n == 0 {
+		*to = nil
+	} else if n == 2 {
+		*to = []byte("1.99")
+	}
+	return nil
+}
+
+func takeStream(f *form, v []byte) *apierror.Error {
+	var ok bool
+	if f.Stream, ok = wire.Bool(v); !ok {
+		return refuse("stream", "must be true or false")
+	}
+	return nil
+}
+
+func takeStreamOptions(f *form, v []byte) *apierror.Error {
+	if wire.KindOf(v) != wire.KindObject {
+		return refuse("stream_options", "must be an object")
+	}
+	for o := wire.ObjectOf(v); o.Next(); {
+		if !o.Is("include_usage") || wire.KindOf(o.Value) == wire.KindNull {
+			continue
+		}
+		var ok bool
+		if f.IncludeUsage, ok = wire.Bool(o.Value); !ok {
+			return refuse("stream_options.include_usage", "must be true or false")
+		}
+	}
+	return nil
+}
+
+// takeSeed folds a number of 64 bits into the 32 that Google takes: the same seed stays the same.
+func takeSeed(f *form, v []byte) *apierror.Error {
+	n, ok := wire.Int(v)
+	if !ok {
+		return refuse("seed", "must be a whole number")
+	}
+	if f.seeded, f.seed = true, int32(n); int64(f.seed) != n {
+		f.seed = int32(n ^ n>>32)
+	}
+	return nil
+}
+
+// mostStops is how many stop sequences Google takes.
+const mostStops = 5
+
+func takeStop(f *form, v []byte) *apierror.Error {
+	switch wire.KindOf(v) {
+	case wire.KindString:
+	case wire.KindArray:
+		count := 0
+		for a, i := wire.ArrayOf(v), 0; a.Next(); i++ {
+			inner, ok := inside(a.Value)
+			if !ok {
+				return refuse("stop["+strconv.Itoa(i)+"]", "must be a string")
+			}
+			if len(inner) > 0 {
+				count++
+			}
+		}
+		if count > mostStops {
+			return refuse("stop", "may have at most 5 sequences")
+		}
+	default:
+		return refuse("stop", "must be a string or a list of strings")
+	}
+	f.stop = v
+	return nil
+}
+
+func takeResponseFormat(f *form, v []byte) *apierror.Error {
+	if wire.KindOf(v) != wire.KindObject {
+		return refuse("response_format", "must be an object")
+	}
+	switch kind, _ := wire.Text(wire.Get(v, "type")); kind {
+	case "text":
+	case "json_object":
+		f.json = true
+	case "json_schema":
+		return refuse("response_format", "of type json_schema is not supported yet: use json_object")
+	default:
+		return refuse("response_format.type", "must be text or json_object")
+	}
+	return nil
+}
+
+func takeModalities(f *form, v []byte) *apierror.Error {
+	if wire.KindOf(v) != wire.KindArray {
+		return refuse("modalities", "must be a list")
+	}
+	for a, i := wire.ArrayOf(v), 0; a.Next(); i++ {
+		switch kind, _ := wire.Text(a.Value); kind {
+		case "text":
+		case "image":
+			f.image = true
+		default:
+			return refuse("modalities["+strconv.Itoa(i)+"]", "must be text or image: other answers are not supported")
+		}
+	}
+	return nil
+}
+
+func takeN(_ *form, v []byte) *apierror.Error {
+	if n, ok := wire.Int(v); !ok || n < 1 || n > 128 {
+		return refuse("n", "must be a whole number from 1 to 128")
+	} else if n > 1 {
+		return refuse("n", "must be 1: Google gives one answer a request")
+	}
+	return nil
+}
+
+func takeVerbosity(f *form, _ []byte) *apierror.Error {
+	f.ignored("verbosity")
+	return nil
+}
+
+func refuseAlways(name, why string) func(*form, []byte) *apierror.Error {
+	return func(*form, []byte) *apierror.Error { return refuse(name, why) }
+}
+
+// refuseFilled lets an empty list and an empty object through, which clients send for nothing.
+func refuseFilled(name, why string) func(*form, []byte) *apierror.Error {
+	return func(_ *form, v []byte) *apierror.Error {
+		if filled(v) {
+			return refuse(name, why)
+		}
+		return nil
+	}
+}
+
+func filled(v []byte) bool {
+	switch wire.KindOf(v) {
+	case wire.KindNull, wire.KindNone:
+		return false
+	case wire.KindArray:
+		a := wire.ArrayOf(v)
+		return a.Next()
+	case wire.KindObject:
+		o := wire.ObjectOf(v)
+		return o.Next()
+	}
+	return true
+}
+
+func refuseChoice(name string) func(*form, []byte) *apierror.Error {
+	return func(_ *form, v []byte) *apierror.Error {
+		if choice, _ := wire.Text(v); choice == "none" || choice == "auto" {
+			return nil
+		}
+		return refuse(name, "must be none or auto: tools are not supported yet")
+	}
+}
+
+func refuseTrue(name, why string) func(*form, []byte) *apierror.Error {
+	return func(_ *form, v []byte) *apierror.Error {
+		if on, ok := wire.Bool(v); ok && !on {
+			return nil
+		}
+		return refuse(name, why)
+	}
+}
+
+func refuseNumber(name, why string) func(*form, []byte) *apierror.Error {
+	return func(_ *form, v []byte) *apierror.Error {
+		if n, ok := wire.Int(v); ok && n == 0 {
+			return nil
+		}
+		return refuse(name, why)
+	}
+}

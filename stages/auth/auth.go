@@ -1,0 +1,107 @@
+// Package auth lets in who knows the password.
+//
+// It decides on headers and query alone, before the body is read.
+package auth
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"strings"
+
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+)
+
+// Access is what the stage asks about who may come in. It is asked at each request, so that a
+// changed password counts at once.
+type Access interface {
+	Password() string   // of the chat side, never empty
+	PublicModels() bool // the model list needs no password
+}
+
+// Settings is the [stage.auth] table.
+type Settings struct{}
+
+// Kind describes the stage to the registry.
+func Kind(a Access) pipeline.Kind {
+	return pipeline.Kind{
+		Name:  "auth",
+		Does:  "lets in who knows the password, before the body is read",
+		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Count, pipeline.Embed, pipeline.List, pipeline.Get},
+		Gives: []pipeline.Fact{pipeline.HasCaller},
+		New: pipeline.New(Settings{}, func(Settings, *pipeline.Build) (pipeline.Stage, error) {
+			return &stage{a}, nil
+		}),
+		Off:      anonymous,
+		MayBeOff: mayBeOff,
+	}
+}
+
+// anonymous stands in for the stage when it is switched off.
+func anonymous(x *pipeline.Exchange) pipeline.Verdict {
+	x.Caller = pipeline.Caller{Kind: "anonymous"}
+	return pipeline.Next
+}
+
+type offError struct{}
+
+// Error says what must be true before auth may be off.
+func (offError) Error() string {
+	return "can be switched off only on a loopback listener or with pipeline.open = true, because then everybody may ask"
+}
+
+func mayBeOff(b *pipeline.Build) error {
+	if b.Open() {
+		return nil
+	}
+	return offError{}
+}
+
+type stage struct{ access Access }
+
+// Process tries every place a client may put the password in; the first valid one wins.
+func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
+	want := sha256.Sum256([]byte(s.access.Password()))
+	given := false
+	for _, place := range places {
+		secret := place(&x.In)
+		if secret == "" {
+			continue
+		}
+		given = true
+		// Digests have one length, so the comparison tells nothing about the password's.
+		got := sha256.Sum256([]byte(secret))
+		if subtle.ConstantTimeCompare(got[:], want[:]) == 1 {
+			x.Caller = pipeline.Caller{Kind: "password"}
+			return pipeline.Next
+		}
+	}
+	if v := x.In.Route.Verb; (v == pipeline.List || v == pipeline.Get) && s.access.PublicModels() {
+		return anonymous(x)
+	}
+	if given {
+		return x.Fail(apierror.New(apierror.Unauthorized, "the password or API key is wrong"))
+	}
+	return x.Fail(apierror.New(apierror.Unauthorized,
+		"a password or API key is missing: send it as Authorization: Bearer, x-api-key, x-goog-api-key or ?key="))
+}
+
+// places is the last column of behaviour 2.1, the most usual ones first.
+var places = [...]func(*pipeline.Request) string{
+	func(r *pipeline.Request) string { return bearer(r.Header("Authorization")) },
+	func(r *pipeline.Request) string { return r.Header("x-goog-api-key") },
+	func(r *pipeline.Request) string { return r.Query("key") },
+	func(r *pipeline.Request) string { return r.Header("x-api-key") },
+	func(r *pipeline.Request) string { return r.Header("access_token") },
+	func(r *pipeline.Request) string { return r.Header("anthropic-auth-token") },
+	func(r *pipeline.Request) string { return r.Header("x-anthropic-auth-token") },
+}
+
+// bearer cuts the scheme off an Authorization header, whatever its case.
+func bearer(h string) string {
+	const scheme = "bearer "
+	if len(h) > len(scheme) && strings.EqualFold(h[:len(scheme)], scheme) {
+		return strings.TrimSpace(h[len(scheme):])
+	}
+	return ""
+}

@@ -1,0 +1,70 @@
+// Package format finds out what the body is written in and whether the client wants events.
+//
+// The body decides, not the route: a Gemini body on an OpenAI route is served as it is, and the
+// other way round (behaviour 5.10).
+package format
+
+import (
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/openai"
+)
+
+// Settings is the [stage.format] table.
+type Settings struct{}
+
+// Kind describes the stage to the registry.
+func Kind() pipeline.Kind {
+	return pipeline.Kind{
+		Name:  "format",
+		Does:  "tells OpenAI bodies from Gemini bodies by content",
+		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Count},
+		Gives: []pipeline.Fact{pipeline.HasFormat},
+		New: pipeline.New(Settings{}, func(Settings, *pipeline.Build) (pipeline.Stage, error) {
+			return stage{}, nil
+		}),
+		Off: byRoute,
+	}
+}
+
+type stage struct{}
+
+// Process reads the members of the body.
+func (stage) Process(x *pipeline.Exchange) pipeline.Verdict {
+	members, fail := x.Members()
+	if fail != nil {
+		return x.Fail(fail)
+	}
+	x.Asked = openai.Detect(members)
+	if x.In.Route.Format == wire.Gemini && wire.Find(members, "messages") < 0 {
+		// What is neither is taken for the route's own: an empty body there lacks contents, not
+		// messages, and the body of countTokens may have neither.
+		x.Asked = wire.Gemini
+	}
+	return streaming(x)
+}
+
+// byRoute stands in for the stage when it is switched off: the route's own format.
+func byRoute(x *pipeline.Exchange) pipeline.Verdict {
+	if _, fail := x.Members(); fail != nil {
+		return x.Fail(fail)
+	}
+	x.Asked = x.In.Route.Format
+	return streaming(x)
+}
+
+// streaming settles whether the client wants events: by the path on a Gemini route, by the body's
+// "stream" member on an OpenAI route.
+func streaming(x *pipeline.Exchange) pipeline.Verdict {
+	if x.In.Route.Format == wire.Gemini {
+		return pipeline.Next
+	}
+	v := x.Member("stream")
+	on, ok := wire.Bool(v)
+	if v != nil && !ok && wire.KindOf(v) != wire.KindNull {
+		return x.Fail(apierror.New(apierror.BadRequest, `"stream" must be true or false`).Naming("stream"))
+	}
+	x.WantsStream = on
+	return pipeline.Next
+}

@@ -1,0 +1,123 @@
+// Package model takes the model name apart and answers the model listing.
+package model
+
+import (
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/models"
+)
+
+// Settings is the [stage.model] table; the table of known models is [models].
+type Settings struct{}
+
+// Kind describes the stage to the registry.
+func Kind() pipeline.Kind {
+	return pipeline.Kind{
+		Name:  "model",
+		Does:  "takes features off the model name and answers the model listing",
+		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Count, pipeline.Embed, pipeline.List, pipeline.Get},
+		Needs: []pipeline.Fact{pipeline.HasFormat},
+		Gives: []pipeline.Fact{pipeline.HasModel},
+		New: pipeline.New(Settings{}, func(_ Settings, b *pipeline.Build) (pipeline.Stage, error) {
+			c, err := b.Models()
+			return &stage{catalogue: c, on: enabled(b)}, err
+		}),
+		Off: unparsed,
+	}
+}
+
+// enabled: a feature whose stage is off is neither listed nor accepted.
+func enabled(b *pipeline.Build) models.Enabled {
+	on := models.Enabled{Thinking: b.Has("thinking")}
+	for stage, f := range map[string]models.Features{"fakestream": models.FakeStream, "antitrunc": models.AntiTruncation, "search": models.Search} {
+		if b.Has(stage) {
+			on.Features |= f
+		}
+	}
+	return on
+}
+
+type stage struct {
+	catalogue *models.Catalogue
+	on        models.Enabled
+}
+
+// Process settles x.Model, or answers a listing.
+func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
+	if x.In.Route.Verb == pipeline.List {
+		x.Reply.Body = models.AppendList(nil, s.catalogue.List(s.on))
+		return pipeline.Respond
+	}
+	name, fail := asked(x)
+	if fail != nil {
+		return x.Fail(fail)
+	}
+	x.Model = s.catalogue.Parse(name)
+	if fail := s.accept(x); fail != nil {
+		return x.Fail(fail)
+	}
+	if x.In.Route.Verb == pipeline.Get {
+		return s.get(x)
+	}
+	return pipeline.Next
+}
+
+// asked is the name by the route; a listing route always has it in the path.
+func asked(x *pipeline.Exchange) (string, *apierror.Error) {
+	if x.In.Route.Verb == pipeline.Get {
+		return x.In.Model, nil
+	}
+	return x.AskedModel()
+}
+
+// accept refuses names that contradict themselves and features whose stage is off.
+func (s *stage) accept(x *pipeline.Exchange) *apierror.Error {
+	m := x.Model
+	if m.Base == "" {
+		return apierror.New(apierror.BadRequest, "the model name is empty").Naming("model")
+	}
+	if fail := m.Check(); fail != nil {
+		return fail
+	}
+	if off := m.Features &^ s.on.Features; off != 0 {
+		return apierror.Newf(apierror.FeatureDisabled, "the model feature %s is switched off on this gateway", off).Naming("model")
+	}
+	if m.Thinking != models.None && !s.on.Thinking {
+		return apierror.New(apierror.FeatureDisabled, "thinking suffixes of model names are switched off on this gateway").Naming("model")
+	}
+	return nil
+}
+
+// get answers for one model.
+func (s *stage) get(x *pipeline.Exchange) pipeline.Verdict {
+	e, ok := s.catalogue.Lookup(x.Model.Base)
+	if !ok {
+		return x.Fail(apierror.Newf(apierror.ModelNotFound, "the model %q is not in this gateway's list", clip(x.Model.Asked)).Naming("model"))
+	}
+	if e.Name = x.Model.Canonical(); e.Name != e.Base {
+		e.Display = "" // as in the listing: it would be the same for all variants
+	}
+	x.Reply.Body = models.AppendModel(nil, e)
+	return pipeline.Respond
+}
+
+// unparsed stands in for the stage when it is switched off: names go up as they are, features are
+// part of the name.
+func unparsed(x *pipeline.Exchange) pipeline.Verdict {
+	if v := x.In.Route.Verb; v == pipeline.List || v == pipeline.Get {
+		return pipeline.Next
+	}
+	name, fail := x.AskedModel()
+	if fail != nil {
+		return x.Fail(fail)
+	}
+	x.Model = models.Model{Asked: name, Base: name}
+	return pipeline.Next
+}
+
+func clip(s string) string {
+	if len(s) > 100 {
+		return s[:100] + "..."
+	}
+	return s
+}

@@ -1,0 +1,79 @@
+// Package retry sends a failed upstream call back to an earlier stage for another try.
+//
+// It decides nothing about errors: the lease advised on each one by the pool's table.
+package retry
+
+import (
+	"time"
+
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/config"
+)
+
+// Settings is the [stage.retry] table.
+type Settings struct {
+	MaxCalls int           `koanf:"max_calls"`
+	Returns  int           `koanf:"returns"`
+	From     string        `koanf:"from"`
+	On429    bool          `koanf:"on_429"`
+	Interval time.Duration `koanf:"interval"`
+}
+
+// Kind describes the stage to the registry.
+func Kind() pipeline.Kind {
+	low, most := 1.0, 64.0
+	none, many := 0.0, 50.0
+	shortest, longest := 0.01, 10.0
+	return pipeline.Kind{
+		Name:  "retry",
+		Does:  "sends a failed upstream call back for another try",
+		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Count, pipeline.Embed},
+		Needs: []pipeline.Fact{pipeline.HasReply},
+		Params: []config.Param{
+			{Key: "stage.retry.max_calls", Type: config.Int, Default: 12, Min: &low, Max: &most,
+				Help: "calls to Google that one request may cause"},
+			{Key: "stage.retry.returns", Flat: "retry_429_max_retries", Env: []string{"RETRY_429_MAX_RETRIES"}, Type: config.Int, Default: 3, Min: &none, Max: &many,
+				Help: "goes at a credential that was already tried; moving to a fresh one is free"},
+			{Key: "stage.retry.on_429", Flat: "retry_429_enabled", Env: []string{"RETRY_429_ENABLED"}, Type: config.Bool, Default: true,
+				Help: "false passes a 429 on without another try"},
+			{Key: "stage.retry.interval", Flat: "retry_429_interval", Env: []string{"RETRY_429_INTERVAL"}, Type: config.Duration, Default: "1s", Min: &shortest, Max: &longest,
+				Help: "shortest pause before the return to a credential that was rate limited"},
+			{Key: "stage.retry.from", Type: config.String, Default: "credential",
+				Help: "stage to go back to"},
+		},
+		New: pipeline.New(Settings{12, 3, "credential", true, time.Second}, func(s Settings, b *pipeline.Build) (pipeline.Stage, error) {
+			return &stage{s}, b.GoesBackTo(s.From)
+		}),
+	}
+}
+
+type stage struct{ Settings }
+
+// Process looks into the reply before anything of it is sent, and goes back where it may.
+func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
+	fail := x.FirstError()
+	if fail == nil || !s.worthIt(x, fail) {
+		return pipeline.Next
+	}
+	a := x.Advice()
+	if a.Again == pipeline.Other { // one not yet tried is free: no pause, nothing spent
+		return pipeline.Rewind(s.From)
+	}
+	wait := a.Wait
+	if fail.Status == 429 {
+		wait = max(wait, s.Interval)
+	}
+	if a.Again == pipeline.No || x.Returns() >= s.Returns || !x.Sleep(wait) {
+		return pipeline.Next // nothing to hope for, out of tries, or nobody is waiting any more
+	}
+	x.Return()
+	return pipeline.Rewind(s.From)
+}
+
+// worthIt: only a call that was made and failed is made again, and only so often. Without a lease
+// the error is not the call's: the advice is an old one then.
+func (s *stage) worthIt(x *pipeline.Exchange, fail *apierror.Error) bool {
+	calls := len(x.Attempts)
+	return calls > 0 && calls < s.MaxCalls && x.Lease != nil && fail.Upstream && (fail.Status != 429 || s.On429)
+}

@@ -1,0 +1,35 @@
+// Package stages is the table of contents of a request: the catalogue of its stages, one line each.
+package stages
+
+import (
+	"gcli2api/pipeline"
+	"gcli2api/stages/auth"
+	"gcli2api/stages/credential"
+	"gcli2api/stages/format"
+	"gcli2api/stages/model"
+	"gcli2api/stages/quota"
+	"gcli2api/stages/retry"
+	"gcli2api/stages/shape"
+	"gcli2api/stages/translate"
+	"gcli2api/stages/upstream"
+	"gcli2api/stages/usage"
+	"gcli2api/store/pool"
+	"gcli2api/store/stats"
+)
+
+// Services are what the stages stand on; each outlives every reload.
+type Services struct {
+	Access  auth.Access
+	Ledger  quota.Ledger
+	Pool    *pool.Pool
+	Clients upstream.Clients
+	Stats   *stats.Stats
+}
+
+// Catalogue is every stage there is, in the usual order.
+func Catalogue(s Services) []pipeline.Kind {
+	return []pipeline.Kind{
+		auth.Kind(s.Access), quota.Kind(s.Ledger), format.Kind(), model.Kind(), translate.Kind(),
+		credential.Kind(s.Pool), upstream.Kind(s.Clients), retry.Kind(), shape.Kind(), usage.Kind(s.Stats),
+	}
+}

@@ -1,0 +1,81 @@
+package translate
+
+import (
+	"strconv"
+	"strings"
+
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
+)
+
+// mostTopK is the largest topK that Google's chat models take (protocol 3.3).
+const mostTopK = 64
+
+// native takes a Gemini body as it is.
+func native(x *pipeline.Exchange) *apierror.Error {
+	body, fail := x.In.Body()
+	if fail != nil {
+		return fail
+	}
+	if x.Call, fail = gemini.NewCall(body); fail != nil {
+		return fail
+	}
+	if x.In.Route.Format == wire.OpenAI {
+		// Members of the OpenAI route, no part of Google's request.
+		x.Call.Delete("model")
+		x.Call.Delete("stream")
+		x.Call.Delete("stream_options")
+	}
+	return contents(x)
+}
+
+// contents refuses a body that asks nothing, before a credential is spent on it.
+func contents(x *pipeline.Exchange) *apierror.Error {
+	name := "contents"
+	v, ok := x.Call.Get(name)
+	if !ok && x.In.Route.Verb == pipeline.Count {
+		if whole, there := x.Call.Get("generateContentRequest"); there {
+			name = "generateContentRequest.contents"
+			v, ok = gemini.Find(whole, "contents")
+		}
+	}
+	turns := wire.ArrayOf(v)
+	why := ""
+	switch {
+	case !ok:
+		why = "is missing: send a list of turns"
+	case wire.KindOf(v) != wire.KindArray:
+		why = "must be a list of turns"
+	case !turns.Next():
+		why = "is empty: send at least one turn"
+	default:
+		return nil
+	}
+	return apierror.Newf(apierror.BadRequest, "%q %s", name, why).Naming(name)
+}
+
+// clamp cuts down the two numbers of generationConfig that clients set beyond what Google takes
+// and mean "as much as there is" (behaviour 2.3). The client reads in a header what was cut.
+func clamp(x *pipeline.Exchange, output int) {
+	if _, ok := x.Call.Get("generationConfig"); !ok || x.In.Route.Verb == pipeline.Count {
+		return
+	}
+	var cut []string
+	for _, limit := range [...]struct {
+		name string
+		most int
+	}{{"topK", mostTopK}, {"maxOutputTokens", output}} {
+		v, _ := x.Call.GetIn("generationConfig", limit.name)
+		if n, ok := wire.Int(v); !ok || n <= int64(limit.most) {
+			continue
+		}
+		most := strconv.Itoa(limit.most)
+		x.Call.SetIn("generationConfig", limit.name, []byte(most))
+		cut = append(cut, limit.name+"="+most)
+	}
+	if len(cut) > 0 {
+		x.Header.Set("X-Dropped-Params", strings.Join(cut, ", "))
+	}
+}

@@ -1,0 +1,160 @@
+package codeassist
+
+import (
+	"strings"
+
+	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
+)
+
+// takes says whether a member may stand inside request.
+func takes(name string) bool {
+	switch name {
+	case "contents", "systemInstruction", "tools", "toolConfig", "safetySettings", "generationConfig":
+		return true
+	}
+	return false
+}
+
+// takesConfig says whether generationConfig may have the member.
+func takesConfig(name []byte) bool {
+	switch string(name) {
+	case "temperature", "topP", "topK", "candidateCount", "maxOutputTokens", "stopSequences", "responseLogprobs",
+		"logprobs", "presencePenalty", "frequencyPenalty", "seed", "responseMimeType", "responseSchema",
+		"responseJsonSchema", "responseModalities", "mediaResolution", "speechConfig", "audioTimestamp",
+		"routingConfig", "modelSelectionConfig", "thinkingConfig", "imageConfig":
+		return true
+	}
+	return false
+}
+
+// takesCategory: harm categories of pictures, which one model of this backend does not know
+// (protocol 3.8).
+func takesCategory(model string, category []byte) bool {
+	if !strings.HasPrefix(model, "gemini-2.5-flash-lite") {
+		return true
+	}
+	switch string(category) {
+	case `"HARM_CATEGORY_IMAGE_HATE"`, `"HARM_CATEGORY_IMAGE_DANGEROUS_CONTENT"`, `"HARM_CATEGORY_IMAGE_HARASSMENT"`,
+		`"HARM_CATEGORY_IMAGE_SEXUALLY_EXPLICIT"`, `"HARM_CATEGORY_JAILBREAK"`:
+		return false
+	}
+	return true
+}
+
+// comma appends one where a member or element stands before.
+func comma(dst []byte) []byte {
+	if c := dst[len(dst)-1]; c == '{' || c == '[' {
+		return dst
+	}
+	return append(dst, ',')
+}
+
+func key[T string | []byte](dst []byte, name T) []byte {
+	return append(append(append(comma(dst), '"'), name...), '"', ':')
+}
+
+// appendRequest writes the members that the backend knows, spliced from the client's bytes. null
+// is no value there (protocol 3.2).
+func appendRequest(dst []byte, c *gemini.Call, model string) []byte {
+	dst = append(dst, '{')
+	for i := range c.Len() {
+		name, value := c.At(i)
+		if !takes(name) || wire.KindOf(value) == wire.KindNull {
+			continue
+		}
+		dst = key(dst, name)
+		switch name {
+		case "contents":
+			dst = appendContents(dst, value)
+		case "systemInstruction":
+			dst = appendSystem(dst, value)
+		case "generationConfig":
+			dst = appendConfig(dst, value)
+		case "safetySettings":
+			dst = appendSafety(dst, value, model)
+		default:
+			dst = append(dst, value...)
+		}
+	}
+	return append(dst, '}')
+}
+
+// appendContents gives every turn a role: without one it counts as the user's (behaviour 5.10),
+// but this backend wants to read it.
+func appendContents(dst, v []byte) []byte {
+	begin := len(dst)
+	dst = append(dst, '[')
+	amended := false
+	for a := wire.ArrayOf(v); a.Next(); {
+		amended = amended || nobody(a.Value)
+		dst = appendTurn(comma(dst), a.Value)
+	}
+	if !amended {
+		return append(dst[:begin], v...) // byte for byte as it came
+	}
+	return append(dst, ']')
+}
+
+// nobody tells that a turn does not say whose it is.
+func nobody(turn []byte) bool {
+	if wire.KindOf(turn) != wire.KindObject {
+		return false
+	}
+	role := wire.Get(turn, "role")
+	return role == nil || string(role) == "null" || string(role) == `""`
+}
+
+// appendTurn writes a turn with a role.
+func appendTurn(dst, turn []byte) []byte {
+	if nobody(turn) {
+		return gemini.AppendWith(dst, turn, "role", []byte(`"user"`))
+	}
+	return append(dst, turn...)
+}
+
+// appendSystem: the system instruction may have the role of the user or none (protocol 3.3).
+func appendSystem(dst, v []byte) []byte {
+	if role := wire.Get(v, "role"); role == nil || string(role) == `"user"` {
+		return append(dst, v...)
+	}
+	return gemini.AppendWith(dst, v, "role", []byte(`"user"`))
+}
+
+// appendConfig keeps what is known; anything but an object goes up for Google to refuse.
+func appendConfig(dst, v []byte) []byte {
+	if wire.KindOf(v) != wire.KindObject {
+		return append(dst, v...)
+	}
+	dst = append(dst, '{')
+	for o := wire.ObjectOf(v); o.Next(); {
+		name := o.Key
+		if !takesConfig(name) {
+			// The rare spelling costs a string; the usual one does not.
+			if name = []byte(gemini.Canonical(string(name))); !takesConfig(name) {
+				continue
+			}
+		}
+		if wire.KindOf(o.Value) != wire.KindNull {
+			dst = append(key(dst, name), o.Value...)
+		}
+	}
+	return append(dst, '}')
+}
+
+// appendSafety keeps category and threshold of each setting.
+func appendSafety(dst, v []byte, model string) []byte {
+	if wire.KindOf(v) != wire.KindArray {
+		return append(dst, v...)
+	}
+	dst = append(dst, '[')
+	for a := wire.ArrayOf(v); a.Next(); {
+		category, threshold := wire.Get(a.Value, "category"), wire.Get(a.Value, "threshold")
+		if category == nil || threshold == nil || !takesCategory(model, category) {
+			continue
+		}
+		dst = append(append(comma(dst), `{"category":`...), category...)
+		dst = append(append(append(dst, `,"threshold":`...), threshold...), '}')
+	}
+	return append(dst, ']')
+}

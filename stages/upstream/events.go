@@ -1,0 +1,107 @@
+package upstream
+
+import (
+	"bytes"
+	"io"
+
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/outbound"
+	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
+)
+
+// events is a running answer of Google, envelope cut off.
+type events struct {
+	x      *pipeline.Exchange
+	d      Dialect
+	resp   *outbound.Response
+	sse    *wire.SSE
+	ended  error // what Next says from now on
+	said   bool  // something for the client has passed
+	finish bool  // what ends an answer has passed
+	closed bool
+}
+
+// Next gives the next event that carries something.
+func (e *events) Next() (wire.Event, error) {
+	for e.ended == nil {
+		data, more, err := e.sse.Next()
+		if err != nil {
+			return wire.Event{}, e.end(err)
+		}
+		hub, f := open(e.d, data)
+		if f != nil {
+			return wire.Event{}, e.stop(f)
+		}
+		if len(hub) < 8 && bare(hub) {
+			continue // an event without a response: keep reading (protocol 3.5)
+		}
+		if f := e.judge(hub); f != nil {
+			return wire.Event{}, e.stop(f)
+		}
+		return wire.Event{Data: hub, More: more}, nil
+	}
+	return wire.Event{}, e.ended
+}
+
+// bare tells that there is nothing in an event. Google's own clients stumble over such a one.
+func bare(hub []byte) bool {
+	o := wire.ObjectOf(hub)
+	return !o.Next()
+}
+
+// judge notes what an event says, and finds the end of an answer that has said nothing. It must be
+// found here: only the call knows the lease, and whoever reads the stream may close it at the end.
+// A full look is only needed until something was said, and where an end may be.
+func (e *events) judge(hub []byte) *apierror.Error {
+	if e.said && !bytes.Contains(hub, []byte(`"finishReason"`)) {
+		return nil
+	}
+	g := gemini.Look(hub)
+	e.said = e.said || g.Useful()
+	e.finish = e.finish || g.Finish != nil || g.Blocked != nil
+	if g.Finish == nil || e.said {
+		return nil
+	}
+	return pipeline.Empty(&g)
+}
+
+// end settles how the stream ended. One without a finish reason was cut.
+func (e *events) end(err error) error {
+	switch {
+	case err == io.EOF && e.finish:
+		e.x.Report(nil)
+		e.ended = io.EOF
+		return io.EOF
+	case err == io.EOF:
+		f := apierror.New(apierror.StreamBroken, "Google ended the stream before the answer was whole")
+		f.Upstream, f.Said = true, &apierror.Said{HTTP: 200, Network: true}
+		return e.stop(f)
+	}
+	return e.stop(explain(e.x.Context(), err))
+}
+
+func (e *events) stop(f *apierror.Error) error {
+	e.x.Report(f)
+	e.ended = f
+	return f
+}
+
+// Close stops the call. One that was closed early has left nobody to blame.
+func (e *events) Close() error {
+	if e.closed {
+		return nil
+	}
+	e.closed = true
+	if e.ended == nil {
+		if e.finish {
+			e.x.Report(nil)
+		} else {
+			e.x.Report(apierror.New(apierror.ClientGone, "the stream was closed early"))
+		}
+		e.ended = io.EOF
+	}
+	e.sse.Close()
+	return e.resp.Body.Close()
+}

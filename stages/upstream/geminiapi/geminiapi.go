@@ -1,0 +1,83 @@
+// Package geminiapi speaks to the Gemini API (AI Studio) with an API key.
+//
+// The body is the hub format itself; the model is in the path and there is no envelope (protocol 8.1).
+package geminiapi
+
+import (
+	"net/url"
+	"strings"
+
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
+
+	"github.com/valyala/fasthttp"
+)
+
+// Settings are asked at each call, so that a changed address counts at once.
+type Settings interface {
+	Gemini() string // base address without a trailing slash
+}
+
+// New makes the dialect.
+func New(s Settings) *Dialect { return &Dialect{s} }
+
+// Dialect is the dialect of the Gemini API.
+type Dialect struct{ settings Settings }
+
+// Prepare writes the call as it is, less what only Vertex knows.
+func (d *Dialect) Prepare(req *fasthttp.Request, buf *wire.Buffer, x *pipeline.Exchange) *apierror.Error {
+	var room [512]byte // the address is copied by the setter and needs no memory of its own
+	address := append(append(room[:0], d.settings.Gemini()...), "/v1beta/models/"...)
+	address = append(append(address, url.PathEscape(bare(x.Model.Base))...), method(x)...)
+	h := &req.Header
+	h.SetMethod(fasthttp.MethodPost)
+	req.SetRequestURIBytes(address)
+	req.URI().DisablePathNormalizing = true // else "../" in a name would reach other methods
+	h.Set("x-goog-api-key", x.Lease.Token())
+	h.SetContentType("application/json")
+	h.SetUserAgent("gcli2api")
+	var fail *apierror.Error
+	if x.In.Route.Verb == pipeline.Count {
+		buf.B, fail = appendCount(buf.B, x)
+	} else {
+		buf.B = appendCall(buf.B, &x.Call)
+	}
+	req.SetBodyRaw(buf.B)
+	return fail
+}
+
+// bare is the model without the folder, which the path has already.
+func bare(base string) string { return strings.TrimPrefix(base, "models/") }
+
+func method(x *pipeline.Exchange) string {
+	switch {
+	case x.In.Route.Verb == pipeline.Count:
+		return ":countTokens"
+	case x.WantsStream:
+		return ":streamGenerateContent?alt=sse"
+	}
+	return ":generateContent"
+}
+
+// Unwrap has nothing to cut: the reply is the hub format.
+func (d *Dialect) Unwrap(data []byte) ([]byte, bool) { return data, true }
+
+// appendCount writes either bare contents or a whole request, never both (protocol 8.1).
+func appendCount(dst []byte, x *pipeline.Exchange) ([]byte, *apierror.Error) {
+	call := x.Call
+	if whole, ok := x.Call.Get("generateContentRequest"); ok {
+		var fail *apierror.Error
+		if call, fail = gemini.NewCall(whole); fail != nil {
+			return dst, fail
+		}
+	}
+	if _, ok := call.Get("contents"); ok && call.Len() == 1 {
+		return call.AppendTo(dst), nil
+	}
+	// System instruction and tools count too, and stand only in a whole request.
+	dst = append(dst, `{"generateContentRequest":`...)
+	dst = wire.AppendQuoted(key(append(dst, '{'), "model"), "models/"+bare(x.Model.Base))
+	return append(appendMembers(dst, &call), "}}"...), nil
+}

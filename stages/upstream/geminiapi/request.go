@@ -1,0 +1,97 @@
+package geminiapi
+
+import (
+	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
+)
+
+// foreign says whether a member belongs to another backend and would be a 400 here.
+func foreign(name string) bool {
+	switch name {
+	case "labels", "model", "modelArmorConfig", "model_armor_config", "session_id", "sessionId":
+		return true
+	}
+	return false
+}
+
+func foreignConfig(name []byte) bool {
+	switch string(name) {
+	case "routingConfig", "modelSelectionConfig", "audioTimestamp",
+		"routing_config", "model_selection_config", "audio_timestamp":
+		return true
+	}
+	return false
+}
+
+// foreignCategory: harm categories that only Code Assist and Vertex take (protocol 3.8).
+func foreignCategory(v []byte) bool {
+	switch string(v) {
+	case `"HARM_CATEGORY_IMAGE_HATE"`, `"HARM_CATEGORY_IMAGE_DANGEROUS_CONTENT"`, `"HARM_CATEGORY_IMAGE_HARASSMENT"`,
+		`"HARM_CATEGORY_IMAGE_SEXUALLY_EXPLICIT"`, `"HARM_CATEGORY_JAILBREAK"`:
+		return true
+	}
+	return false
+}
+
+// comma appends one where a member or element stands before.
+func comma(dst []byte) []byte {
+	if c := dst[len(dst)-1]; c == '{' || c == '[' {
+		return dst
+	}
+	return append(dst, ',')
+}
+
+func key[T string | []byte](dst []byte, name T) []byte {
+	return append(append(append(comma(dst), '"'), name...), '"', ':')
+}
+
+// appendCall splices the client's members; unknown ones go up, Google answers for them.
+func appendCall(dst []byte, c *gemini.Call) []byte {
+	return append(appendMembers(append(dst, '{'), c), '}')
+}
+
+func appendMembers(dst []byte, c *gemini.Call) []byte {
+	for i := range c.Len() {
+		name, value := c.At(i)
+		if foreign(name) {
+			continue
+		}
+		dst = append(wire.AppendQuoted(comma(dst), name), ':')
+		switch name {
+		case "generationConfig":
+			dst = appendConfig(dst, value)
+		case "safetySettings":
+			dst = appendSafety(dst, value)
+		default:
+			dst = append(dst, value...)
+		}
+	}
+	return dst
+}
+
+func appendConfig(dst, v []byte) []byte {
+	if wire.KindOf(v) != wire.KindObject {
+		return append(dst, v...)
+	}
+	dst = append(dst, '{')
+	for o := wire.ObjectOf(v); o.Next(); {
+		if !foreignConfig(o.Key) {
+			dst = append(key(dst, o.Key), o.Value...)
+		}
+	}
+	return append(dst, '}')
+}
+
+// appendSafety leaves out what this backend does not know.
+func appendSafety(dst, v []byte) []byte {
+	if wire.KindOf(v) != wire.KindArray {
+		return append(dst, v...)
+	}
+	dst = append(dst, '[')
+	for a := wire.ArrayOf(v); a.Next(); {
+		if !foreignCategory(wire.Get(a.Value, "category")) {
+			dst = gemini.AppendWith(comma(dst), a.Value, "method", nil)
+		}
+	}
+	return append(dst, ']')
+}

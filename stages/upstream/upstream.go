@@ -1,0 +1,210 @@
+// Package upstream calls Google with the leased credential.
+//
+// The kind of the credential chooses a dialect: it writes the untouched call the way its backend
+// takes it, member by member, at each attempt anew. Each outcome is reported to the lease at once,
+// also from inside a stream.
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"time"
+
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/outbound"
+	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
+
+	"github.com/valyala/fasthttp"
+)
+
+// Dialect is how one kind of backend is spoken to.
+type Dialect interface {
+	// Prepare writes address, headers and body of the call for the exchange's lease. The body is
+	// written into buf, which is lent until the call was sent.
+	Prepare(req *fasthttp.Request, buf *wire.Buffer, x *pipeline.Exchange) *apierror.Error
+	// Unwrap cuts the envelope off a reply or event; false when it carries nothing (keep reading).
+	Unwrap(data []byte) ([]byte, bool)
+}
+
+// Clients are the dialects by the kind of credential, and the way out.
+type Clients struct {
+	Caller   func() outbound.Caller // asked at each call: the proxy may have changed
+	Dialects map[string]Dialect     // by Lease.Kind
+}
+
+// Settings is the [stage.upstream] table.
+type Settings struct{}
+
+// Kind describes the stage to the registry.
+func Kind(c Clients) pipeline.Kind {
+	return pipeline.Kind{
+		Name:  "upstream",
+		Does:  "calls Google with the credential and reads the answer",
+		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Count, pipeline.Embed},
+		Needs: []pipeline.Fact{pipeline.HasModel, pipeline.HasCall, pipeline.HasLease},
+		Gives: []pipeline.Fact{pipeline.HasReply},
+		New: pipeline.New(Settings{}, func(Settings, *pipeline.Build) (pipeline.Stage, error) {
+			return &stage{c}, nil
+		}),
+	}
+}
+
+// maxReply bounds an answer that is read whole; maxError the body of an error.
+const (
+	maxReply = 256 << 20
+	maxError = 1 << 20
+)
+
+type stage struct{ clients Clients }
+
+type bufferKey struct{}
+
+// Process makes one call.
+func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
+	d := s.clients.Dialects[x.Lease.Kind()]
+	if d == nil {
+		return x.Fail(apierror.Newf(apierror.Internal, "no upstream client serves credentials of kind %q", x.Lease.Kind()))
+	}
+	req := fasthttp.AcquireRequest()
+	defer fasthttp.ReleaseRequest(req)
+	buf := wire.Buffers.Get(x.Call.Size() + 512)
+	defer wire.Buffers.Put(buf)
+	if fail := d.Prepare(req, buf, x); fail != nil {
+		return x.Fail(fail)
+	}
+	x.Try()
+	resp, err := s.clients.Caller().Do(x.Context(), req)
+	if err != nil {
+		return failed(x, explain(x.Context(), err))
+	}
+	if resp.Status != fasthttp.StatusOK {
+		return failed(x, refusal(resp))
+	}
+	if x.WantsStream && x.In.Route.Verb != pipeline.Count {
+		x.Reply.Stream = &events{x: x, d: d, resp: resp, sse: wire.NewSSE(resp.Body, 0)}
+		return pipeline.Next
+	}
+	return s.whole(x, d, resp)
+}
+
+// failed reports the outcome to the lease and makes it the reply.
+func failed(x *pipeline.Exchange, f *apierror.Error) pipeline.Verdict {
+	x.Report(f)
+	return x.Fail(f)
+}
+
+// explain keeps a client that left apart from a Google that failed.
+func explain(ctx context.Context, err error) *apierror.Error {
+	if ctx.Err() != nil {
+		return apierror.Wrap(apierror.ClientGone, "the request was cancelled", err)
+	}
+	return outbound.Explain(err) // it knows what came from Google and what is of our own making
+}
+
+// refusal reads the body of an error answer.
+func refusal(resp *outbound.Response) *apierror.Error {
+	defer resp.Body.Close()
+	after := resp.Header("Retry-After")
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxError))
+	return gemini.ParseError(resp.Status, after, body, time.Now())
+}
+
+// whole reads an answer that comes in one piece.
+func (s *stage) whole(x *pipeline.Exchange, d Dialect, resp *outbound.Response) pipeline.Verdict {
+	defer resp.Body.Close()
+	buf, _ := x.Note(bufferKey{}).(*wire.Buffer)
+	if buf == nil {
+		buf = wire.Buffers.Get(int(min(max(resp.Length, 4096), 1<<20)))
+		x.Keep(bufferKey{}, buf)
+	}
+	buf.B = buf.B[:0]
+	if err := slurp(buf, resp.Body); err != nil {
+		return failed(x, explain(x.Context(), err))
+	}
+	body, f := open(d, buf.B)
+	if f == nil && body == nil {
+		f = unreadable()
+	}
+	if f == nil && x.In.Route.Verb != pipeline.Count {
+		g := gemini.Look(body)
+		f = pipeline.Empty(&g)
+	}
+	if f != nil {
+		return failed(x, f)
+	}
+	x.Report(nil)
+	x.Reply.Body = body
+	return pipeline.Next
+}
+
+// open cuts the envelope off a reply or event, or finds the error that Google put into a 200
+// (protocol 4.5, 5.6). Both are nil for an envelope with nothing in it.
+func open(d Dialect, data []byte) ([]byte, *apierror.Error) {
+	data = bytes.TrimSpace(data)
+	if isError(data) {
+		return nil, gemini.ParseError(0, "", data, time.Now())
+	}
+	hub, ok := d.Unwrap(data)
+	switch {
+	case ok && wire.KindOf(hub) == wire.KindObject && hub[len(hub)-1] == '}':
+		return hub, nil
+	case ok || wire.KindOf(data) != wire.KindObject || wire.Check(data) != nil:
+		return nil, unreadable()
+	}
+	return nil, nil
+}
+
+// isError tells Google's own error from an answer: an object with that member, or a list, which
+// nothing else comes as. The first look is for the quick way past: answers do not have the word.
+func isError(data []byte) bool {
+	if wire.KindOf(data) == wire.KindArray {
+		return wire.Get(firstOf(data), "error") != nil
+	}
+	if !bytes.Contains(data, []byte(`"error"`)) {
+		return false
+	}
+	k := wire.KindOf(wire.Get(data, "error"))
+	return k != wire.KindNone && k != wire.KindNull
+}
+
+func firstOf(list []byte) []byte {
+	a := wire.ArrayOf(list)
+	a.Next()
+	return a.Value
+}
+
+func unreadable() *apierror.Error {
+	f := apierror.New(apierror.UpstreamUnavailable, "Google sent something that cannot be read")
+	f.Upstream, f.Said = true, &apierror.Said{HTTP: 200, HTML: true}
+	return f
+}
+
+// slurp reads r to its end into buf.
+func slurp(buf *wire.Buffer, r io.Reader) error {
+	for {
+		if len(buf.B) == cap(buf.B) {
+			buf.B = append(buf.B, 0)[:len(buf.B)]
+		}
+		n, err := r.Read(buf.B[len(buf.B):cap(buf.B)])
+		buf.B = buf.B[:len(buf.B)+n]
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if len(buf.B) > maxReply {
+			return outbound.ErrMalformed
+		}
+	}
+}
+
+// End returns the buffer of the answer; the engine has closed the stream by then.
+func (s *stage) End(x *pipeline.Exchange) {
+	if b, ok := x.Note(bufferKey{}).(*wire.Buffer); ok {
+		wire.Buffers.Put(b)
+	}
+}

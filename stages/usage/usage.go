@@ -1,0 +1,97 @@
+// Package usage counts calls, errors and tokens, every try of a request, also the failed ones.
+package usage
+
+import (
+	"bytes"
+
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
+	"gcli2api/store/stats"
+)
+
+// Settings is the [stage.usage] table.
+type Settings struct{}
+
+// Kind describes the stage to the registry.
+func Kind(s *stats.Stats) pipeline.Kind {
+	return pipeline.Kind{
+		Name:  "usage",
+		Does:  "counts calls, errors and tokens by credential, key and model",
+		Needs: []pipeline.Fact{pipeline.HasReply},
+		New: pipeline.New(Settings{}, func(Settings, *pipeline.Build) (pipeline.Stage, error) {
+			return &stage{s}, nil
+		}),
+	}
+}
+
+type stage struct{ stats *stats.Stats }
+
+type meterKey struct{}
+
+// Process reads the usage of a whole answer, or wraps a stream to read it as it passes.
+func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
+	m := &meter{inner: x.Reply.Stream}
+	x.Keep(meterKey{}, m)
+	if m.inner != nil {
+		x.Reply.Stream = m
+	} else if x.Reply.Body != nil {
+		m.read(x.Reply.Body)
+	}
+	return pipeline.Next
+}
+
+// End records the request and its tries. The tokens belong to the last try: the earlier ones failed.
+func (s *stage) End(x *pipeline.Exchange) {
+	r := stats.Request{Key: x.Caller.ID, Model: x.Model.Base}
+	switch {
+	case r.Key != "":
+	case x.Caller.Kind != "":
+		r.Key = x.Caller.Kind
+	default:
+		r.Key = "refused" // nobody was let in
+	}
+	if x.Outcome.Err != nil {
+		r.Code = x.Outcome.Err.Code
+	}
+	for i := range x.Attempts {
+		a := &x.Attempts[i]
+		t := stats.Try{Credential: a.Credential, Model: a.Model, Code: a.Code}
+		if a.Code == apierror.ClientGone {
+			t.Code = "" // a client that leaves is no failure of the credential
+		}
+		r.Tries = append(r.Tries, t)
+	}
+	if m, ok := x.Note(meterKey{}).(*meter); ok && len(r.Tries) > 0 {
+		t := &r.Tries[len(r.Tries)-1]
+		t.Prompt = m.usage.Prompt + m.usage.ToolUse
+		t.Output = m.usage.Candidates + m.usage.Thoughts
+		t.Total = m.usage.Total
+	}
+	s.stats.Record(r)
+}
+
+// meter reads the usage of the events that pass.
+type meter struct {
+	inner wire.Stream
+	usage gemini.Usage
+}
+
+// Next passes the event on.
+func (m *meter) Next() (wire.Event, error) {
+	ev, err := m.inner.Next()
+	if err == nil && bytes.Contains(ev.Data, []byte(`"usageMetadata"`)) {
+		m.read(ev.Data)
+	}
+	return ev, err
+}
+
+func (m *meter) read(data []byte) {
+	if v := wire.Get(data, "usageMetadata"); v != nil {
+		m.usage.Merge(gemini.UsageOf(v))
+	}
+}
+
+// Close stops the upstream call.
+func (m *meter) Close() error { return m.inner.Close() }

@@ -1,0 +1,93 @@
+package oauth
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+
+	"gcli2api/pipeline/wire"
+)
+
+// Change is what a credential file has to remember. Empty members change nothing. Access tokens are
+// none of it: they never go into a file.
+type Change struct {
+	RefreshToken string
+	ProjectID    string
+	Email        string
+}
+
+// Amend writes a change into the content of a credential file. Everything else stays as it is
+// written, members that nobody knows included.
+func Amend(data []byte, c Change) ([]byte, error) {
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	var err error
+	if c.RefreshToken != "" {
+		if data, err = amendToken(data, c.RefreshToken); err != nil {
+			return nil, err
+		}
+	}
+	for _, m := range []struct{ name, value string }{{"project_id", c.ProjectID}, {"email", c.Email}} {
+		if m.value == "" {
+			continue
+		}
+		if data, err = set(data, m.name, m.value); err != nil {
+			return nil, err
+		}
+	}
+	return data, nil
+}
+
+// amendToken replaces a refresh token in each place where the layouts have it.
+func amendToken(data []byte, token string) ([]byte, error) {
+	members, err := wire.Scan(data, nil)
+	if err != nil {
+		return nil, err
+	}
+	nested := wire.Find(members, "token")
+	if nested < 0 || wire.KindOf(members[nested].Value) != wire.KindObject {
+		return set(data, "refresh_token", token)
+	}
+	inner, err := set(slices.Clone(members[nested].Value), "refresh_token", token)
+	if err != nil {
+		return nil, err
+	}
+	value := members[nested].Value
+	from := members[nested].End - len(value)
+	data = splice(data, from, members[nested].End, inner)
+	if wire.Find(members, "refresh_token") < 0 {
+		return data, nil
+	}
+	return set(data, "refresh_token", token)
+}
+
+// set gives the member of an object a text, in its place or behind the last one.
+func set(object []byte, name, value string) ([]byte, error) {
+	members, err := wire.Scan(object, nil)
+	if err != nil {
+		return nil, err
+	}
+	text := wire.AppendQuoted(nil, value)
+	if i := wire.Find(members, name); i >= 0 {
+		m := members[i]
+		return splice(object, m.End-len(m.Value), m.End, text), nil
+	}
+	if len(members) == 0 {
+		return nil, errors.New("the object is empty")
+	}
+	last := members[len(members)-1]
+	// The new member is laid out like the last one: same line, or a line of its own as far in.
+	from := last.Start
+	for from > 0 && bytes.IndexByte([]byte(" \t\r\n"), object[from-1]) >= 0 {
+		from--
+	}
+	add := append([]byte{','}, object[from:last.Start]...)
+	add = append(wire.AppendQuoted(add, name), ':')
+	if bytes.Contains(object[last.Start:last.End], []byte(`": `)) {
+		add = append(add, ' ')
+	}
+	return splice(object, last.End, last.End, append(add, text...)), nil
+}
+
+func splice(data []byte, from, to int, with []byte) []byte {
+	return slices.Concat(data[:from], with, data[to:])
+}

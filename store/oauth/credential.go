@@ -1,0 +1,79 @@
+package oauth
+
+import (
+	"log/slog"
+	"time"
+)
+
+// The kinds of credentials; each has an upstream client of its own.
+const (
+	CodeAssist = "codeassist" // a Google account through the Gemini CLI's OAuth client
+	Gemini     = "gemini"     // an API key of Google AI Studio
+)
+
+// AllProjects is the project of a credential file that stands for every project of its account.
+const AllProjects = "ALL"
+
+// Credential is one way to call Google. Printed or logged it shows no secret.
+type Credential struct {
+	ID    string // stable: file name, file name and project, or "key-" and a piece of a hash
+	Kind  string // CodeAssist or Gemini
+	Label string // what the operator calls it
+	Email string // "" until known
+
+	APIKey string // of kind Gemini
+
+	ClientID     string
+	ClientSecret string
+	RefreshToken string
+	AccessToken  string
+	Expiry       time.Time // zero: not known, so refresh
+	TokenURI     string    // as the file has it, checked; tokens are always asked for at the configured address
+	Scopes       []string
+	ProjectID    string // "" until discovered; AllProjects stands for every project of the account
+}
+
+// Secret is what tells two credentials apart: the refresh token or the API key.
+func (c Credential) Secret() string {
+	if c.Kind == Gemini {
+		return c.APIKey
+	}
+	return c.RefreshToken
+}
+
+// String names the credential and says what it has.
+func (c Credential) String() string {
+	s := c.ID + " (" + c.Kind
+	if c.ProjectID != "" {
+		s += ", project " + c.ProjectID
+	}
+	return s + ")"
+}
+
+// GoString is String: %#v must not show secrets either.
+func (c Credential) GoString() string { return c.String() }
+
+// LogValue is what slog writes.
+func (c Credential) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("id", c.ID), slog.String("kind", c.Kind), slog.String("project", c.ProjectID),
+		slog.Bool("refresh_token", c.RefreshToken != ""), slog.Bool("access_token", c.AccessToken != ""),
+		slog.Time("expiry", c.Expiry))
+}
+
+// MarshalJSON writes what LogValue does: a record that ends up in an answer by mistake gives nothing away.
+func (c Credential) MarshalJSON() ([]byte, error) {
+	return []byte(`"` + jsonSafe(c.String()) + `"`), nil
+}
+
+func jsonSafe(s string) string {
+	b := make([]byte, 0, len(s))
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == '"' || c == '\\' {
+			b = append(b, '?')
+		} else {
+			b = append(b, c)
+		}
+	}
+	return string(b)
+}

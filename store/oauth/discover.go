@@ -1,0 +1,174 @@
+package oauth
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"gcli2api/pipeline/apierror"
+)
+
+// Found is what discovery learned about an account.
+type Found struct {
+	Project string
+	Tier    string // "" when Google did not say
+}
+
+// DiscoverError says why an account has no project.
+type DiscoverError struct {
+	Permanent bool   // it will not work again until a person does something
+	Reason    string // for the operator
+	Link      string // where a person can help, "" for nowhere
+	cause     error
+}
+
+// Error is the reason.
+func (e *DiscoverError) Error() string { return "project discovery: " + e.Reason }
+
+// Unwrap gives the cause.
+func (e *DiscoverError) Unwrap() error { return e.cause }
+
+// discovery is one walk through protocol section 2, in the order of behaviour 1.4.5: the project that
+// was named, loadCodeAssist, the projects that the account sees, onboardUser.
+type discovery struct {
+	c     *Client
+	ctx   context.Context
+	token string
+}
+
+// Discover finds the project that calls of this account go to. A project that cred has already is
+// only judged: it comes back, or the one that Google prefers. The error is a *DiscoverError.
+func (c *Client) Discover(ctx context.Context, token string, cred Credential) (Found, error) {
+	d := discovery{c, ctx, token}
+	named := cred.ProjectID
+	if named == AllProjects {
+		named = ""
+	}
+	l, err := d.load(named)
+	if err != nil && (named != "" || !d.mayGoOn(err)) {
+		return Found{}, refusal(err)
+	}
+	if project := first(l.Project.id, named); l.Current != nil && project != "" {
+		return Found{project, l.tier()}, nil
+	}
+	if err := l.verify(); err != nil {
+		return Found{}, err
+	}
+	if named != "" {
+		return d.onboard(named, l)
+	}
+	return d.search(l, err)
+}
+
+// mayGoOn tells a refusal without a project that a project of the user's own may lift.
+func (d discovery) mayGoOn(err error) bool {
+	s := said(err)
+	if s.HTTP != http.StatusForbidden {
+		return false
+	}
+	switch s.Reason {
+	case "TOS_VIOLATION", "VALIDATION_REQUIRED", "ACCESS_TOKEN_SCOPE_INSUFFICIENT":
+		return false
+	}
+	return true
+}
+
+// search tries a project of the user's own, then onboarding. earlier is what loadCodeAssist refused
+// without one.
+func (d discovery) search(l standing, earlier error) (Found, error) {
+	own, err := d.candidate()
+	if err != nil {
+		return Found{}, err
+	}
+	if own == "" && earlier != nil {
+		return Found{}, refusal(earlier)
+	}
+	if own != "" {
+		if l, err = d.withProject(own, l); err != nil {
+			return Found{}, err
+		}
+		if l.Current != nil {
+			return Found{first(l.Project.id, own), l.tier()}, nil
+		}
+	}
+	return d.onboard(own, l)
+}
+
+// candidate is the project to try: of those that the account sees, else that of the machine.
+func (d discovery) candidate() (string, error) {
+	all, err := d.c.Projects(d.ctx, d.token)
+	if err != nil && passing(err) {
+		return "", refusal(err)
+	}
+	if len(all) > 0 { // an account that may not list projects can still be onboarded
+		return choose(all).ID, nil
+	}
+	return d.c.machineProject(d.ctx), nil
+}
+
+// withProject asks again with a project of the user's own. Google answers 403 for one that it does
+// not serve, or while the API is off there; the other ways are still open then.
+func (d discovery) withProject(project string, before standing) (standing, error) {
+	l, err := d.load(project)
+	if err == nil {
+		if l.Current != nil {
+			d.c.switchOn(d.ctx, d.token, project)
+		}
+		return l, l.verify()
+	}
+	if said(err).HTTP != http.StatusForbidden {
+		return l, refusal(err)
+	}
+	d.c.switchOn(d.ctx, d.token, project)
+	return before, nil
+}
+
+// load is loadCodeAssist.
+func (d discovery) load(project string) (standing, error) {
+	var l standing
+	in := setupRequest{Project: project, Metadata: metadataOf(project)}
+	err := d.c.call(d.ctx, request{d.url(":loadCodeAssist"), d.token, in}, &l)
+	if s := said(err); err != nil && s.HTTP == http.StatusForbidden && s.Reason == "SECURITY_POLICY_VIOLATED" && project != "" {
+		// VPC Service Controls keep this one method from answering, not the others (protocol 2.1).
+		return standing{Current: &tier{ID: "standard-tier", Own: true}}, nil
+	}
+	return l, err
+}
+
+func (d discovery) url(path string) string {
+	return d.c.settings().Endpoints.CodeAssist + "/v1internal" + path
+}
+
+type setupRequest struct {
+	Tier     string   `json:"tierId,omitempty"`
+	Project  string   `json:"cloudaicompanionProject,omitempty"`
+	Metadata metadata `json:"metadata"`
+}
+
+type metadata struct {
+	IDE      string `json:"ideType"`
+	Platform string `json:"platform"`
+	Plugin   string `json:"pluginType"`
+	Project  string `json:"duetProject,omitempty"`
+}
+
+func metadataOf(project string) metadata {
+	return metadata{"IDE_UNSPECIFIED", "PLATFORM_UNSPECIFIED", "GEMINI", project}
+}
+
+// refusal turns an error of a call into words for the operator.
+func refusal(err error) *DiscoverError {
+	s := said(err)
+	e := &DiscoverError{cause: err}
+	switch {
+	case passing(err):
+		e.Reason = "Google does not answer at the moment"
+	case s.HTTP == http.StatusUnauthorized:
+		e.Reason = "Google refuses the access token"
+	default:
+		e.Permanent = true
+		e.Reason = fmt.Sprintf("Google refuses (HTTP %d %s): %s", s.HTTP, first(s.Reason, s.Status), apierror.From(err).Message)
+		e.Link = first(s.Meta["validation_url"], s.Meta["validation_link"], s.Meta["activationUrl"], s.Meta["appeal_url"])
+	}
+	return e
+}

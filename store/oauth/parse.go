@@ -1,0 +1,204 @@
+package oauth
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+const secretSetting = "google.oauth_client_secret (GCLI_OAUTH_CLIENT_SECRET)"
+
+// Rules are what a credential file is judged by.
+type Rules struct {
+	ClientID     string // the client of files that name none
+	ClientSecret string // its secret
+	TokenHost    string // OAUTH_PROXY_URL: its host may stand in token_uri, besides Google's own
+}
+
+// Parse reads one credential file, name being what it is called, in any of the layouts of protocol
+// 1.8 or as an API key. A list of projects gives several credentials that share one token.
+// Warnings name the file and hold no secret, and neither does the error.
+func Parse(name string, data []byte, r Rules) (creds []Credential, warnings []string, err error) {
+	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")))
+	var top fields
+	switch {
+	case len(data) == 0:
+		return nil, nil, errors.New("the file is empty")
+	case data[0] == '[':
+		return nil, nil, errors.New("the file holds a list: give each credential a file of its own")
+	case json.Unmarshal(data, &top) != nil || top == nil:
+		return nil, nil, errors.New("the file is not a JSON object")
+	}
+	switch kind := top.text("type"); kind {
+	case "gemini_api_key":
+		c, err := key(name, top)
+		return []Credential{c}, nil, err
+	case "service_account":
+		return nil, nil, errors.New("service account keys belong to Vertex AI, which is not supported yet")
+	case "external_account", "external_account_authorized_user", "impersonated_service_account":
+		return nil, nil, fmt.Errorf("credentials of type %q are not supported", kind)
+	}
+	p := parser{name: name, rules: r, top: top}
+	c, err := p.account()
+	if err != nil {
+		return nil, nil, err
+	}
+	return p.expand(c), p.warnings, nil
+}
+
+// APIKey makes the credential of a bare API key. Its id is a hash, so that it can be shown.
+func APIKey(key string) Credential {
+	sum := sha256.Sum256([]byte(key))
+	return Credential{ID: "key-" + hex.EncodeToString(sum[:6]), Kind: Gemini, APIKey: key}
+}
+
+func key(name string, top fields) (Credential, error) {
+	c := Credential{ID: name, Kind: Gemini, Label: top.text("label"), APIKey: strings.TrimSpace(top.text("api_key"))}
+	if c.APIKey == "" {
+		return c, errors.New(`"api_key" is missing`)
+	}
+	if strings.ContainsFunc(c.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return c, errors.New(`"api_key" has characters in it that no key has`)
+	}
+	return c, nil
+}
+
+// parser reads a file of a Google account.
+type parser struct {
+	name     string
+	rules    Rules
+	top      fields
+	warnings []string
+}
+
+func (p *parser) warn(format string, args ...any) {
+	p.warnings = append(p.warnings, p.name+": "+fmt.Sprintf(format, args...))
+}
+
+func (p *parser) account() (Credential, error) {
+	top, token := p.top, p.top.object("token")
+	if d := first(top.text("universe_domain"), token.text("universe_domain")); d != "" && d != "googleapis.com" {
+		return Credential{}, errors.New(`"universe_domain" is not Google's public one`)
+	}
+	c := Credential{
+		ID: p.name, Kind: CodeAssist, Label: top.text("label"),
+		RefreshToken: first(top.text("refresh_token"), token.text("refresh_token"), top.text("refreshToken")),
+		ClientID:     first(top.text("client_id"), token.text("client_id")),
+		ClientSecret: first(top.text("client_secret"), token.text("client_secret")),
+		TokenURI:     first(top.text("token_uri"), token.text("token_uri")),
+		Scopes:       scopes(top, token),
+		Email:        first(top.text("email"), top.text("user_email"), top.text("account"), emailOf(top.text("id_token"))),
+	}
+	if c.RefreshToken == "" {
+		if top.object("installed") != nil || top.object("web") != nil {
+			return c, errors.New("this is the description of an OAuth client, not a credential")
+		}
+		return c, errors.New(`"refresh_token" is missing`)
+	}
+	if err := p.rules.tokenURI(c.TokenURI); err != nil {
+		return c, err
+	}
+	p.token(&c, token)
+	p.project(&c)
+	return c, p.client(&c)
+}
+
+// token takes an access token over. Two that differ say nothing about which is newer, so neither
+// counts and the first use refreshes.
+func (p *parser) token(c *Credential, token fields) {
+	a, b := p.top.text("token"), first(p.top.text("access_token"), token.text("access_token"), p.top.text("accessToken"))
+	if a != "" && b != "" && a != b {
+		return
+	}
+	c.AccessToken, c.Expiry = first(a, b), expiry(p.top, token)
+}
+
+// client fills in the official client where the file leaves it out: a refresh token works with the
+// client only that it was made for, so anything else cannot be guessed.
+func (p *parser) client(c *Credential) error {
+	if c.ClientID == "" && c.ClientSecret == "" {
+		c.ClientID = p.rules.ClientID
+	}
+	switch {
+	case c.ClientID == "":
+		return errors.New(`"client_id" is missing while there is a "client_secret"`)
+	case c.ClientSecret != "":
+		return nil
+	case c.ClientID != p.rules.ClientID:
+		return errors.New(`"client_secret" is missing, and "client_id" is not the configured client`)
+	}
+	if c.ClientSecret = p.rules.ClientSecret; c.ClientSecret == "" {
+		p.warn("the file has no client secret and none is configured: tokens cannot be refreshed until %s is set", secretSetting)
+	}
+	return nil
+}
+
+func (p *parser) project(c *Credential) {
+	c.ProjectID = first(p.top.text("project_id"), p.top.text("projectId"), p.top.text("project"),
+		p.top.text("cloudaicompanionProject"), p.top.object("cloudaicompanionProject").text("id"), p.top.text("quota_project_id"))
+}
+
+// expand makes one credential of each project of a list.
+func (p *parser) expand(c Credential) []Credential {
+	var ids []string
+	for id := range strings.SplitSeq(c.ProjectID, ",") {
+		id = strings.TrimSpace(id)
+		switch {
+		case id == "":
+		case strings.Trim(id, "0123456789") == "":
+			p.warn("%q is a project number; the id of the project is needed and will be looked for", id)
+		case strings.EqualFold(id, AllProjects):
+			c.ProjectID = AllProjects
+			return []Credential{c}
+		default:
+			ids = append(ids, id)
+		}
+	}
+	c.ProjectID = ""
+	if len(ids) == 0 {
+		return []Credential{c}
+	}
+	var all []Credential
+	seen := map[string]bool{}
+	for _, id := range ids {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		one := c
+		if one.ProjectID = id; len(ids) > 1 {
+			one.ID = Sibling(c.ID, id)
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// Sibling is the id of the credential for one of several projects of a file.
+func Sibling(file, project string) string { return file + ":" + project }
+
+// tokenURI refuses a file that wants its token asked for elsewhere: a hostile import could collect
+// client secrets and refresh tokens that way.
+func (r Rules) tokenURI(uri string) error {
+	if uri == "" {
+		return nil
+	}
+	u, err := url.Parse(uri)
+	if err == nil && u.User == nil {
+		switch u.Host {
+		case "oauth2.googleapis.com", "accounts.google.com", "www.googleapis.com":
+			if u.Scheme == "https" {
+				return nil
+			}
+		}
+		if own, err := url.Parse(r.TokenHost); err == nil && own.Host != "" && u.Host == own.Host && u.Scheme == own.Scheme {
+			return nil
+		}
+	}
+	return errors.New(`"token_uri" is neither Google's nor on the host of OAUTH_PROXY_URL`)
+}

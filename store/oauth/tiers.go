@@ -1,0 +1,97 @@
+package oauth
+
+import "strings"
+
+// standing is the answer of loadCodeAssist.
+type standing struct {
+	Current    *tier        `json:"currentTier"`
+	Paid       *tier        `json:"paidTier"`
+	Allowed    []tier       `json:"allowedTiers"`
+	Ineligible []ineligible `json:"ineligibleTiers"`
+	Project    projectRef   `json:"cloudaicompanionProject"`
+}
+
+type tier struct {
+	ID      string `json:"id"`
+	Default bool   `json:"isDefault"`
+	Own     bool   `json:"userDefinedCloudaicompanionProject"` // the user brings the project
+}
+
+type ineligible struct {
+	Code    string `json:"reasonCode"`
+	Message string `json:"reasonMessage"`
+	URL     string `json:"validationUrl"`
+}
+
+func (l standing) tier() string {
+	switch {
+	case l.Paid != nil && l.Paid.ID != "":
+		return l.Paid.ID
+	case l.Current != nil:
+		return l.Current.ID
+	}
+	return ""
+}
+
+// offered is the tier to onboard to.
+func (l standing) offered() tier {
+	for _, t := range l.Allowed {
+		if t.Default {
+			return t
+		}
+	}
+	return tier{ID: "legacy-tier", Own: true}
+}
+
+// verify stops where a person has to verify the account first; trying on would only hide that.
+func (l standing) verify() error {
+	for _, i := range l.Ineligible {
+		if l.Current == nil && i.Code == "VALIDATION_REQUIRED" && i.URL != "" {
+			return &DiscoverError{Permanent: true, Reason: "the account has to be verified in a browser (VALIDATION_REQUIRED)", Link: i.URL}
+		}
+	}
+	return nil
+}
+
+// hopeless explains why no project could be found.
+func (l standing) hopeless() *DiscoverError {
+	e := &DiscoverError{Permanent: true}
+	var why []string
+	for _, i := range l.Ineligible {
+		code, says := word(i.Code), ineligibility(i.Code)
+		if says == "" {
+			says = "Google says no"
+		}
+		why = append(why, says+" ("+code+")")
+		e.Permanent = e.Permanent && i.Code != "RESTRICTED_NETWORK"
+		e.Link = first(e.Link, i.URL)
+	}
+	e.Reason = "no project was found for this account: put its Google Cloud project id into the file as \"project_id\""
+	if len(why) > 0 {
+		e.Reason = strings.Join(why, "; ") + "; " + e.Reason
+	}
+	return e
+}
+
+// ineligibility puts the codes of protocol 2.2 into words.
+func ineligibility(code string) string {
+	switch code {
+	case "UNSUPPORTED_CLIENT":
+		return "Google does not serve individuals through this sign-in any more, only licensed projects"
+	case "VALIDATION_REQUIRED":
+		return "the account has to be verified in a browser"
+	case "DASHER_USER":
+		return "a Workspace account needs a project or licence of its own"
+	case "INELIGIBLE_ACCOUNT":
+		return "this type of account is not eligible"
+	case "NON_USER_ACCOUNT":
+		return "this is not the account of a person"
+	case "RESTRICTED_AGE":
+		return "the owner of the account is too young"
+	case "RESTRICTED_NETWORK":
+		return "the network address of this gateway is blocked"
+	case "UNSUPPORTED_LOCATION", "UNKNOWN_LOCATION":
+		return "the country of the account or of this gateway is not supported"
+	}
+	return ""
+}

@@ -1,0 +1,186 @@
+package pool
+
+import (
+	"log/slog"
+	"slices"
+	"time"
+
+	"gcli2api/pipeline/apierror"
+	"gcli2api/store/oauth"
+)
+
+// entry is one credential: a project of an account, or an API key. Guarded by Pool.mu.
+type entry struct {
+	cred    oauth.Credential // as read; the project in use is project
+	account *account         // nil for API keys
+	path    string           // of the file, "" for keys out of the settings
+	kind    uint8            // bit of the kind
+	project string
+	tier    string
+	email   string
+	listed  bool // one of several projects of its file, which discovery leaves alone
+	gone    bool // not in the pool any more; leases may still hold it
+
+	disabled     bool
+	reason, link string // why, for the operator
+	cool         cooldown
+	marks        map[string]*mark // by model
+
+	strikes   int // refusals in a row that may end in a ban
+	struck    time.Time
+	rejected  string // project that Google refused, while another one is looked for
+	refusal   string // why it did
+	enabledAt time.Time
+	finding   chan struct{} // discovery in flight, closed at its end
+
+	codes       []int // HTTP statuses since the last success, newest last
+	calls       int64
+	lastSuccess time.Time
+	dirty       bool // States has not heard of the last change
+}
+
+// account is what the projects of one file share: the token.
+type account struct {
+	cred       oauth.Credential
+	path       string
+	entries    []*entry
+	token      string
+	expiry     time.Time
+	stale      bool          // Google refused the token, whatever its expiry says
+	forced     bool          // it did, and nothing has worked since
+	retryAt    time.Time     // no refresh before, while the token still works
+	refreshing chan struct{} // refresh in flight, closed at its end
+	mailed     bool          // the e-mail was asked for
+}
+
+// cooldown keeps a credential, or one model on it, out of use for a while.
+type cooldown struct {
+	until, since int64 // Unix nanoseconds
+	soft         bool  // a guess: an exchange that is in it already may try again
+	code         apierror.Code
+	status       int
+}
+
+// longer lets the later end win.
+func (c *cooldown) longer(d cooldown) {
+	if d.until > c.until {
+		*c = d
+	}
+}
+
+// mark is what is known of one model on one credential.
+type mark struct {
+	cooldown
+	guesses int   // how often the end had to be guessed
+	fails   int   // failures in a row
+	failed  int64 // when the last one was counted
+}
+
+// maxMarks bounds the models that clients can make an entry remember.
+const maxMarks = 64
+
+func (e *entry) mark(model string, now int64) *mark {
+	if m := e.marks[model]; m != nil {
+		return m
+	}
+	if e.marks == nil {
+		e.marks = map[string]*mark{}
+	}
+	if len(e.marks) >= maxMarks {
+		e.forget(now)
+	}
+	m := &mark{}
+	e.marks[model] = m
+	return m
+}
+
+// forget drops the marks that are over, else the one that ends first.
+func (e *entry) forget(now int64) {
+	var soonest string
+	for model, m := range e.marks {
+		if m.until <= now {
+			delete(e.marks, model)
+		} else if soonest == "" || m.until < e.marks[soonest].until {
+			soonest = model
+		}
+	}
+	if len(e.marks) >= maxMarks {
+		delete(e.marks, soonest)
+	}
+}
+
+// free tells that the entry can serve the model now.
+func (e *entry) free(model string, now int64) bool {
+	if e.disabled || e.cool.until > now {
+		return false
+	}
+	if len(e.marks) == 0 {
+		return true
+	}
+	m := e.marks[model]
+	return m == nil || m.until <= now
+}
+
+// rest is the cooldown that ends last, zero when the entry is free.
+func (e *entry) rest(model string, now int64) (c cooldown) {
+	if e.cool.until > now {
+		c = e.cool
+	}
+	if m := e.marks[model]; m != nil && m.until > now && m.until > c.until {
+		c = m.cooldown
+	}
+	return c
+}
+
+// soft tells that nothing but guesses keeps the entry from serving the model.
+func (e *entry) soft(model string, now int64) bool {
+	if e.disabled || e.cool.until > now && !e.cool.soft {
+		return false
+	}
+	m := e.marks[model]
+	return m == nil || m.until <= now || m.soft
+}
+
+// maxCodes is how many statuses an entry remembers.
+const maxCodes = 10
+
+func (e *entry) noteCode(status int) {
+	if status == 0 {
+		return
+	}
+	if i := slices.Index(e.codes, status); i >= 0 {
+		e.codes = slices.Delete(e.codes, i, i+1)
+	}
+	if len(e.codes) >= maxCodes {
+		e.codes = slices.Delete(e.codes, 0, 1)
+	}
+	e.codes = append(e.codes, status)
+}
+
+// disable switches the entry off until a person switches it on or replaces it.
+func (p *Pool) disable(e *entry, reason, link string) {
+	if e.disabled || e.gone {
+		return
+	}
+	e.disabled, e.reason, e.link, e.dirty = true, reason, link, true
+	p.say(slog.LevelWarn, "credential switched off", "credential", e.cred.ID, "reason", reason)
+}
+
+// rests cools the whole entry down.
+func (p *Pool) rests(e *entry, d time.Duration, c cooldown) {
+	now := p.now().UnixNano()
+	c.since, c.until = now, now+int64(d)
+	e.cool.longer(c)
+	e.dirty = true
+}
+
+// kindBit numbers the kinds.
+func kindBit(kind string) uint8 {
+	switch kind {
+	case oauth.CodeAssist:
+		return 1
+	case oauth.Gemini:
+		return 2
+	}
+	return 0
+}

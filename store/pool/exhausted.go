@@ -1,0 +1,128 @@
+package pool
+
+import (
+	"strconv"
+	"time"
+
+	"gcli2api/pipeline/apierror"
+)
+
+// Exhausted says why no credential can be lent for a model.
+type Exhausted struct {
+	Total    int           // credentials in the pool
+	Fit      int           // of these, of a kind that serves the model
+	Disabled int           // of these, switched off
+	Cooling  int           // of these, resting
+	Until    time.Time     // when the first of the resting ones is free
+	Code     apierror.Code // why that one rests
+	Status   int           // what a client is told then
+}
+
+// Exhausted counts what keeps the pool from serving w; Fit > Disabled + Cooling means that it can.
+func (p *Pool) Exhausted(w Want) Exhausted {
+	k, t := p.laneOf(&w), p.now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.exhausted(k, t)
+}
+
+func (p *Pool) exhausted(k lane, t time.Time) Exhausted {
+	x := Exhausted{Total: len(p.queue)}
+	now, soonest := t.UnixNano(), int64(0)
+	for _, e := range p.queue {
+		if e.kind&k.kinds == 0 {
+			continue
+		}
+		x.Fit++
+		if e.disabled {
+			x.Disabled++
+			continue
+		}
+		c := e.rest(k.model, now)
+		if c.until == 0 {
+			continue
+		}
+		x.Cooling++
+		if soonest == 0 || c.until < soonest {
+			soonest, x.Until, x.Code, x.Status = c.until, time.Unix(0, c.until), c.code, c.status
+		}
+	}
+	return x
+}
+
+// explain puts it into words that are safe to show.
+func (x Exhausted) explain(model string, t time.Time) *apierror.Error {
+	switch {
+	case x.Total == 0:
+		return apierror.New(apierror.NoCredential, "the gateway has no credential: set GEMINI_API_KEY, "+
+			"or put a credential file into the credentials folder (CREDENTIALS_DIR, ./creds unless set)")
+	case x.Fit == 0:
+		return apierror.Newf(apierror.NoCredential, "no credential serves the model %.100q: it needs an API key of Google AI Studio "+
+			"(set GEMINI_API_KEY, or put a key file into the credentials folder)", model)
+	case x.Cooling == 0:
+		return apierror.New(apierror.NoCredential, plural(x.Disabled)+" for this model switched off after Google refused; "+
+			"the log and the panel say why. Add another: GEMINI_API_KEY, or a file in the credentials folder")
+	}
+	wait := max((x.Until.Sub(t) + time.Second - 1).Truncate(time.Second), time.Second)
+	switch x.Code {
+	case apierror.ModelNotFound:
+		return apierror.Newf(apierror.ModelNotFound, "no credential has access to the model %.100q", model).Naming("model")
+	case apierror.QuotaExhausted:
+		return apierror.New(x.Code, "the quota of every credential for this model is used up; the first one is back in "+wait.String()).After(wait)
+	case apierror.RateLimited:
+		return apierror.New(x.Code, "every credential is rate limited for this model; the first one is back in "+wait.String()).After(wait)
+	case apierror.NoCredential:
+		return apierror.New(x.Code, "Google refuses every credential at the moment; the first one is tried again in "+wait.String()).After(wait)
+	}
+	e := apierror.New(apierror.UpstreamUnavailable, "every credential rests after errors of Google; the first one is tried again in "+wait.String()).After(wait)
+	e.Status = 503
+	return e
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return "the only credential is"
+	}
+	return "all " + strconv.Itoa(n) + " credentials are"
+}
+
+// unknownRest is a cooldown whose reason was not kept.
+func unknownRest(until time.Time) cooldown {
+	return cooldown{until: until.UnixNano(), code: apierror.RateLimited, status: 429}
+}
+
+// breaker stops the calls for one model, or all, after failures that no credential is to blame for.
+type breaker struct {
+	fails int // in a row, over all credentials
+	until time.Time
+	code  apierror.Code
+}
+
+// patience is how many failures in a row a breaker takes; most is its longest break.
+const (
+	patience = 5
+	most     = 15 * time.Second
+)
+
+// trip counts a failure. The break grows with each one that follows.
+func (b *breaker) trip(t time.Time) {
+	b.fails++
+	if b.fails >= patience {
+		b.until = t.Add(min(time.Duration(b.fails-patience+1)*5*time.Second, most))
+	}
+}
+
+// open is the refusal of a new exchange while a breaker is open; those that are on their way go on.
+func (p *Pool) open(k lane, t time.Time) *apierror.Error {
+	b, what := &p.google, "Google answers with pages instead of the API"
+	if !t.Before(b.until) {
+		if b = p.models[k.model]; b == nil || !t.Before(b.until) {
+			return nil
+		}
+		what = "Google has no capacity for this model"
+	}
+	wait := max((b.until.Sub(t) + time.Second - 1).Truncate(time.Second), time.Second)
+	e := apierror.New(apierror.UpstreamUnavailable, what+" at the moment; try again in "+wait.String()).After(wait)
+	e.Status = 503
+	return e
+}

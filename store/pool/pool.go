@@ -1,0 +1,161 @@
+// Package pool holds the credentials and lends them to exchanges, one call at a time.
+//
+// It decides who is next (pick.go), keeps tokens and projects ready (ready.go), and knows what an
+// error of Google means for a credential (table.go: a table, protocol 4.8; punish.go and advise.go
+// act on it). Credentials come from a folder that is watched (folder.go) and from API keys in the
+// settings. State lives in memory behind the seam States.
+package pool
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gcli2api/pipeline"
+	"gcli2api/store/oauth"
+)
+
+// Settings are what may change while the pool runs.
+type Settings struct {
+	CallsPerRotation int           // requests in a row that one credential serves; 0 is 10
+	APIKeys          []string      // keys of Google AI Studio
+	AutoBan          bool          // switch credentials off that Google refuses for good
+	AutoBanCodes     []int         // HTTP statuses that count as such a refusal when they repeat; never 400
+	Pass429          bool          // a 429 is passed on instead of tried again (RETRY_429_ENABLED=false)
+	Interval         time.Duration // shortest pause before a return to a tried credential after a 429; 0 is 1 s
+}
+
+// Options are what a pool is made from.
+type Options struct {
+	Dir      string // folder with one JSON file a credential, "" for none; made if it is missing
+	Settings Settings
+	OAuth    *oauth.Client // needed for credentials of Google accounts
+
+	// Serves tells which kind of credential serves a model; nil is Serves of this package.
+	Serves func(kind, model string, verb pipeline.Verb) bool
+	States States           // remembers across restarts; nil forgets
+	Log    *slog.Logger     // nil logs nothing
+	Now    func() time.Time // nil is time.Now
+	Poll   time.Duration    // between two looks into the folder; 0 is 1 s
+}
+
+// Pool lends credentials. It is safe for concurrent use.
+type Pool struct {
+	dir    string
+	oauth  *oauth.Client
+	serves func(kind, model string, verb pipeline.Verb) bool
+	states States
+	log    *slog.Logger
+	now    func() time.Time
+	rows   []row
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+	out    atomic.Int64 // leases
+
+	disk   sync.Mutex // files; never taken while mu is held
+	files  map[string]*file
+	rules  oauth.Rules     // by which files were read
+	warned map[string]bool // said once
+
+	mu       sync.Mutex // all below, and every entry and account
+	set      Settings
+	keys     []*entry
+	queue    []*entry
+	byID     map[string]*entry
+	lanes    map[lane]*place
+	last     place
+	loosened uint64 // counts what made a credential usable that was not
+	models   map[string]*breaker
+	google   breaker
+	closed   bool
+	lines    []func() // log lines for unlock
+}
+
+// New loads the credentials and begins to watch the folder. A broken file is a warning in the log,
+// and so is a folder that cannot be used; the error is for options that make no pool.
+func New(o Options) (*Pool, error) {
+	if o.OAuth == nil && o.Dir != "" {
+		return nil, errors.New("a pool with a folder of credentials needs an OAuth client")
+	}
+	p := &Pool{
+		dir: o.Dir, oauth: o.OAuth, serves: o.Serves, states: o.States, log: o.Log, now: o.Now, rows: table(),
+		files: map[string]*file{}, warned: map[string]bool{},
+		byID: map[string]*entry{}, lanes: map[lane]*place{}, models: map[string]*breaker{},
+	}
+	if p.serves == nil {
+		p.serves = Serves
+	}
+	if p.log == nil {
+		p.log = slog.New(slog.DiscardHandler)
+	}
+	if p.now == nil {
+		p.now = time.Now
+	}
+	p.ctx, p.cancel = context.WithCancel(context.Background())
+	p.makeDir()
+	p.Apply(o.Settings)
+	if p.dir != "" {
+		every := o.Poll
+		if every <= 0 {
+			every = time.Second
+		}
+		p.wg.Add(1)
+		go p.watch(every)
+	}
+	return p, nil
+}
+
+// Apply takes new settings. Keys that are gone leave the pool, new ones join it; leases in use are
+// not disturbed. The folder is looked at as well, because the OAuth settings may have changed.
+func (p *Pool) Apply(s Settings) {
+	if s.CallsPerRotation <= 0 {
+		s.CallsPerRotation = 10
+	}
+	if s.Interval <= 0 {
+		s.Interval = time.Second
+	}
+	p.disk.Lock()
+	defer p.disk.Unlock()
+	p.mu.Lock()
+	p.set = s
+	p.keys = p.keyEntries(s.APIKeys)
+	p.mu.Unlock()
+	p.scan(true)
+}
+
+// Rescan looks into the folder now instead of at the next tick.
+func (p *Pool) Rescan() {
+	p.disk.Lock()
+	defer p.disk.Unlock()
+	p.scan(false)
+}
+
+// Leases is the number of leases that are out.
+func (p *Pool) Leases() int { return int(p.out.Load()) }
+
+// Close stops watching, ends refreshes in flight and waits for all of it. Leases that are out can
+// still be reported and released; no new ones are given.
+func (p *Pool) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.cancel()
+	p.wg.Wait()
+	return nil
+}
+
+// spawn runs work that Close waits for. The caller holds mu and has seen that the pool is open.
+func (p *Pool) spawn(limit time.Duration, work func(ctx context.Context)) {
+	p.wg.Add(1)
+	go func() {
+		defer p.wg.Done()
+		ctx, cancel := context.WithTimeout(p.ctx, limit)
+		defer cancel()
+		work(ctx)
+	}()
+}

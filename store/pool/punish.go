@@ -1,0 +1,270 @@
+package pool
+
+import (
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"gcli2api/pipeline/apierror"
+)
+
+// outcome is a failed call as the table judged it.
+type outcome struct {
+	l   *lease
+	f   *apierror.Error
+	r   *row
+	now time.Time
+}
+
+func (o outcome) said() apierror.Said {
+	if o.f.Said == nil {
+		return apierror.Said{}
+	}
+	return *o.f.Said
+}
+
+// began is when the call did: what was counted since must not be counted again, because a burst of
+// parallel calls that fail together is one piece of bad news.
+func (o outcome) began() int64 { return o.l.start.UnixNano() }
+
+// succeeded clears what a success disproves. A cooldown that began after the call stays: the news
+// is older than that.
+func (p *Pool) succeeded(l *lease, t time.Time) {
+	e, began := l.entry, l.start.UnixNano()
+	e.lastSuccess, e.strikes, e.codes = t, 0, e.codes[:0]
+	if m := e.marks[l.lane.model]; m != nil && m.since <= began {
+		delete(e.marks, l.lane.model)
+		p.loosened++
+	}
+	if e.cool.until != 0 && e.cool.since <= began {
+		e.cool = cooldown{}
+		p.loosened++
+		e.dirty = true
+	}
+	if a := e.account; a != nil && a.token == l.token {
+		a.forced = false
+	}
+	if e.project == l.project && e.project != e.rejected {
+		e.rejected = ""
+	}
+	e.enabledAt = time.Time{}
+	if !e.disabled {
+		e.reason, e.link = "", ""
+	}
+	delete(p.models, l.lane.model)
+	p.google.fails = 0
+}
+
+// punish applies the row to the credential. The caller holds mu.
+func (p *Pool) punish(o outcome) {
+	e, s := o.l.entry, o.said()
+	e.noteCode(s.HTTP)
+	p.coolDown(o)
+	switch o.r.then {
+	case renews:
+		p.unauthorized(o)
+	case searches:
+		p.wrongProject(o)
+	case enables:
+		p.serviceOff(o)
+	case bans:
+		p.ban(e, o.reason(), o.link())
+	case kills:
+		p.disable(e, o.reason(), o.link())
+	case complains:
+		p.say(slog.LevelError, "Google refuses this gateway", "row", o.r.name, "status", s.HTTP, "text", cut(s.Text))
+	}
+	if o.r.then == strikes || o.r.common {
+		p.strike(o)
+	}
+}
+
+// reason is what the panel shows of a credential that was switched off.
+func (o outcome) reason() string {
+	if text := o.said().Text; text != "" {
+		return o.r.says + ": " + cut(text)
+	}
+	return o.r.says
+}
+
+func cut(text string) string {
+	if len(text) <= 300 {
+		return text
+	}
+	return strings.ToValidUTF8(text[:300], "") + "..."
+}
+
+// link is where a person can mend it.
+func (o outcome) link() string {
+	s := o.said()
+	for _, name := range []string{"validation_url", "validation_link", "activationUrl", "appeal_url"} {
+		if s.Meta[name] != "" {
+			return s.Meta[name]
+		}
+	}
+	if len(s.Links) > 0 {
+		return s.Links[0]
+	}
+	return ""
+}
+
+// ban switches off what Google refuses for good, or lets it rest where the operator wants no bans.
+func (p *Pool) ban(e *entry, reason, link string) {
+	if p.set.AutoBan {
+		p.disable(e, reason, link)
+		return
+	}
+	p.rests(e, 30*time.Minute, cooldown{code: apierror.NoCredential, status: 503})
+	e.reason, e.link = reason, link
+}
+
+// strike counts refusals without a known reason.
+func (p *Pool) strike(o outcome) {
+	e, status := o.l.entry, o.said().HTTP
+	if !p.set.AutoBan || status == 400 || !slices.Contains(p.set.AutoBanCodes, status) {
+		return
+	}
+	if e.struck.After(o.l.start) {
+		return // of the same burst
+	}
+	e.struck = o.now
+	if e.strikes++; e.strikes >= 3 {
+		says := o.r.says
+		if says == "" {
+			says = "Google refuses it again and again (" + o.r.name + ")"
+		}
+		p.disable(e, says+": "+cut(o.said().Text), o.link())
+	}
+}
+
+// unauthorized makes the next use refresh the token. A token that is as fresh as can be and refused
+// again is the end. API keys cannot be refreshed: the second refusal in a row is theirs.
+func (p *Pool) unauthorized(o outcome) {
+	e, a := o.l.entry, o.l.entry.account
+	if a == nil {
+		if e.struck.After(o.l.start) {
+			return
+		}
+		e.struck = o.now
+		if e.strikes++; e.strikes >= 2 {
+			p.disable(e, o.reason(), "")
+		}
+		return
+	}
+	switch {
+	case a.stale || o.l.token != a.token: // a new one is there or on its way
+	case a.forced:
+		for _, e := range a.entries {
+			p.disable(e, o.reason(), "")
+		}
+	default:
+		a.stale, a.forced = true, true
+	}
+}
+
+// wrongProject makes the next use look for the project again; finding the same one is the end.
+func (p *Pool) wrongProject(o outcome) {
+	e := o.l.entry
+	switch {
+	case e.account == nil || e.listed:
+		p.ban(e, o.reason(), o.link())
+	case e.finding != nil || o.l.project != e.project: // another one is there or on its way
+	case e.rejected != "":
+		p.ban(e, o.reason(), o.link())
+	default:
+		e.rejected, e.refusal, e.project = e.project, o.reason(), ""
+	}
+}
+
+// enabling is how long Google may take until calls notice that an API was enabled.
+const enabling = 6 * time.Minute
+
+func (p *Pool) serviceOff(o outcome) {
+	e := o.l.entry
+	switch {
+	case e.account == nil || p.closed:
+		p.ban(e, o.reason(), o.link())
+	case e.enabledAt.IsZero():
+		e.enabledAt = o.now
+		p.enable(e, o.reason(), o.link())
+	case o.now.Sub(e.enabledAt) > enabling:
+		p.ban(e, o.reason(), o.link())
+	}
+}
+
+// coolDown applies scope and rule of the row.
+func (p *Pool) coolDown(o outcome) {
+	e, r := o.l.entry, o.r
+	switch r.scope {
+	case onModel:
+		b := p.models[o.l.lane.model]
+		if b == nil {
+			if len(p.models) >= maxLanes {
+				clear(p.models)
+			}
+			b = &breaker{}
+			p.models[o.l.lane.model] = b
+		}
+		b.trip(o.now)
+	case onGateway:
+		p.google.trip(o.now)
+	case onCred:
+		p.rests(e, between(r.cool.least, r.cool.most), cooldown{code: o.f.Code, status: o.f.Status, soft: r.cool.soft})
+	case onPair:
+		p.coolModel(o, o.l.lane.model)
+		if named := o.said().Meta["model"]; named != "" && named != o.l.lane.model && len(named) < 100 {
+			p.coolModel(o, named) // the quota's own name for it (protocol 4.6)
+		}
+	}
+}
+
+func (p *Pool) coolModel(o outcome, model string) {
+	e, now := o.l.entry, o.now.UnixNano()
+	m := e.mark(model, now)
+	d, soft := p.length(o, m)
+	if d <= 0 {
+		return
+	}
+	m.longer(cooldown{until: now + int64(d), since: now, soft: soft, code: o.f.Code, status: o.f.Status})
+	e.dirty = true
+}
+
+// length is how long the row cools a model down, and whether that is a guess.
+func (p *Pool) length(o outcome, m *mark) (d time.Duration, soft bool) {
+	c, s := o.r.cool, o.said()
+	switch c.rule {
+	case reset:
+		if s.Timing {
+			return s.Delay, false
+		}
+		if m.since <= o.began() || m.guesses == 0 {
+			m.guesses++
+		}
+		d = c.least
+		for range m.guesses - 1 {
+			d = min(d*time.Duration(c.times), c.most)
+		}
+		return d, c.soft
+	case minutely:
+		if s.Timing {
+			return s.Delay, false
+		}
+		return c.least, false
+	case pacific:
+		if s.Timing && (s.Meta["quotaResetTimeStamp"] != "" || s.Meta["quotaResetDelay"] != "") {
+			return s.Delay, false
+		}
+		return untilMidnight(o.now), false // the RetryInfo beside it is often short, and wrong
+	case inARow:
+		if m.failed > o.began() {
+			return 0, false
+		}
+		m.failed = o.now.UnixNano()
+		if m.fails++; m.fails < c.times {
+			return 0, false
+		}
+		return c.least, true
+	}
+	return between(c.least, c.most), c.soft
+}

@@ -1,0 +1,252 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"gcli2api/pipeline/apierror"
+	"gcli2api/store/oauth"
+)
+
+const (
+	refreshAhead = 300 * time.Second // a token is renewed this long before its end, beside the calls
+	refreshNow   = 30 * time.Second  // later than this a call waits for the new one
+	refreshAgain = 10 * time.Second  // pause after a failure while the old token works
+	refreshLimit = 30 * time.Second  // one renewal, its second try included
+	findLimit    = 3 * time.Minute   // one search for a project
+)
+
+// prepare says what the entry has to wait for before it can be lent; nil when it is ready. The
+// caller holds mu.
+func (p *Pool) prepare(e *entry, t time.Time) <-chan struct{} {
+	a := e.account
+	if a == nil {
+		return nil
+	}
+	left := a.expiry.Sub(t)
+	works := a.works(t)
+	switch {
+	case !works, left < refreshNow && !t.Before(a.retryAt):
+		return p.refresh(a)
+	case e.project == "" || e.project == oauth.AllProjects:
+		return p.discover(e)
+	case left < refreshAhead && !t.Before(a.retryAt):
+		p.refresh(a)
+	}
+	return nil
+}
+
+// works tells that calls can be made with the token.
+func (a *account) works(t time.Time) bool {
+	return a.token != "" && !a.stale && a.expiry.After(t)
+}
+
+// refresh renews the token of an account, once for all who ask meanwhile. It does not end with the
+// exchange that began it.
+func (p *Pool) refresh(a *account) <-chan struct{} {
+	if a.refreshing != nil {
+		return a.refreshing
+	}
+	done := make(chan struct{})
+	a.refreshing = done
+	cred := a.cred
+	p.spawn(refreshLimit, func(ctx context.Context) {
+		got, fail := p.renew(ctx, cred)
+		if fail == nil && got.RefreshToken != "" {
+			// Before its first use: the old one may be dead already.
+			p.amend(a.path, cred.RefreshToken, oauth.Change{RefreshToken: got.RefreshToken})
+		}
+		p.mu.Lock()
+		if fail == nil {
+			p.renewed(a, got)
+		} else if p.ctx.Err() == nil {
+			p.notRenewed(a, fail)
+		}
+		a.refreshing = nil
+		close(done)
+		p.unlock(a.entries...)
+		if fail == nil {
+			p.learnEmail(a, got.Email)
+		}
+	})
+	return done
+}
+
+// renew tries twice: most trouble of the token endpoint is over at once.
+func (p *Pool) renew(ctx context.Context, cred oauth.Credential) (oauth.Tokens, *oauth.RefreshError) {
+	got, fail := p.oauth.Refresh(ctx, cred)
+	if fail == nil || fail.Permanent {
+		return got, fail
+	}
+	select {
+	case <-time.After(500 * time.Millisecond):
+	case <-ctx.Done():
+		return got, fail
+	}
+	return p.oauth.Refresh(ctx, cred)
+}
+
+func (p *Pool) renewed(a *account, got oauth.Tokens) {
+	a.token, a.expiry, a.stale, a.retryAt = got.AccessToken, got.Expiry, false, time.Time{}
+	if got.RefreshToken != "" {
+		a.cred.RefreshToken = got.RefreshToken
+		for _, e := range a.entries {
+			e.cred.RefreshToken = got.RefreshToken
+		}
+	}
+}
+
+func (p *Pool) notRenewed(a *account, fail *oauth.RefreshError) {
+	t := p.now()
+	if !fail.Permanent && a.works(t) {
+		a.retryAt = t.Add(refreshAgain)
+		p.say(slog.LevelWarn, "token could not be renewed, the old one still works", "credential", a.cred.ID, "reason", fail.Reason)
+		return
+	}
+	if !fail.Permanent {
+		p.say(slog.LevelWarn, "token could not be renewed", "credential", a.cred.ID, "reason", fail.Reason)
+	}
+	for _, e := range a.entries {
+		if fail.Permanent {
+			p.disable(e, fail.Reason, "")
+		} else {
+			p.rests(e, between(30*time.Second, 60*time.Second), cooldown{code: apierror.UpstreamUnavailable, status: 503})
+		}
+	}
+}
+
+// between spreads what many do at the same time.
+func between(least, most time.Duration) time.Duration {
+	if most <= least {
+		return least
+	}
+	return least + rand.N(most-least)
+}
+
+// learnEmail finds out whose account it is, for the panel. Failing at it changes nothing.
+func (p *Pool) learnEmail(a *account, email string) {
+	p.mu.Lock()
+	known := a.mailed || a.cred.Email != ""
+	a.mailed = true
+	token, refreshToken := a.token, a.cred.RefreshToken
+	p.mu.Unlock()
+	if known {
+		return
+	}
+	if email == "" {
+		ctx, cancel := context.WithTimeout(p.ctx, refreshLimit)
+		defer cancel()
+		var err error
+		if email, err = p.oauth.UserInfo(ctx, token); err != nil {
+			p.log.Debug("e-mail of the account is not known", "credential", a.cred.ID, "error", err)
+			return
+		}
+	}
+	p.mu.Lock()
+	a.cred.Email = email
+	for _, e := range a.entries {
+		e.email = email
+	}
+	p.mu.Unlock()
+	p.amend(a.path, refreshToken, oauth.Change{Email: email})
+}
+
+// discover looks for the project of an entry, once for all who ask meanwhile.
+func (p *Pool) discover(e *entry) <-chan struct{} {
+	if e.finding != nil {
+		return e.finding
+	}
+	done := make(chan struct{})
+	e.finding = done
+	cred, token, all := e.account.cred, e.account.token, e.project == oauth.AllProjects
+	cred.ProjectID = ""
+	p.spawn(findLimit, func(ctx context.Context) {
+		var found oauth.Found
+		var others []string
+		var err error
+		if all {
+			found, others, err = p.everyProject(ctx, token, cred)
+		} else {
+			found, err = p.oauth.Discover(ctx, token, cred)
+		}
+		p.mu.Lock()
+		keep := err == nil && !all && p.foundProject(e, found)
+		rejected := e.rejected
+		if err == nil && all {
+			e.project, e.tier = found.Project, found.Tier
+		}
+		if err != nil && p.ctx.Err() == nil {
+			p.noProject(e, err)
+		}
+		p.unlock(e)
+		if keep {
+			p.amend(e.path, cred.RefreshToken, oauth.Change{ProjectID: found.Project}, "", rejected)
+		}
+		p.addSiblings(e, others)
+		p.mu.Lock()
+		e.finding = nil
+		close(done)
+		p.mu.Unlock()
+	})
+	return done
+}
+
+// everyProject is for files whose project is ALL: the first one is for the entry, the others become
+// entries of their own. An account that sees none is treated as any other.
+func (p *Pool) everyProject(ctx context.Context, token string, cred oauth.Credential) (oauth.Found, []string, error) {
+	list, err := p.oauth.Projects(ctx, token)
+	if err != nil || len(list) == 0 {
+		found, err := p.oauth.Discover(ctx, token, cred)
+		return found, nil, err
+	}
+	var others []string
+	for _, other := range list[1:] {
+		others = append(others, other.ID)
+	}
+	return oauth.Found{Project: list[0].ID}, others, nil
+}
+
+// foundProject takes a project over, and says whether the file should remember it.
+func (p *Pool) foundProject(e *entry, found oauth.Found) bool {
+	if e.rejected != "" && found.Project == e.rejected {
+		e.project = e.rejected
+		p.ban(e, e.refusal, "")
+		return false
+	}
+	e.project, e.tier = found.Project, found.Tier
+	p.say(slog.LevelInfo, "project of the account found", "credential", e.cred.ID, "project", found.Project, "tier", found.Tier)
+	return true
+}
+
+func (p *Pool) noProject(e *entry, err error) {
+	var why *oauth.DiscoverError
+	if errors.As(err, &why) && why.Permanent {
+		p.disable(e, why.Reason, why.Link)
+		return
+	}
+	var answer *apierror.Error
+	if errors.As(err, &answer) && answer.Said != nil && answer.Said.HTTP == 401 {
+		e.account.stale = true
+	}
+	p.say(slog.LevelWarn, "project of the account could not be looked for", "credential", e.cred.ID, "error", err)
+	p.rests(e, between(30*time.Second, 60*time.Second), cooldown{code: apierror.UpstreamUnavailable, status: 503})
+}
+
+// enable switches the API on for the project of an entry that rests meanwhile.
+func (p *Pool) enable(e *entry, reason, link string) {
+	token, project := e.account.token, e.project
+	p.spawn(findLimit, func(ctx context.Context) {
+		err := p.oauth.EnableServices(ctx, token, project)
+		p.mu.Lock()
+		if oauth.Lasting(err) && p.ctx.Err() == nil {
+			p.ban(e, reason, link)
+		}
+		p.unlock(e)
+		if err != nil {
+			p.log.Warn("the API could not be enabled", "credential", e.cred.ID, "error", err)
+		}
+	})
+}

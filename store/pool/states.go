@@ -1,0 +1,114 @@
+package pool
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+	"slices"
+	"time"
+)
+
+// State is what the pool has learned about a credential and would like to know after a restart.
+type State struct {
+	Of           string // hash of the secret: another one under the same id begins anew
+	Disabled     bool
+	Reason, Link string
+	CoolingUntil time.Time            // zero when it is not
+	Models       map[string]time.Time // cooldowns of single models
+	Codes        []int
+	Calls        int64
+	LastSuccess  time.Time
+}
+
+// States remembers states. Both methods are called while requests wait, so they must not block.
+type States interface {
+	Load(id string) (State, bool)
+	Save(id string, s State)
+}
+
+func secretHash(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:8])
+}
+
+// say notes a log line for unlock: nothing is written while mu is held.
+func (p *Pool) say(level slog.Level, message string, args ...any) {
+	p.lines = append(p.lines, func() { p.log.Log(context.Background(), level, message, args...) })
+}
+
+// unlock frees mu, then writes what was said and tells States what changed of these entries.
+func (p *Pool) unlock(entries ...*entry) {
+	save, lines := p.unsaved(entries...), p.lines
+	p.lines = nil
+	p.mu.Unlock()
+	for _, line := range lines {
+		line()
+	}
+	save()
+}
+
+// unsaved collects what States has to hear.
+func (p *Pool) unsaved(entries ...*entry) func() {
+	if p.states == nil {
+		return func() {}
+	}
+	type news struct {
+		id string
+		s  State
+	}
+	var all []news
+	for _, e := range entries {
+		if e.dirty && !e.gone {
+			e.dirty = false
+			all = append(all, news{e.cred.ID, e.state()})
+		}
+	}
+	return func() {
+		for _, n := range all {
+			p.states.Save(n.id, n.s)
+		}
+	}
+}
+
+func (e *entry) state() State {
+	s := State{
+		Of: secretHash(e.cred.Secret()), Disabled: e.disabled, Reason: e.reason, Link: e.link,
+		Codes: slices.Clone(e.codes), Calls: e.calls, LastSuccess: e.lastSuccess,
+	}
+	if e.cool.until != 0 {
+		s.CoolingUntil = time.Unix(0, e.cool.until)
+	}
+	for model, m := range e.marks {
+		if m.until == 0 {
+			continue
+		}
+		if s.Models == nil {
+			s.Models = map[string]time.Time{}
+		}
+		s.Models[model] = time.Unix(0, m.until)
+	}
+	return s
+}
+
+// recall gives a new entry the state that it had before a restart.
+func (p *Pool) recall(e *entry) {
+	if p.states == nil {
+		return
+	}
+	s, ok := p.states.Load(e.cred.ID)
+	if !ok || s.Of != secretHash(e.cred.Secret()) {
+		return
+	}
+	e.disabled, e.reason, e.link = s.Disabled, s.Reason, s.Link
+	e.codes, e.calls, e.lastSuccess = slices.Clone(s.Codes), s.Calls, s.LastSuccess
+	now := p.now().UnixNano()
+	if !s.CoolingUntil.IsZero() {
+		e.cool = unknownRest(s.CoolingUntil)
+	}
+	for model, until := range s.Models {
+		if until.UnixNano() > now {
+			e.mark(model, now).cooldown = unknownRest(until)
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package pool
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"gcli2api/pipeline/apierror"
+)
+
+// Status is what the console shows of a credential. It holds no secret.
+type Status struct {
+	ID, Kind, Label      string
+	Email, Project, Tier string
+	File                 bool // from the folder; else from the settings
+	Disabled             bool
+	Reason, Link         string // why it is switched off or rests, and where a person can mend that
+	CoolingUntil         time.Time
+	Models               []ModelRest
+	LastCodes            []int // HTTP statuses since the last success, newest last
+	Calls                int64
+	LastSuccess          time.Time
+	TokenUntil           time.Time // end of the access token, zero for keys
+}
+
+// ModelRest is a model that a credential does not serve for a while.
+type ModelRest struct {
+	Model string
+	Until time.Time
+	Code  apierror.Code
+}
+
+// Status lists the credentials in the order of the queue.
+func (p *Pool) Status() []Status {
+	now := p.now().UnixNano()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := make([]Status, 0, len(p.queue))
+	for _, e := range p.queue {
+		s := Status{
+			ID: e.cred.ID, Kind: e.cred.Kind, Label: e.cred.Label, Email: e.email, Project: e.project, Tier: e.tier,
+			File: e.path != "", Disabled: e.disabled, Reason: e.reason, Link: e.link,
+			LastCodes: slices.Clone(e.codes), Calls: e.calls, LastSuccess: e.lastSuccess,
+		}
+		if e.cool.until > now {
+			s.CoolingUntil = time.Unix(0, e.cool.until)
+		}
+		if e.account != nil {
+			s.TokenUntil = e.account.expiry
+		}
+		for _, model := range slices.Sorted(maps.Keys(e.marks)) {
+			if m := e.marks[model]; m.until > now {
+				s.Models = append(s.Models, ModelRest{model, time.Unix(0, m.until), m.code})
+			}
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// Enable switches a credential on and forgets what was held against it; false when there is none.
+func (p *Pool) Enable(id string) bool {
+	return p.change(id, func(e *entry) {
+		e.disabled, e.reason, e.link = false, "", ""
+		e.cool, e.marks, e.strikes, e.codes = cooldown{}, nil, 0, nil
+		e.rejected, e.enabledAt = "", time.Time{}
+		if e.account != nil {
+			e.account.forced = false
+		}
+		p.loosened++
+	})
+}
+
+// Disable switches a credential off until Enable; false when there is none.
+func (p *Pool) Disable(id string) bool {
+	return p.change(id, func(e *entry) { p.disable(e, "switched off by hand", "") })
+}
+
+func (p *Pool) change(id string, do func(e *entry)) bool {
+	p.mu.Lock()
+	e := p.byID[id]
+	if e == nil {
+		p.mu.Unlock()
+		return false
+	}
+	do(e)
+	e.dirty = true
+	p.unlock(e)
+	return true
+}

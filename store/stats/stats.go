@@ -1,0 +1,144 @@
+// Package stats counts what was asked and what it cost, by credential, key and model.
+//
+// The figures live in memory and begin at zero with the process.
+package stats
+
+import (
+	"sort"
+	"sync"
+	"time"
+
+	"gcli2api/pipeline/apierror"
+)
+
+// Count is what was counted under one name.
+type Count struct {
+	Calls  int64 `json:"calls"`
+	Errors int64 `json:"errors"`
+	Prompt int64 `json:"prompt_tokens"`
+	Output int64 `json:"output_tokens"` // thoughts included
+	Total  int64 `json:"total_tokens"`
+}
+
+func (c *Count) add(d Count) {
+	c.Calls += d.Calls
+	c.Errors += d.Errors
+	c.Prompt += d.Prompt
+	c.Output += d.Output
+	c.Total += d.Total
+}
+
+// Try is one call to Google.
+type Try struct {
+	Credential string
+	Model      string
+	Code       apierror.Code // "" on success
+	Prompt     int64
+	Output     int64
+	Total      int64
+}
+
+// Request is one request of a client.
+type Request struct {
+	Key   string // key id, or the kind of caller
+	Model string
+	Code  apierror.Code // "" when the client got a whole answer
+	Tries []Try
+}
+
+// maxModels bounds the names under which a client can make us count; the rest is "other".
+const maxModels = 256
+
+// Stats counts. It is safe for concurrent use.
+type Stats struct {
+	mu    sync.Mutex
+	since time.Time
+	creds map[pair]*Count
+	keys  map[pair]*Count
+	names map[string]struct{}
+}
+
+type pair struct{ who, model string }
+
+// New begins at zero.
+func New() *Stats {
+	return &Stats{since: time.Now(), creds: map[pair]*Count{}, keys: map[pair]*Count{}, names: map[string]struct{}{}}
+}
+
+// Record counts a request and every try it took.
+func (s *Stats) Record(r Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	model := s.name(r.Model)
+	mine := Count{Calls: 1}
+	if r.Code != "" {
+		mine.Errors = 1
+	}
+	for _, t := range r.Tries {
+		c := Count{Calls: 1, Prompt: t.Prompt, Output: t.Output, Total: t.Total}
+		if t.Code != "" {
+			c.Errors = 1
+		}
+		at(s.creds, pair{t.Credential, s.name(t.Model)}).add(c)
+		mine.Prompt += t.Prompt
+		mine.Output += t.Output
+		mine.Total += t.Total
+	}
+	at(s.keys, pair{r.Key, model}).add(mine)
+}
+
+// name keeps clients from growing the tables at will.
+func (s *Stats) name(model string) string {
+	if _, ok := s.names[model]; ok {
+		return model
+	}
+	if len(s.names) >= maxModels {
+		return "other"
+	}
+	s.names[model] = struct{}{}
+	return model
+}
+
+func at(m map[pair]*Count, p pair) *Count {
+	c := m[p]
+	if c == nil {
+		c = &Count{}
+		m[p] = c
+	}
+	return c
+}
+
+// Row is a figure with its names.
+type Row struct {
+	Who   string `json:"who"`
+	Model string `json:"model"`
+	Count
+}
+
+// Report is everything counted so far.
+type Report struct {
+	Since       time.Time `json:"since"`
+	Credentials []Row     `json:"credentials"`
+	Keys        []Row     `json:"keys"`
+}
+
+// Report copies the figures, sorted by name.
+func (s *Stats) Report() Report {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return Report{Since: s.since, Credentials: rows(s.creds), Keys: rows(s.keys)}
+}
+
+func rows(m map[pair]*Count) []Row {
+	all := make([]Row, 0, len(m))
+	for p, c := range m {
+		all = append(all, Row{p.who, p.model, *c})
+	}
+	sort.Slice(all, func(i, j int) bool {
+		if all[i].Who != all[j].Who {
+			return all[i].Who < all[j].Who
+		}
+		return all[i].Model < all[j].Model
+	})
+	return all
+}
