@@ -15,7 +15,6 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -203,27 +202,10 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// live answers what stages and console ask at each request from the configuration in force.
-type live struct{ now atomic.Pointer[state] }
+// live is the configuration in force; the User-Agent is filled in where its dialect is known.
+type live struct{ config.Live }
 
-type state struct {
-	*config.Snapshot
-	passwords config.Passwords
-}
-
-func (l *live) set(c *config.Snapshot) { l.now.Store(&state{c, c.Passwords()}) }
-
-func (l *live) Password() string      { return l.now.Load().passwords.API }
-func (l *live) PanelPassword() string { return l.now.Load().passwords.Panel }
-func (l *live) PanelOpen() bool       { return l.now.Load().passwords.PanelChosen }
-func (l *live) ChatOpen() bool        { return l.now.Load().passwords.APIChosen }
-func (l *live) PublicModels() bool    { return l.now.Load().Bool("server.public_models") }
-func (l *live) GeminiSSE() bool       { return l.now.Load().String("server.gemini_stream_default") == "sse" }
-func (l *live) CodeAssist() string    { return l.now.Load().String("google.code_assist_endpoint") }
-func (l *live) Gemini() string        { return l.now.Load().String("google.gemini_api_base_url") }
-func (l *live) UserAgent(model string) string {
-	return codeassist.Agent(l.now.Load().String("google.user_agent"), model)
-}
+func (l *live) UserAgent(model string) string { return codeassist.Agent(l.AgentTemplate(), model) }
 
 func orElse(s, otherwise string) string {
 	if s == "" {
@@ -252,7 +234,7 @@ func serve(o config.Options, ready func(addr string)) int {
 		return exitUsage
 	}
 	g := &gateway{c: c, live: &live{}}
-	g.live.set(c)
+	g.live.Set(c)
 	if code, err := g.open(); err != nil {
 		fmt.Fprintln(os.Stderr, "gcli2api:", err)
 		g.close()

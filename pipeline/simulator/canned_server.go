@@ -1,17 +1,15 @@
 package simulator
 
 import (
+	"bufio"
 	"bytes"
-	"context"
 	"fmt"
-	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
 // CannedOptions are the settings of a CannedServer.
@@ -22,19 +20,23 @@ type CannedOptions struct {
 	Gap  time.Duration // between events, default none
 }
 
-// CannedServer is the stub of benchmarks: it answers every request with fixed bytes as cheaply as fasthttp can, and
-// flushes every event by itself. Paths below /v1internal get the envelope of Code Assist, paths with streamGenerateContent
-// in them get events. A model name such as bench-sse-40-10ms, in the path or in the body, overrides N and Gap. It checks
-// nothing and knows no OAuth: let a Server play that part.
+// CannedServer is the stub of benchmarks: it answers every request with fixed bytes as cheaply as a Go program can, one
+// write of the socket for a whole answer and one for each event of a stream. Paths below /v1internal get the envelope of
+// Code Assist, paths with streamGenerateContent in them get events. A model name such as bench-sse-40-10ms, in the path or
+// in the body, overrides Size, N and Gap. It checks nothing and knows no OAuth: let a Server play that part.
+//
+// It speaks just enough HTTP/1.1 by hand: what a library does around it would be part of every figure.
 type CannedServer struct {
 	url      string
 	options  CannedOptions
-	server   *fasthttp.Server
-	served   chan error
-	stopping chan struct{}
-	once     sync.Once
+	listener net.Listener
+	running  sync.WaitGroup
 	count    atomic.Int64
 	answers  sync.Map // cannedKey -> *cannedBytes
+	stopping chan struct{}
+
+	mu    sync.Mutex
+	conns map[net.Conn]struct{} // nil once closed
 }
 
 type cannedKey struct {
@@ -42,9 +44,9 @@ type cannedKey struct {
 	model   string
 }
 
-// cannedBytes is an answer with the framing of SSE around its events.
+// cannedBytes is an answer as it goes over the wire, status line and chunk sizes included.
 type cannedBytes struct {
-	body   []byte
+	whole  []byte
 	events [][]byte
 	gap    time.Duration
 }
@@ -62,64 +64,101 @@ func StartCanned(o CannedOptions) (*CannedServer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen for the canned server: %w", err)
 	}
-	c := &CannedServer{url: "http://" + listener.Addr().String(), options: o, served: make(chan error, 1), stopping: make(chan struct{})}
-	c.server = &fasthttp.Server{
-		Handler: c.serve, NoDefaultServerHeader: true, NoDefaultDate: true, MaxRequestBodySize: 128 << 20,
-		CloseOnShutdown: true, Logger: silent{},
-	}
-	go func() { c.served <- c.server.Serve(listener) }()
+	c := &CannedServer{url: "http://" + listener.Addr().String(), options: o, listener: listener,
+		stopping: make(chan struct{}), conns: map[net.Conn]struct{}{}}
+	c.running.Go(c.accept)
 	return c, nil
 }
-
-// silent drops the messages of fasthttp: connections that clients broke are part of the play.
-type silent struct{}
-
-func (silent) Printf(string, ...any) {}
 
 // URL is the base URL.
 func (c *CannedServer) URL() string { return c.url }
 
-// Count is the number of requests served so far.
+// Count is the number of requests that arrived so far.
 func (c *CannedServer) Count() int64 { return c.count.Load() }
 
-// Close ends streams and stops listening; it waits for connections for at most two seconds.
+// Close ends every connection and waits until nothing of the server runs any more.
 func (c *CannedServer) Close() error {
-	var err error
-	c.once.Do(func() {
-		close(c.stopping)
-		limit, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		defer cancel()
-		err = c.server.ShutdownWithContext(limit)
-		<-c.served
-	})
+	c.mu.Lock()
+	open := c.conns
+	c.conns = nil
+	c.mu.Unlock()
+	if open == nil {
+		return nil
+	}
+	close(c.stopping)
+	err := c.listener.Close()
+	for conn := range open {
+		_ = conn.Close()
+	}
+	c.running.Wait()
 	return err
 }
 
-func (c *CannedServer) serve(r *fasthttp.RequestCtx) {
-	c.count.Add(1)
-	path := r.Path()
-	wrapped := bytes.HasPrefix(path, []byte("/v1internal"))
-	a := c.answer(wrapped, benchIn(path, r.PostBody(), wrapped))
-	if !bytes.Contains(path, []byte("streamGenerateContent")) {
-		r.Response.Header.SetContentType("application/json; charset=UTF-8")
-		r.Response.SetBodyRaw(a.body)
-		return
+func (c *CannedServer) accept() {
+	for {
+		conn, err := c.listener.Accept()
+		if err != nil {
+			return
+		}
+		c.mu.Lock()
+		if c.conns == nil {
+			c.mu.Unlock()
+			_ = conn.Close()
+			return
+		}
+		c.conns[conn] = struct{}{}
+		c.mu.Unlock()
+		c.running.Go(func() {
+			c.talk(conn)
+			_ = conn.Close()
+			c.mu.Lock()
+			delete(c.conns, conn)
+			c.mu.Unlock()
+		})
 	}
-	r.Response.Header.SetContentType("text/event-stream")
-	r.Response.SetBodyStream(&cannedStream{bytes: a, stopping: c.stopping}, -1)
 }
 
-// benchIn finds the name of a bench model in the path or, for Code Assist, in the body.
-func benchIn(path, body []byte, wrapped bool) string {
-	if wrapped {
-		return benchModel(body)
+// talk answers the requests of one connection, one after the other.
+func (c *CannedServer) talk(conn net.Conn) {
+	in := bufio.NewReaderSize(conn, 16<<10)
+	var request cannedRequest
+	for request.read(in) == nil {
+		c.count.Add(1)
+		a := c.answer(request.wrapped, request.model)
+		if !request.stream {
+			if _, err := conn.Write(a.whole); err != nil {
+				return
+			}
+		} else if !c.play(conn, a) {
+			return
+		}
+		if request.last {
+			return
+		}
 	}
-	i := bytes.Index(path, []byte("/models/bench-"))
-	if i < 0 {
-		return ""
+}
+
+// play writes the events of a stream, pausing between them, until the client leaves or the server stops.
+func (c *CannedServer) play(conn net.Conn, a *cannedBytes) bool {
+	var timer *time.Timer
+	if a.gap > 0 {
+		timer = time.NewTimer(a.gap)
+		defer timer.Stop()
 	}
-	name, _, _ := strings.Cut(string(path[i+len("/models/"):]), ":")
-	return name
+	for i, e := range a.events {
+		if i > 0 && timer != nil {
+			timer.Reset(a.gap)
+			select {
+			case <-timer.C:
+			case <-c.stopping:
+				return false
+			}
+		}
+		if _, err := conn.Write(e); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // answer makes the bytes for a model once and keeps them.
@@ -133,48 +172,29 @@ func (c *CannedServer) answer(wrapped bool, model string) *cannedBytes {
 		size, n, gap = c.options.Size, c.options.N, c.options.Gap
 	}
 	canned := NewCanned(size, n, gap, wrapped)
-	a := &cannedBytes{body: canned.Body, gap: gap}
-	for _, e := range canned.Events {
-		a.events = append(a.events, bytes.Join([][]byte{[]byte("data: "), e, []byte("\r\n\r\n")}, nil))
+	a := &cannedBytes{gap: gap}
+	a.whole = append([]byte("HTTP/1.1 200 OK\r\nContent-Type: application/json; charset=UTF-8\r\nContent-Length: "+
+		strconv.Itoa(len(canned.Body))+"\r\n\r\n"), canned.Body...)
+	head := "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+	for i, e := range canned.Events {
+		tail := "\r\n\r\n\r\n" // end of the event, end of the chunk
+		if i == len(canned.Events)-1 {
+			tail += "0\r\n\r\n"
+		}
+		size := strconv.FormatInt(int64(len("data: ")+len(e)+len("\r\n\r\n")), 16)
+		a.events = append(a.events, bytes.Join([][]byte{[]byte(head + size + "\r\ndata: "), e, []byte(tail)}, nil))
+		head = ""
 	}
 	c.answers.Store(key, a)
 	return a
 }
 
-// cannedStream is a response body that writes its events one by one: fasthttp flushes each write.
-type cannedStream struct {
-	bytes    *cannedBytes
-	stopping chan struct{}
-}
-
-// SupportsBodyWriteTo makes fasthttp use WriteTo, whose every write is one flushed chunk.
-func (*cannedStream) SupportsBodyWriteTo() bool { return true }
-
-// Read is never used; it satisfies the interface.
-func (*cannedStream) Read([]byte) (int, error) { return 0, io.EOF }
-
-// WriteTo writes the events, pausing between them, until the client leaves or the server stops.
-func (s *cannedStream) WriteTo(w io.Writer) (int64, error) {
-	var timer *time.Timer
-	if s.bytes.gap > 0 {
-		timer = time.NewTimer(s.bytes.gap)
-		defer timer.Stop()
+// benchIn finds the name of a bench model in a path.
+func benchIn(path []byte) string {
+	i := bytes.Index(path, []byte("/models/bench-"))
+	if i < 0 {
+		return ""
 	}
-	var sum int64
-	for i, e := range s.bytes.events {
-		if i > 0 && timer != nil {
-			timer.Reset(s.bytes.gap)
-			select {
-			case <-timer.C:
-			case <-s.stopping:
-				return sum, io.ErrUnexpectedEOF
-			}
-		}
-		n, err := w.Write(e)
-		sum += int64(n)
-		if err != nil {
-			return sum, err
-		}
-	}
-	return sum, nil
+	name, _, _ := strings.Cut(string(path[i+len("/models/"):]), ":")
+	return name
 }

@@ -22,6 +22,7 @@ type exchange struct {
 	call    *Call
 	body    []byte
 	gone    bool
+	counted bool // in Open
 }
 
 // serve is the handler of the whole server.
@@ -55,6 +56,15 @@ func (x *exchange) end() {
 	x.note(func(c *Call) {
 		c.Took, c.Done, c.Gone = time.Since(c.Time), true, x.gone
 	})
+	if x.counted { // after the record is complete, so that WaitIdle is enough to read it
+		x.s.turn(-1)
+	}
+}
+
+// open counts a generating call until it ends.
+func (x *exchange) open() {
+	x.counted = true
+	x.s.turn(1)
 }
 
 // note changes the record of the call, which Calls may be copying at the same time.

@@ -26,14 +26,15 @@ type script struct {
 
 // play is a fault made ready: what to do with one call.
 type play struct {
-	name    string        // as it was written; "" means no fault
-	before  time.Duration // silence before the headers
-	failure *failure      // answered instead of everything else
-	midway  string        // what happens to the transfer: slow-event, silence, cut, eof, garbage, error-event, error-line, split-data, no-response-member
-	wait    time.Duration // of slow-event and silence
-	shape   string        // what the answer looks like: max-tokens, empty, blocked, finish, big, many, ...
-	n       int           // of big and many
-	reason  string        // of finish
+	name     string        // as it was written; "" means no fault
+	before   time.Duration // silence before the headers
+	failure  *failure      // answered instead of everything else
+	midway   string        // what happens to the transfer: slow-event, silence, cut, eof, garbage, error-event, error-line, split-data, no-response-member
+	wait     time.Duration // of slow-event and silence
+	midError *failure      // of error-event and error-line
+	shape    string        // what the answer looks like: max-tokens, empty, blocked, finish, big, many, ...
+	n        int           // of big and many
+	reason   string        // of finish
 }
 
 // Script queues faults. It panics on words that no fault has, since that is a mistake in a test.
@@ -181,8 +182,8 @@ func (s *Server) parse(words string, d dialect, model string) (play, bool) {
 		}
 		p.midway = name
 		inner, ok := s.parse(strings.TrimSpace(arg+" "+more), d, model)
-		p.failure = inner.failure
-		return p, ok && p.failure != nil
+		p.midError = inner.failure
+		return p, ok && p.midError != nil
 	case "max-tokens", "max-tokens-empty", "empty", "thoughts-only", "malformed-call", "blocked", "safety", "recitation":
 		p.shape = name
 		return p, true

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// asked is how a prompt asks for a function: the word call, a name, and perhaps arguments as a JSON object.
-var asked = regexp.MustCompile(`\bcall ([A-Za-z_][A-Za-z0-9_.:-]*)`)
+// callWords is how a prompt asks for a function: the word call, a name, and perhaps arguments as a JSON object.
+var callWords = regexp.MustCompile(`\bcall ([A-Za-z_][A-Za-z0-9_.:-]*)`)
 
 // callsFor decides which functions the model calls now. The last user text says so: "call a {...} call b {...}" is one step
-// with two calls, "call a {...} then call b {...}" are two steps. Mode ANY calls even when nothing is asked for.
+// with two calls, "call a {...} then call b {...}" are two steps. Mode ANY calls even when nothing is callWords for.
 func (s *Server) callsFor(r *request) []call {
 	if len(r.tools.declared) == 0 || r.calling.mode == "NONE" {
 		return nil
@@ -56,7 +56,7 @@ func (r *request) callable() []declaration {
 
 func (r *request) callsIn(text string) []call {
 	var calls []call
-	for _, m := range asked.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range callWords.FindAllStringSubmatchIndex(text, -1) {
 		name := text[m[2]:m[3]]
 		for _, d := range r.callable() {
 			if d.name == name {

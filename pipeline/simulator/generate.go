@@ -2,8 +2,7 @@ package simulator
 
 // assistGenerate is generateContent and streamGenerateContent of Code Assist: envelope, account, project, then as everywhere.
 func (s *Server) assistGenerate(x *exchange, method string) {
-	s.turn(1)
-	defer s.turn(-1)
+	x.open()
 	stream := method == "streamGenerateContent"
 	a, f := s.bearer(x, "cloudcode-pa.googleapis.com")
 	if f != nil {
@@ -43,8 +42,7 @@ func (s *Server) assistGenerate(x *exchange, method string) {
 
 // publicGenerate is the same for AI Studio and Vertex, whose body is the request itself and whose path names the model.
 func (s *Server) publicGenerate(x *exchange, d dialect, name, project string) {
-	s.turn(1)
-	defer s.turn(-1)
+	x.open()
 	if c, ok := s.cannedFor(d, name); ok {
 		x.can(c, name, x.call.Verb == "streamGenerateContent")
 		return

@@ -158,10 +158,10 @@ func (w *writer) midway() bool {
 	case "no-response-member":
 		return w.event(w.wrap(nil))
 	case "error-event":
-		w.event(w.play.failure.body(false))
+		w.event(w.play.midError.body(false))
 		return false
 	case "error-line":
-		w.x.write(append(bytes.Clone(w.play.failure.body(true)), "\r\n"...))
+		w.x.write(append(bytes.Clone(w.play.midError.body(true)), "\r\n"...))
 		return false
 	}
 	return true
@@ -181,9 +181,9 @@ func (w *writer) unary() {
 	case "garbage":
 		x.whole(http.StatusOK, kind, []byte(`{"candidates": [{"content": {"parts" oops`))
 	case "error-event":
-		x.whole(http.StatusOK, kind, w.play.failure.body(false))
+		x.whole(http.StatusOK, kind, w.play.midError.body(false))
 	case "error-line":
-		x.whole(http.StatusOK, kind, w.play.failure.body(true))
+		x.whole(http.StatusOK, kind, w.play.midError.body(true))
 	case "no-response-member":
 		x.whole(http.StatusOK, kind, w.wrap(nil))
 	case "cut":

@@ -182,7 +182,6 @@ func TestCount(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := prepare(t, codeassist.New(settings{}), exchange(t, pipeline.Count, "gemini-3.5-flash", c.body)).body
-			got = strings.ReplaceAll(got, `"role":"model","parts":[{"text":"a"},{"text":"b"}]`, `"role":"model","parts":[{"text":"a"},{"text":"b"}]`)
 			if want := `{"request":{"model":"models/gemini-3-flash","contents":` + c.contents + `}}`; got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
@@ -227,48 +226,6 @@ func TestUnwrap(t *testing.T) {
 			got, ok := codeassist.New(settings{}).Unwrap([]byte(c.in))
 			if ok != c.ok || ok && string(got) != c.out {
 				t.Errorf("got %q, %v", got, ok)
-			}
-		})
-	}
-}
-
-// body2k is a Gemini request of two kilobytes as an SDK writes it.
-var body2k = `{"contents":[{"parts":[{"text":"` + strings.Repeat("Some words of a user. ", 80) + `"}],"role":"user"}],` +
-	`"systemInstruction":{"parts":[{"text":"Be brief."}]},"generationConfig":{"temperature":0.7,"topP":0.9,"maxOutputTokens":1024,"thinkingConfig":{"includeThoughts":true}}}`
-
-type fixed struct{ settings }
-
-func (fixed) UserAgent(string) string { return "GeminiCLI/1.2.3/gemini-2.5-pro (linux; x64; terminal)" }
-
-// once is what the stage does around Prepare.
-func once(d dialect, x *pipeline.Exchange) {
-	req := fasthttp.AcquireRequest()
-	buf := wire.Buffers.Get(x.Call.Size() + 512)
-	_ = d.Prepare(req, buf, x)
-	fasthttp.ReleaseRequest(req)
-	wire.Buffers.Put(buf)
-}
-
-func TestPrepareHardlyAllocates(t *testing.T) {
-	x := exchange(t, pipeline.Streaming, "gemini-2.5-pro", body2k)
-	for name, d := range map[string]dialect{"codeassist": codeassist.New(fixed{}), "geminiapi": geminiapi.New(fixed{})} {
-		got := testing.AllocsPerRun(200, func() {
-			once(d, x)
-		})
-		if got > 2 {
-			t.Errorf("%s: %v allocations, 2 are allowed", name, got)
-		}
-	}
-}
-
-func BenchmarkPrepare(b *testing.B) {
-	x := exchange(b, pipeline.Streaming, "gemini-2.5-pro", body2k)
-	for name, d := range map[string]dialect{"codeassist": codeassist.New(fixed{}), "geminiapi": geminiapi.New(fixed{})} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			b.SetBytes(int64(len(body2k)))
-			for b.Loop() {
-				once(d, x)
 			}
 		})
 	}
