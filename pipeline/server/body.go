@@ -174,6 +174,9 @@ func (b *body) decoder() (io.Reader, *apierror.Error) {
 	return nil, apierror.Newf(apierror.BadRequest, "Content-Encoding %q is not supported; gzip, deflate and identity are", clip(b.coding)).Naming("Content-Encoding")
 }
 
+// unread tells whether the client may still be sending.
+func (b *body) unread() bool { return b.length != 0 && b.src != nil && (!b.done || b.err != nil) }
+
 // release gives buffer and budget back; the bytes are dead afterwards.
 func (b *body) release() {
 	if b.buf != nil {

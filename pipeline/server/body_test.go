@@ -114,6 +114,23 @@ func TestRefusedCallersBodyIsNotRead(t *testing.T) {
 	}
 }
 
+// A client in the middle of a large upload still gets to read why it was refused.
+func TestRefusedUploadHearsWhy(t *testing.T) {
+	d := open(t, server.Options{}, whole)
+	for i := range 20 {
+		req, _ := http.NewRequest("POST", d.url("/v1/chat/completions"), bytes.NewReader(make([]byte, 8<<20)))
+		req.Header.Set("Authorization", "Bearer wrong")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatalf("upload %d: %v", i, err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != 401 {
+			t.Fatalf("upload %d: status %d", i, resp.StatusCode)
+		}
+	}
+}
+
 func TestBodiesShareOneBudget(t *testing.T) {
 	d := open(t, server.Options{BodyLimit: 8 << 20, BodyBudget: 10 << 20}, whole)
 	hold := func() net.Conn {

@@ -136,6 +136,7 @@ func (j *job) end(err *apierror.Error, broken bool) {
 	}
 	j.s.opt.Engine.End(j.x, pipeline.Outcome{Err: err, Gone: gone, Began: j.began})
 	j.cancel()
+	leftUnread(j.conn, j.client.body.unread())
 	j.client.body.release()
 	j.s.active.Add(-1)
 	j.s.logRequest(j, err, gone)

@@ -150,6 +150,7 @@ func (j *job) commit(r *runner, first chunk) {
 func (s *Server) refuse(ctx *fasthttp.RequestCtx, f wire.Format, fail *apierror.Error) error {
 	id := s.nextID()
 	ctx.Response.Header.Set("X-Request-Id", id)
+	leftUnread(ctx.Conn(), ctx.Request.Header.ContentLength() != 0)
 	x := pipeline.NewExchange(s.base, pipeline.Request{ID: id, Route: pipeline.Route{Format: f}})
 	writeFailure(ctx, x, fail)
 	if !s.opt.Quiet {

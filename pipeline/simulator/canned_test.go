@@ -80,6 +80,37 @@ func TestCannedServer(t *testing.T) {
 	}
 }
 
+func TestCannedServerTakesEveryBody(t *testing.T) {
+	c, err := StartCanned(CannedOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	client := &http.Client{Transport: &http.Transport{}}
+	defer client.CloseIdleConnections()
+	big := strings.Repeat("x", 1<<20)
+	for name, body := range map[string]io.Reader{
+		"none": nil, "big": strings.NewReader(big), "chunked": io.MultiReader(strings.NewReader(big), strings.NewReader("y")),
+	} {
+		for round := range 2 { // the second one shows that the first left nothing on the connection
+			request, err := http.NewRequest("POST", c.URL()+"/v1beta/models/m:generateContent", body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Close = round == 1 && name == "big"
+			response, err := client.Do(request)
+			if err != nil {
+				t.Fatalf("%s, round %d: %v", name, round, err)
+			}
+			if all, err := io.ReadAll(response.Body); err != nil || response.StatusCode != 200 || len(all) < 2000 {
+				t.Errorf("%s, round %d: %d %v", name, round, response.StatusCode, err)
+			}
+			response.Body.Close()
+			body = nil
+		}
+	}
+}
+
 func BenchmarkCanned(b *testing.B) {
 	c, err := StartCanned(CannedOptions{})
 	if err != nil {

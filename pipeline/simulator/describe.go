@@ -61,7 +61,6 @@ func describe(r *request) Description {
 			d.Schemas[f.name] = f.schema
 		}
 	}
-	slices.Sort(r.tools.builtIn)
 	d.Tools = append(d.Tools, r.tools.builtIn...)
 	for name := range r.received {
 		d.Members = append(d.Members, name)

@@ -43,22 +43,24 @@ func (s *Server) assistGenerate(x *exchange, method string) {
 // publicGenerate is the same for AI Studio and Vertex, whose body is the request itself and whose path names the model.
 func (s *Server) publicGenerate(x *exchange, d dialect, name, project string) {
 	x.open()
+	stream := x.call.Verb == "streamGenerateContent"
+	array := stream && x.r.URL.Query().Get("alt") != "sse"
 	if c, ok := s.cannedFor(d, name); ok {
-		x.can(c, name, x.call.Verb == "streamGenerateContent")
+		x.can(c, name, stream)
 		return
 	}
 	m, standing, f := s.publicModel(x, d, name, project)
 	if f != nil {
-		x.fail(f)
+		x.failAs(f, array)
 		return
 	}
 	tree, raw, f := x.decode(d, "Request")
 	if f != nil {
-		x.fail(f)
+		x.failAs(f, array)
 		return
 	}
 	r := newRequest(d, m, tree, raw)
-	r.stream = x.call.Verb == "streamGenerateContent"
+	r.stream = stream
 	s.generate(x, r, standing)
 }
 

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -70,6 +71,7 @@ func newRequest(d dialect, m Model, tree, raw object) *request {
 	for _, t := range items(tree, "tools") {
 		r.tools.add(t.(object))
 	}
+	slices.Sort(r.tools.builtIn)
 	r.safety = items(tree, "safetySettings")
 	settings := child(tree, "toolConfig")
 	r.calling.mixed, _ = settings["includeServerSideToolInvocations"].(bool)

@@ -58,6 +58,7 @@ func TestArrayStream(t *testing.T) {
 		t.Errorf("text: %q", text)
 	}
 	k.studio("streamGenerateContent", "gemini-2.5-flash", `{}`).want(t, 400, `[{"error"`)
+	k.studio("streamGenerateContent", "gemini-2.5-flash", `{"foo":1}`).want(t, 400, `[{"error"`)
 	if bad := k.studio("streamGenerateContent?alt=sse", "gemini-2.5-flash", `{"contents":[]}`); !bytes.HasPrefix(bad.body, []byte(`{"error"`)) {
 		t.Errorf("error with alt=sse: %s", bad.body)
 	}
@@ -190,5 +191,14 @@ func TestRecordedBodiesAreBounded(t *testing.T) {
 	}
 	if held > 3000 {
 		t.Errorf("%d bytes are held", held)
+	}
+}
+
+func TestLatency(t *testing.T) {
+	k := start(t, Options{Latency: 50 * time.Millisecond})
+	begin := time.Now()
+	k.ask("generateContent", "gemini-2.5-flash", user("hi")).want(t, 200, "echo: hi")
+	if took := time.Since(begin); took < 50*time.Millisecond {
+		t.Errorf("answered after %v", took)
 	}
 }

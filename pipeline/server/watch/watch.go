@@ -120,7 +120,8 @@ func (l *Listener) left(id uint64) {
 	}
 }
 
-// forget comes before the descriptor is closed, so that an event of its next owner is not ours.
+// forget comes before the descriptor is closed: an event still in flight then finds nothing. Events
+// carry ids and not descriptors, which the system gives out again at once.
 func (l *Listener) forget(c *Conn) {
 	l.mu.Lock()
 	delete(l.conns, c.id)
@@ -172,9 +173,14 @@ func (c *Conn) Begin(cancel *Cancel) {
 // End takes the exchange off. When it returns, cancel is not running and will not be called.
 func (c *Conn) End() {
 	if c.cur.Swap(nil) == nil && c.gone.Load() {
-		c.mu.Lock()   // the watcher has taken it: wait until its call is over
-		c.mu.Unlock() //nolint:staticcheck // empty on purpose
+		c.wait()
 	}
+}
+
+// wait returns when a call that the watcher has begun is over.
+func (c *Conn) wait() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 }
 
 // Gone says whether the peer has left. It stays so.

@@ -1,0 +1,155 @@
+package pipeline_test
+
+import (
+	"io"
+	"strings"
+	"testing"
+
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
+)
+
+// feed is a stream of given events and an end.
+type feed struct {
+	events []string
+	end    error
+	read   int
+	closed bool
+}
+
+func (f *feed) Next() (wire.Event, error) {
+	if f.read == len(f.events) {
+		return wire.Event{}, f.end
+	}
+	f.read++
+	return wire.Event{Data: []byte(f.events[f.read-1])}, nil
+}
+func (f *feed) Close() error { f.closed = true; return nil }
+
+// lease remembers what was reported.
+type lease struct {
+	reports []*apierror.Error
+	advice  pipeline.Advice
+}
+
+func (l *lease) ID() string      { return "c1" }
+func (l *lease) Kind() string    { return "gemini" }
+func (l *lease) Token() string   { return "" }
+func (l *lease) Project() string { return "" }
+func (l *lease) Release()        {}
+func (l *lease) Report(f *apierror.Error) pipeline.Advice {
+	l.reports = append(l.reports, f)
+	return l.advice
+}
+
+func part(p string) string {
+	return `{"candidates":[{"content":{"role":"model","parts":[` + p + `]}}]}`
+}
+
+func last(reason, p string) string {
+	return `{"candidates":[{"content":{"parts":[` + p + `]},"finishReason":"` + reason + `"}]}`
+}
+
+func TestFirstError(t *testing.T) {
+	text, thought := part(`{"text":"hi"}`), part(`{"text":"hm","thought":true}`)
+	nothing := `{"usageMetadata":{"promptTokenCount":3}}`
+	cut := apierror.New(apierror.StreamBroken, "cut")
+	tests := []struct {
+		name   string
+		events []string
+		end    error
+		code   apierror.Code // "" when the stream may go out
+		read   int           // events taken before it was let go
+	}{
+		{"text", []string{text, text}, io.EOF, "", 1},
+		{"thought that is shown", []string{thought, text}, io.EOF, "", 1},
+		{"nothing, then text", []string{nothing, nothing, text, text}, io.EOF, "", 3},
+		{"tool call", []string{part(`{"functionCall":{"name":"f"}}`)}, io.EOF, "", 1},
+		{"image", []string{part(`{"inlineData":{"mimeType":"image/png","data":"AA=="}}`)}, io.EOF, "", 1},
+		{"error at once", nil, cut, apierror.StreamBroken, 0},
+		{"error after nothing", []string{nothing}, cut, apierror.StreamBroken, 1},
+		{"error after text is not ours", []string{text}, cut, "", 1},
+		{"empty stop", []string{last("STOP", "")}, io.EOF, apierror.EmptyAnswer, 1},
+		{"empty text and stop", []string{last("STOP", `{"text":""}`)}, io.EOF, apierror.EmptyAnswer, 1},
+		{"malformed call", []string{last("MALFORMED_FUNCTION_CALL", "")}, io.EOF, apierror.EmptyAnswer, 1},
+		{"cut off by its limit", []string{last("MAX_TOKENS", "")}, io.EOF, "", 1},
+		{"blocked prompt", []string{`{"promptFeedback":{"blockReason":"SAFETY"}}`}, io.EOF, "", 1},
+		{"safety", []string{last("SAFETY", "")}, io.EOF, "", 1},
+		{"no event at all", nil, io.EOF, apierror.EmptyAnswer, 0},
+		{"sixteen events of nothing", strings.Split(strings.Repeat(nothing+"\n", 20), "\n")[:20], io.EOF, "", 16},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := &feed{events: tt.events, end: tt.end}
+			l := &lease{advice: pipeline.Advice{Again: pipeline.Other}}
+			x := exchange()
+			x.Lease = l
+			x.Try()
+			x.Reply.Stream = f
+			got := x.FirstError()
+			if f.read != tt.read {
+				t.Errorf("%d events were read ahead, want %d", f.read, tt.read)
+			}
+			if tt.code != "" {
+				if got == nil || got.Code != tt.code || !f.closed || x.Reply.Stream != nil || x.Reply.Err != got {
+					t.Fatalf("error %v (closed %v), want %s", got, f.closed, tt.code)
+				}
+				if len(l.reports) != 1 || l.reports[0] != got || x.Advice().Again != pipeline.Other {
+					t.Errorf("the lease heard %v, advice %+v", l.reports, x.Advice())
+				}
+				return
+			}
+			if got != nil || len(l.reports) != 0 {
+				t.Fatalf("error %v, reports %v, want none", got, l.reports)
+			}
+			if again := x.FirstError(); again != nil {
+				t.Errorf("a second look found %v", again)
+			}
+			for i := 0; ; i++ {
+				ev, err := x.Reply.Stream.Next()
+				if err != nil {
+					if err != tt.end || i != len(tt.events) {
+						t.Errorf("the stream ended with %v after %d events, want %v after %d", err, i, tt.end, len(tt.events))
+					}
+					break
+				}
+				if string(ev.Data) != tt.events[i] {
+					t.Errorf("event %d is %s", i, ev.Data)
+				}
+			}
+		})
+	}
+}
+
+func TestReportCountsOnceACall(t *testing.T) {
+	l := &lease{}
+	x := exchange()
+	x.Lease = l
+	x.Try()
+	x.Report(nil)
+	x.Report(apierror.New(apierror.StreamBroken, "late"))
+	x.Try()
+	x.Report(apierror.New(apierror.RateLimited, "slow"))
+	if len(l.reports) != 2 || len(x.Attempts) != 2 || x.Attempts[0].Code != "" || x.Attempts[1].Code != apierror.RateLimited {
+		t.Errorf("reports %v, attempts %+v", l.reports, x.Attempts)
+	}
+}
+
+func TestBodyIsReadOnceAndModelNamedOnce(t *testing.T) {
+	tests := []struct{ body, model, param string }{
+		{`{"model":"a"}`, "a", ""},
+		{`{"model":"a","model":"b"}`, "", "model"},
+		{`{"mod\u0065l":"a"}`, "", "model"},
+		{`{"messages":[]}`, "", "model"},
+		{`{"model":7}`, "", "model"},
+		{`{"model":""}`, "", "model"},
+	}
+	for _, tt := range tests {
+		x := pipeline.NewExchange(t.Context(), pipeline.Request{Route: pipeline.Route{Format: wire.OpenAI}, Client: pipeline.Fixed{Data: []byte(tt.body)}})
+		got, fail := x.AskedModel()
+		if got != tt.model || (fail != nil) != (tt.param != "") || fail != nil && (fail.Param != tt.param || fail.Status != 400) {
+			t.Errorf("%s: %q, %+v", tt.body, got, fail)
+		}
+	}
+}

@@ -1,0 +1,65 @@
+package server
+
+import (
+	"io"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"gcli2api/pipeline/server/watch"
+)
+
+// A refused upload is let run into the void for this long and this far.
+const (
+	lingerTime  = time.Second
+	lingerBytes = 16 << 20
+)
+
+// lingering hands out connections that can close gently.
+type lingering struct{ net.Listener }
+
+// Accept wraps the connection.
+func (l lingering) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &lingerConn{Conn: c}, nil
+}
+
+// lingerConn is a connection whose peer may still be sending a body that nobody will read. Closing
+// it at once makes the kernel send a reset, which often reaches the peer before the answer does.
+type lingerConn struct {
+	net.Conn
+	unread atomic.Bool // a body was left unread
+}
+
+// NetConn lets watch.Of find its connection beneath.
+func (c *lingerConn) NetConn() net.Conn { return c.Conn }
+
+// Close tells the peer that nothing more comes, lets it finish for a moment, then closes.
+func (c *lingerConn) Close() error {
+	if c.unread.Load() {
+		c.drain()
+	}
+	return c.Conn.Close()
+}
+
+func (c *lingerConn) drain() {
+	w := watch.Of(c.Conn)
+	if w == nil {
+		return
+	}
+	tcp, ok := w.Conn.(*net.TCPConn)
+	if !ok || tcp.CloseWrite() != nil || tcp.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+		return
+	}
+	_, _ = io.CopyN(io.Discard, tcp, lingerBytes)
+}
+
+// leftUnread marks a connection whose request body was not read to its end.
+func leftUnread(c net.Conn, unread bool) {
+	if l, ok := c.(*lingerConn); ok {
+		l.unread.Store(unread)
+	}
+}

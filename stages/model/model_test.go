@@ -1,0 +1,204 @@
+package model
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/models"
+	"gcli2api/pipeline/wire"
+)
+
+var everything = models.Enabled{Thinking: true, Features: models.FakeStream | models.AntiTruncation | models.Search}
+
+func made(t *testing.T, on models.Enabled) *stage {
+	t.Helper()
+	s := models.Defaults()
+	s.Alias = map[string]string{"gpt-4o": "gemini-2.5-pro", "fast": "gemini-2.5-flash-nothinking"}
+	s.Limits = map[string]models.Limits{"gemini-2.5-flash": {Display: "Flash", Output: 1000}}
+	c, err := models.New(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &stage{c, on}
+}
+
+// onOpenAI asks in the body, onGemini in the path.
+func onOpenAI(name string) *pipeline.Exchange {
+	body, _ := json.Marshal(map[string]string{"model": name})
+	return pipeline.NewExchange(context.Background(), pipeline.Request{Route: pipeline.Route{Format: wire.OpenAI}, Client: pipeline.Fixed{Data: body}})
+}
+
+func onGemini(verb pipeline.Verb, name string) *pipeline.Exchange {
+	return pipeline.NewExchange(context.Background(), pipeline.Request{Route: pipeline.Route{Format: wire.Gemini, Verb: verb},
+		Model: name, Client: pipeline.Fixed{Data: []byte(`{"model":"not this one"}`)}})
+}
+
+func TestNames(t *testing.T) {
+	for _, c := range []struct {
+		name, base string
+		features   models.Features
+		thinking   models.Thinking
+	}{
+		{"gemini-2.5-pro", "gemini-2.5-pro", 0, models.None},
+		{"models/gemini-2.5-pro", "gemini-2.5-pro", 0, models.None},
+		{" gemini-2.5-pro ", "gemini-2.5-pro", 0, models.None},
+		{"gemini-2.5-pro-假流式", "gemini-2.5-pro", models.FakeStream, models.None},
+		{"流式抗截断/gemini-2.5-pro-search-maxthinking", "gemini-2.5-pro", models.AntiTruncation | models.Search, models.Full},
+		{"假流式/流式抗截断/x-low", "x", models.FakeStream | models.AntiTruncation, models.Low},
+		{"unknown/model:1", "unknown/model:1", 0, models.None},
+		{"gpt-4o", "gemini-2.5-pro", 0, models.None},
+		{"gpt-4o-search", "gemini-2.5-pro", models.Search, models.None},
+		{"fast", "gemini-2.5-flash", 0, models.Off},
+	} {
+		for route, x := range map[string]*pipeline.Exchange{"openai": onOpenAI(c.name), "gemini": onGemini(pipeline.Generate, c.name),
+			"stream": onGemini(pipeline.Streaming, c.name), "count": onGemini(pipeline.Count, c.name)} {
+			v := made(t, everything).Process(x)
+			m := x.Model
+			if v != pipeline.Next || m.Base != c.base || m.Features != c.features || m.Thinking != c.thinking {
+				t.Errorf("%q on %s: verdict %v, %+v", c.name, route, v, m)
+			}
+			if m.Asked != strings.TrimSpace(c.name) {
+				t.Errorf("%q on %s: asked %q", c.name, route, m.Asked)
+			}
+		}
+	}
+}
+
+func TestWhatIsRefused(t *testing.T) {
+	const disabled = apierror.FeatureDisabled
+	for _, c := range []struct {
+		name string
+		on   models.Enabled
+		code apierror.Code // "" is accepted
+		says string
+	}{
+		{"gemini-2.5-pro-假流式", models.Enabled{}, disabled, "-fake-stream"},
+		{"流式抗截断/gemini-2.5-pro", models.Enabled{Features: models.FakeStream}, disabled, "-anti-truncation"},
+		{"gemini-2.5-pro-search-假流式", models.Enabled{Thinking: true}, disabled, "-fake-stream -search"},
+		{"gemini-2.5-pro-maxthinking", models.Enabled{Features: models.Search}, disabled, "thinking suffixes"},
+		{"gemini-2.5-pro-thinking-512", models.Enabled{}, disabled, "thinking suffixes"},
+		{"fast", models.Enabled{}, disabled, "thinking suffixes"}, // also by an alias
+		{"gemini-2.5-pro-search", models.Enabled{Features: models.Search}, "", ""},
+		{"gemini-2.5-pro-low", models.Enabled{Thinking: true}, "", ""},
+		{"gemini-2.5-pro-low-high", everything, apierror.BadRequest, "one of them has to go"},
+		{"  ", everything, apierror.BadRequest, "empty"},
+	} {
+		for route, x := range map[string]*pipeline.Exchange{"openai": onOpenAI(c.name), "gemini": onGemini(pipeline.Generate, c.name), "get": onGemini(pipeline.Get, c.name)} {
+			v := made(t, c.on).Process(x)
+			f := x.Reply.Err
+			switch {
+			case c.code == "" && f != nil:
+				t.Errorf("%q on %s: %v", c.name, route, f)
+			case c.code != "" && (v != pipeline.Respond || f == nil || f.Code != c.code || f.Status != 400 || f.Param != "model" || !strings.Contains(f.Message, c.says)):
+				t.Errorf("%q on %s: verdict %v, %+v", c.name, route, v, f)
+			}
+		}
+	}
+}
+
+func TestBodiesWithoutAName(t *testing.T) {
+	for name, body := range map[string]string{"missing": `{}`, "null": `{"model":null}`, "a number": `{"model":7}`, "empty": `{"model":""}`,
+		"twice": `{"model":"a","model":"a"}`, "escaped": `{"mod\u0065l":"a"}`} {
+		for how, process := range map[string]func(*pipeline.Exchange) pipeline.Verdict{"on": made(t, everything).Process, "off": unparsed} {
+			x := pipeline.NewExchange(context.Background(), pipeline.Request{Route: pipeline.Route{Format: wire.OpenAI}, Client: pipeline.Fixed{Data: []byte(body)}})
+			v := process(x)
+			if f := x.Reply.Err; v != pipeline.Respond || f == nil || f.Code != apierror.BadRequest || f.Param != "model" {
+				t.Errorf("%s, stage %s: verdict %v, %+v", name, how, v, f)
+			}
+		}
+	}
+}
+
+// entry is what a listing says of one model.
+type entry struct {
+	Name, BaseModelID, DisplayName    string
+	InputTokenLimit, OutputTokenLimit int
+	SupportedGenerationMethods        []string
+}
+
+func TestListing(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		on     models.Enabled
+		has    []string
+		hasNot []string
+	}{
+		{"nothing on", models.Enabled{}, []string{"models/gemini-2.5-pro", "models/gemini-3.5-flash", "models/gemini-2.5-flash-image"},
+			[]string{"models/gemini-2.5-pro-search", "models/假流式/gemini-2.5-pro", "models/gemini-2.5-pro-maxthinking", "models/gpt-4o"}},
+		{"search", models.Enabled{Features: models.Search}, []string{"models/gemini-2.5-pro-search"}, []string{"models/假流式/gemini-2.5-pro", "models/gemini-2.5-flash-image-search"}},
+		{"everything", everything, []string{"models/假流式/gemini-2.5-pro", "models/流式抗截断/gemini-2.5-flash", "models/gemini-2.5-pro-maxthinking"}, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			x := onGemini(pipeline.List, "")
+			if v := made(t, c.on).Process(x); v != pipeline.Respond || x.Reply.Err != nil {
+				t.Fatalf("verdict %v, %v", v, x.Reply.Err)
+			}
+			var listing struct{ Models []entry }
+			if err := json.Unmarshal(x.Reply.Body, &listing); err != nil {
+				t.Fatal(err)
+			}
+			var names []string
+			for _, m := range listing.Models {
+				names = append(names, m.Name)
+				if m.InputTokenLimit != models.DefaultInput || len(m.SupportedGenerationMethods) != 3 {
+					t.Errorf("%+v", m)
+				}
+			}
+			for _, want := range c.has {
+				if !slices.Contains(names, want) {
+					t.Errorf("%s is not in the list", want)
+				}
+			}
+			for _, no := range c.hasNot {
+				if slices.Contains(names, no) {
+					t.Errorf("%s is in the list", no)
+				}
+			}
+		})
+	}
+}
+
+func TestGet(t *testing.T) {
+	for _, c := range []struct{ ask, name, base, display string }{
+		{"gemini-2.5-pro", "models/gemini-2.5-pro", "gemini-2.5-pro", "gemini-2.5-pro"},
+		{"models/gemini-2.5-flash", "models/gemini-2.5-flash", "gemini-2.5-flash", "Flash"},
+		{"gemini-2.5-flash-search-假流式", "models/假流式/gemini-2.5-flash-search", "gemini-2.5-flash", "假流式/gemini-2.5-flash-search"},
+		{"gpt-4o", "models/gemini-2.5-pro", "gemini-2.5-pro", "gemini-2.5-pro"},
+	} {
+		x := onGemini(pipeline.Get, c.ask)
+		if v := made(t, everything).Process(x); v != pipeline.Respond || x.Reply.Err != nil {
+			t.Fatalf("%s: verdict %v, %v", c.ask, v, x.Reply.Err)
+		}
+		var got entry
+		if err := json.Unmarshal(x.Reply.Body, &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Name != c.name || got.BaseModelID != c.base || got.DisplayName != c.display {
+			t.Errorf("%s: %+v", c.ask, got)
+		}
+	}
+	x := onGemini(pipeline.Get, strings.Repeat("x", 1000))
+	v := made(t, everything).Process(x)
+	if f := x.Reply.Err; v != pipeline.Respond || f == nil || f.Code != apierror.ModelNotFound || f.Status != 404 || len(f.Message) > 200 {
+		t.Errorf("unknown model: verdict %v, %+v", v, f)
+	}
+}
+
+func TestOffNamesGoUpUnparsed(t *testing.T) {
+	for _, x := range []*pipeline.Exchange{onOpenAI("假流式/x-maxthinking-search"), onGemini(pipeline.Generate, "假流式/x-maxthinking-search")} {
+		v := unparsed(x)
+		if want := (models.Model{Asked: "假流式/x-maxthinking-search", Base: "假流式/x-maxthinking-search"}); v != pipeline.Next || x.Model != want {
+			t.Errorf("verdict %v, %+v", v, x.Model)
+		}
+	}
+	for _, verb := range []pipeline.Verb{pipeline.List, pipeline.Get} {
+		if x := onGemini(verb, "x"); unparsed(x) != pipeline.Next || !x.Reply.Empty() {
+			t.Errorf("%v: reply %+v", verb, x.Reply)
+		}
+	}
+}

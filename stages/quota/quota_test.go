@@ -1,0 +1,138 @@
+package quota
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
+)
+
+// ledger keeps one balance in memory and writes down what was asked of it.
+type ledger struct {
+	left    int64
+	refuse  bool // Commit fails
+	journal []string
+}
+
+func (l *ledger) Reserve(_ context.Context, key, model string) (pipeline.Charge, *apierror.Error) {
+	c := pipeline.Charge{Key: key, Model: model, Units: 10}
+	l.journal = append(l.journal, fmt.Sprintf("reserve %s %s", key, model))
+	if l.left < c.Units {
+		return c, apierror.New(apierror.QuotaExhausted, "the key has no quota left") // the charge is not to be trusted then
+	}
+	l.left -= c.Units
+	return c, nil
+}
+
+func (l *ledger) Commit(_ context.Context, c pipeline.Charge) *apierror.Error {
+	l.journal = append(l.journal, "commit "+c.Key)
+	if l.refuse {
+		return apierror.New(apierror.Internal, "the charge cannot be written")
+	}
+	return nil
+}
+
+func (l *ledger) Refund(c pipeline.Charge) {
+	l.left += c.Units
+	l.journal = append(l.journal, "refund "+c.Key)
+}
+
+func exchange(caller pipeline.Caller, body string) *pipeline.Exchange {
+	x := pipeline.NewExchange(context.Background(), pipeline.Request{
+		Route: pipeline.Route{Format: wire.OpenAI}, Client: pipeline.Fixed{Data: []byte(body)}})
+	x.Caller = caller
+	return x
+}
+
+const body = `{"model":"gemini-2.5-pro"}`
+
+func TestWayOfACharge(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		left    int64
+		refuse  bool
+		begins  bool // the answer begins
+		journal []string
+		after   int64
+	}{
+		{"served", 15, false, true, []string{"reserve k gemini-2.5-pro", "commit k"}, 5},
+		{"nothing began", 15, false, false, []string{"reserve k gemini-2.5-pro", "refund k"}, 15},
+		{"nothing left", 9, false, false, []string{"reserve k gemini-2.5-pro"}, 9},
+		{"the last unit", 10, false, true, []string{"reserve k gemini-2.5-pro", "commit k"}, 0},
+		{"not durable", 15, true, true, []string{"reserve k gemini-2.5-pro", "commit k", "refund k"}, 15},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := &ledger{left: c.left, refuse: c.refuse}
+			s := &stage{l}
+			x := exchange(pipeline.Caller{Kind: "key", ID: "k"}, body)
+			v := s.Process(x)
+			if broke := c.left < 10; broke != (v == pipeline.Respond) || broke != (x.Reply.Err != nil) {
+				t.Fatalf("verdict %v, reply %v", v, x.Reply.Err)
+			}
+			if c.begins {
+				fail := s.Begin(x)
+				if (fail != nil) != c.refuse {
+					t.Fatalf("begin: %v", fail)
+				}
+				x.Outcome.Began = fail == nil
+			}
+			s.End(x)
+			if !slices.Equal(l.journal, c.journal) || l.left != c.after {
+				t.Errorf("journal %q, left %d, want %d", l.journal, l.left, c.after)
+			}
+		})
+	}
+}
+
+func TestWhoIsNotCharged(t *testing.T) {
+	for _, caller := range []pipeline.Caller{{Kind: "password"}, {Kind: "anonymous"}, {}} {
+		l := &ledger{left: 100}
+		s := &stage{l}
+		x := exchange(caller, `not even JSON`)
+		if v := s.Process(x); v != pipeline.Next {
+			t.Errorf("%+v: verdict %v", caller, v)
+		}
+		if fail := s.Begin(x); fail != nil {
+			t.Errorf("%+v: %v", caller, fail)
+		}
+		if s.End(x); len(l.journal) > 0 || x.Charge != (pipeline.Charge{}) {
+			t.Errorf("%+v: journal %q, charge %+v", caller, l.journal, x.Charge)
+		}
+	}
+}
+
+// A second walk through the list (a rewind, a Segment) must not charge again.
+func TestChargedOnce(t *testing.T) {
+	l := &ledger{left: 100}
+	s := &stage{l}
+	x := exchange(pipeline.Caller{Kind: "key", ID: "k"}, body)
+	s.Process(x)
+	if s.Process(x); l.left != 90 {
+		t.Errorf("left %d, want 90", l.left)
+	}
+}
+
+func TestWhatCannotBePriced(t *testing.T) {
+	for name, body := range map[string]string{"no model": `{}`, "two models": `{"model":"a","model":"b"}`, "an escaped name": `{"mode\u006c":"a"}`, "no JSON": `{`} {
+		l := &ledger{left: 100}
+		s := &stage{l}
+		x := exchange(pipeline.Caller{Kind: "key", ID: "k"}, body)
+		v := s.Process(x)
+		if s.End(x); v != pipeline.Respond || x.Reply.Err.Code != apierror.BadRequest || len(l.journal) > 0 {
+			t.Errorf("%s: verdict %v, reply %v, journal %q", name, v, x.Reply.Err, l.journal)
+		}
+	}
+}
+
+func TestKeyWithoutLedger(t *testing.T) {
+	s := &stage{}
+	x := exchange(pipeline.Caller{Kind: "key", ID: "k"}, body)
+	if v := s.Process(x); v != pipeline.Respond || x.Reply.Err.Code != apierror.Forbidden {
+		t.Errorf("verdict %v, reply %v", v, x.Reply.Err)
+	}
+	s.End(x) // nothing to give back, nobody to ask
+}
