@@ -8,10 +8,9 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o /gcli2api .
 
 FROM debian:bookworm-slim
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates tzdata && rm -rf /var/lib/apt/lists/* \
-    && useradd --uid 10001 --no-create-home gcli2api && install -d -o 10001 -m 0700 /app/creds
+    && useradd --uid 10001 --no-create-home gcli2api && install -d -o 10001 -m 0700 /app /app/creds
 COPY --from=build /gcli2api /usr/local/bin/gcli2api
 WORKDIR /app
-# The image has no log file: everything goes to stdout and stderr.
 ENV HOST=0.0.0.0 PORT=7861 CREDENTIALS_DIR=/app/creds
 USER 10001
 VOLUME /app/creds

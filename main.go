@@ -125,8 +125,10 @@ func load(o config.Options, kinds []pipeline.Kind) (*config.Snapshot, error) {
 	if err := c.Section("models", &m); err != nil {
 		return nil, err
 	}
-	_, err = models.New(m)
-	return c, err
+	if _, err := models.New(m); err != nil {
+		return nil, fmt.Errorf("%s: %w", orElse(c.File(), "built-in defaults"), err)
+	}
+	return c, nil
 }
 
 func check(file string) int {
@@ -181,7 +183,11 @@ func located(c *config.Snapshot, err error) error {
 	if errors.As(err, &stage) {
 		key = "stage." + stage.Stage
 	}
-	return fmt.Errorf("%s: %s: %w", orElse(c.File(), "built-in defaults"), key, err)
+	place := orElse(c.File(), "built-in defaults")
+	if o := c.Origin(key); o.Line > 0 {
+		place = fmt.Sprintf("%s:%d", o.File, o.Line)
+	}
+	return fmt.Errorf("%s: %s: %w", place, key, err)
 }
 
 func catalogue(s stages.Services) []pipeline.Kind {

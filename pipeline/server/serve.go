@@ -26,10 +26,7 @@ func (s *Server) serve(j *job) {
 
 // plain answers in one piece.
 func (s *Server) plain(j *job) {
-	reply := j.x.Reply
-	if reply.Err == nil || reply.Err.Code != apierror.Overloaded {
-		reply = s.opt.Engine.Run(j.x)
-	}
+	reply := s.opt.Engine.Run(j.x)
 	fail := reply.Err
 	if fail == nil && (reply.Body == nil || j.x.Encoder == nil) {
 		fail = noAnswer(j.x)
