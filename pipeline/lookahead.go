@@ -26,8 +26,8 @@ func (x *Exchange) FirstError() *apierror.Error {
 	}
 	p := &peeked{inner: x.Reply.Stream, looked: true}
 	if f := p.look(); f != nil {
+		x.Report(f) // before Close, which would report an early end
 		_ = p.Close()
-		x.Report(f)
 		x.Reply = Reply{Err: f}
 		return f
 	}

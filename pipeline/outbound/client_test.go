@@ -12,94 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
-
-// A server that closes idle connections costs no POST, and each arrives once.
-func TestStaleConnections(t *testing.T) {
-	var seen atomic.Int64
-	u := serve(t, func(p *peer) bool {
-		seen.Add(1)
-		p.say(sized200(string(p.body)))
-		return p.turn < 2 // closes after two, without saying so
-	})
-	c := client(t, settings())
-	for i := range 20 {
-		want := fmt.Sprint("call ", i)
-		if _, body, err := whole(t.Context(), c, post(u.url, want)); err != nil || string(body) != want {
-			t.Fatalf("%d: %q %v", i, body, err)
-		}
-		if i%2 == 1 {
-			eventually(t, "the server closed", func() bool { return u.open.Load() == 0 })
-		}
-	}
-	if seen.Load() != 20 || u.conns.Load() != 10 {
-		t.Errorf("%d requests arrived on %d connections", seen.Load(), u.conns.Load())
-	}
-}
-
-// A large body meets the reset while it is written, which must not look like a refusal.
-func TestStaleConnectionLargeBody(t *testing.T) {
-	u := serve(t, func(p *peer) bool { p.say(sized200("ok")); return false })
-	c := client(t, settings())
-	for i := range 4 {
-		if _, _, err := whole(t.Context(), c, post(u.url, strings.Repeat("x", 2<<20))); err != nil {
-			t.Fatalf("%d: %v", i, err)
-		}
-		eventually(t, "the server closed", func() bool { return u.open.Load() == 0 })
-	}
-}
-
-// Only once, and only before the first byte.
-func TestNoSecondTry(t *testing.T) {
-	for _, tc := range []struct {
-		name, answer string
-		conns        int64
-	}{
-		{"fresh connections close as well", "", 2},
-		{"bytes had come", "HTTP/1.1 200", 1},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			u := serve(t, func(p *peer) bool {
-				if p.turn == 1 && p.up.conns.Load() == 1 {
-					p.say(sized200("ok"))
-					return true
-				}
-				p.say(tc.answer)
-				return false
-			})
-			c := client(t, settings())
-			if _, _, err := whole(t.Context(), c, post(u.url, "{}")); err != nil {
-				t.Fatal(err)
-			}
-			if _, _, err := whole(t.Context(), c, post(u.url, "{}")); err == nil {
-				t.Fatal("no error")
-			}
-			if u.conns.Load() != tc.conns {
-				t.Errorf("%d connections, want %d", u.conns.Load(), tc.conns)
-			}
-		})
-	}
-}
-
-// A request with a body stream cannot be sent again.
-func TestBodyStreamIsNotSentTwice(t *testing.T) {
-	u := serve(t, func(p *peer) bool { p.say(sized200("ok")); return false })
-	c := client(t, settings())
-	req := func() *fasthttp.Request {
-		r := post(u.url, "")
-		r.SetBodyStream(strings.NewReader("abc"), 3)
-		return r
-	}
-	if _, _, err := whole(t.Context(), c, req()); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the server closed", func() bool { return u.open.Load() == 0 })
-	if _, _, err := whole(t.Context(), c, req()); !errors.Is(err, ErrClosedEarly) {
-		t.Fatalf("got %v", err)
-	}
-}
 
 // After a half-read body the next call gets its own answer, on another connection.
 func TestHalfReadIsNotPooled(t *testing.T) {
@@ -175,6 +88,35 @@ func TestReuse(t *testing.T) {
 	}
 }
 
+// Read gives what is there, wherever the bytes on the way end.
+func TestReadDoesNotWait(t *testing.T) {
+	for _, start := range []string{"3\r\none", "3\r\none\r", "3\r\none\r\n", "3\r\none\r\n3", "3\r\none\r\n3\r", "3\r\none\r\n3\r\n"} {
+		more := make(chan struct{})
+		u := serve(t, func(p *peer) bool {
+			p.say(chunkedHeader + start)
+			<-more
+			p.say((chunk("one") + chunk("two") + "0\r\n\r\n")[len(start):])
+			return true
+		})
+		r, err := client(t, settings()).Do(t.Context(), post(u.url, "{}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		stuck := time.AfterFunc(5*time.Second, func() { close(more) })
+		b := make([]byte, 100)
+		n, _ := r.Body.Read(b)
+		if !stuck.Stop() {
+			t.Fatalf("%q: Read waited for more", start)
+		}
+		close(more)
+		rest, err := io.ReadAll(r.Body)
+		if string(b[:n]) != "one" || string(rest) != "two" || err != nil {
+			t.Errorf("%q: %q, %q, %v", start, b[:n], rest, err)
+		}
+		_ = r.Body.Close()
+	}
+}
+
 // Buffered promises what Read then gives without the network.
 func TestBuffered(t *testing.T) {
 	more := make(chan struct{})
@@ -237,6 +179,30 @@ func TestConnectionLimit(t *testing.T) {
 	_ = held[1].Body.Close()
 	if h, _ := c.host(post(u.url, "").URI()); h.open != 0 || len(h.waiting) != 0 {
 		t.Errorf("%d open, %d waiting", h.open, len(h.waiting))
+	}
+}
+
+// Who waits for a connection gets the one that becomes free.
+func TestWaitingTakesOver(t *testing.T) {
+	u := serve(t, func(p *peer) bool { p.say(sized200("ok")); return true })
+	set := settings()
+	set.MaxConnsPerHost = 1
+	c := client(t, set)
+	r, err := c.Do(t.Context(), post(u.url, "{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() {
+		_, _, err := whole(context.Background(), c, post(u.url, "{}"))
+		done <- err
+	}()
+	h, _ := c.host(post(u.url, "").URI())
+	eventually(t, "the second waits", func() bool { h.mu.Lock(); defer h.mu.Unlock(); return len(h.waiting) == 1 })
+	_, _ = io.ReadAll(r.Body)
+	_ = r.Body.Close()
+	if err := <-done; err != nil || u.conns.Load() != 1 || h.open != 1 {
+		t.Errorf("%v, %d connections, %d open", err, u.conns.Load(), h.open)
 	}
 }
 
@@ -408,6 +374,47 @@ func TestContextWithItsOwnAfterFunc(t *testing.T) {
 	if ctx.asked.Load() == 0 {
 		t.Error("its AfterFunc was not used")
 	}
+}
+
+// lateContext has been cancelled, but what that starts has yet to run.
+type lateContext struct {
+	context.Context
+	late func()
+}
+
+func (c *lateContext) AfterFunc(f func()) func() bool {
+	c.late = f
+	return func() bool { return false }
+}
+
+// A cancellation that comes after the call was over must not hit the next call.
+func TestLateCancelHitsNobody(t *testing.T) {
+	u := serve(t, func(p *peer) bool {
+		p.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+		p.up.ask()
+		if p.req.URL.Path == "/next" {
+			<-p.up.left
+		}
+		p.say("ok")
+		return true
+	})
+	c := client(t, settings())
+	inner, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	first := &lateContext{Context: inner}
+	if _, _, err := whole(first, c, post(u.url, "{}")); err != nil {
+		t.Fatal(err)
+	}
+	r, err := c.Do(t.Context(), post(u.url+"/next", "{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first.late()
+	u.left <- struct{}{}
+	if body, err := io.ReadAll(r.Body); string(body) != "ok" || err != nil {
+		t.Errorf("%q %v", body, err)
+	}
+	_ = r.Body.Close()
 }
 
 func TestHTTPClient(t *testing.T) {

@@ -53,10 +53,17 @@ type stage struct{ Settings }
 // Process looks into the reply before anything of it is sent, and goes back where it may.
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	fail := x.FirstError()
-	if fail == nil || !s.worthIt(x, fail) {
+	if fail == nil {
 		return pipeline.Next
 	}
 	a := x.Advice()
+	if fail.Status == 429 && fail.Upstream && x.Lease != nil && a.Free > 0 {
+		fail = fail.After(a.Free)
+		x.Reply.Err = fail
+	}
+	if !s.worthIt(x, fail) {
+		return pipeline.Next
+	}
 	if a.Again == pipeline.Other { // one not yet tried is free: no pause, nothing spent
 		return pipeline.Rewind(s.From)
 	}

@@ -1,0 +1,121 @@
+package credential
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/models"
+	"gcli2api/store/pool"
+)
+
+func lender(t *testing.T, keys ...string) (*pool.Pool, *stage) {
+	t.Helper()
+	p, err := pool.New(pool.Options{Settings: pool.Settings{APIKeys: keys}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if n := p.Leases(); n != 0 {
+			t.Errorf("%d leases are still out", n)
+		}
+		_ = p.Close()
+	})
+	return p, &stage{p}
+}
+
+func exchange(ctx context.Context) *pipeline.Exchange {
+	x := pipeline.NewExchange(ctx, pipeline.Request{ID: "t"})
+	x.Model = models.Model{Base: "gemini-2.5-pro"}
+	return x
+}
+
+// said is an error of Google with nothing but a status.
+func said(status int) *apierror.Error {
+	f := apierror.New(apierror.UpstreamUnavailable, "m")
+	f.Status, f.Upstream, f.Said = status, true, &apierror.Said{HTTP: status}
+	return f
+}
+
+func TestLendsAndTakesBack(t *testing.T) {
+	p, s := lender(t, "AIza-first")
+	x := exchange(context.Background())
+	if v := s.Process(x); v != pipeline.Next || x.Lease == nil {
+		t.Fatalf("verdict %v, %v", v, x.Reply.Err)
+	}
+	if x.Lease.Kind() != "gemini" || x.Lease.Token() != "AIza-first" || p.Leases() != 1 {
+		t.Errorf("kind %s, %d leases", x.Lease.Kind(), p.Leases())
+	}
+	s.End(x)
+	s.End(x)
+	if p.Leases() != 0 {
+		t.Errorf("%d leases after the end", p.Leases())
+	}
+}
+
+// Coming back, an exchange gets what it has not tried, and holds one lease at a time.
+func TestOneThatWasNotTried(t *testing.T) {
+	p, s := lender(t, "AIza-1", "AIza-2", "AIza-3")
+	x := exchange(context.Background())
+	seen := map[string]bool{}
+	for range 3 {
+		if v := s.Process(x); v != pipeline.Next {
+			t.Fatalf("verdict %v, %v", v, x.Reply.Err)
+		}
+		if seen[x.Lease.ID()] {
+			t.Errorf("%s came again", x.Lease.ID())
+		}
+		seen[x.Lease.ID()] = true
+		if p.Leases() != 1 {
+			t.Errorf("%d leases", p.Leases())
+		}
+		x.Try()
+		x.Report(said(429))
+	}
+	s.End(x)
+}
+
+// The advice to take the same one again is heeded, though others are free.
+func TestTheSameOneAgain(t *testing.T) {
+	_, s := lender(t, "AIza-1", "AIza-2", "AIza-3")
+	x := exchange(context.Background())
+	s.Process(x)
+	first := x.Lease.ID()
+	x.Try()
+	x.Report(said(500))
+	if a := x.Advice(); a.Again != pipeline.Same {
+		t.Fatalf("advice %+v", a)
+	}
+	if s.Process(x); x.Lease.ID() != first {
+		t.Errorf("got %s after %s", x.Lease.ID(), first)
+	}
+	s.End(x)
+}
+
+func TestNoneToLend(t *testing.T) {
+	_, s := lender(t)
+	x := exchange(context.Background())
+	v := s.Process(x)
+	if f := x.Reply.Err; v != pipeline.Respond || f == nil || f.Status != 503 || f.Code != apierror.NoCredential || f.Upstream || !strings.Contains(f.Message, "GEMINI_API_KEY") {
+		t.Errorf("verdict %v, %+v", v, f)
+	}
+	s.End(x)
+}
+
+// When the only one is used up the lease is gone, and with it the advice of the call before.
+func TestNoneLeft(t *testing.T) {
+	p, s := lender(t, "AIza-1")
+	x := exchange(context.Background())
+	s.Process(x)
+	x.Try()
+	dead := said(400)
+	dead.Said.Reason = "API_KEY_INVALID"
+	x.Report(dead)
+	v := s.Process(x)
+	if f := x.Reply.Err; v != pipeline.Respond || f == nil || f.Code != apierror.NoCredential || f.Upstream || x.Lease != nil || p.Leases() != 0 {
+		t.Errorf("verdict %v, %+v, lease %v", v, f, x.Lease)
+	}
+	s.End(x)
+}

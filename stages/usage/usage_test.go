@@ -1,0 +1,204 @@
+package usage
+
+import (
+	"context"
+	"io"
+	"reflect"
+	"testing"
+
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/models"
+	"gcli2api/pipeline/wire"
+	"gcli2api/store/stats"
+)
+
+type lease string
+
+func (l lease) ID() string                           { return string(l) }
+func (lease) Kind() string                           { return "gemini" }
+func (lease) Token() string                          { return "" }
+func (lease) Project() string                        { return "" }
+func (lease) Release()                               {}
+func (lease) Report(*apierror.Error) pipeline.Advice { return pipeline.Advice{} }
+
+type stream struct {
+	events []string
+	err    error
+	closed int
+}
+
+func (s *stream) Next() (wire.Event, error) {
+	if len(s.events) == 0 {
+		return wire.Event{}, s.err
+	}
+	e := s.events[0]
+	s.events = s.events[1:]
+	return wire.Event{Data: []byte(e), More: len(s.events) > 0}, nil
+}
+
+func (s *stream) Close() error { s.closed++; return nil }
+
+func exchange(caller pipeline.Caller) *pipeline.Exchange {
+	x := pipeline.NewExchange(context.Background(), pipeline.Request{ID: "t"})
+	x.Caller, x.Model = caller, models.Model{Base: "m"}
+	return x
+}
+
+// try is one call with a credential that ended with code.
+func try(x *pipeline.Exchange, who string, code apierror.Code) {
+	x.Lease = lease(who)
+	x.Try()
+	if code == "" {
+		x.Report(nil)
+	} else {
+		x.Report(apierror.New(code, "x"))
+	}
+}
+
+const counts = `{"usageMetadata":{"promptTokenCount":10,"toolUsePromptTokenCount":2,"candidatesTokenCount":3,"thoughtsTokenCount":4,"totalTokenCount":19}}`
+
+func row(who, model string, c stats.Count) stats.Row {
+	return stats.Row{Who: who, Model: model, Count: c}
+}
+
+func check(t *testing.T, s *stats.Stats, creds, keys []stats.Row) {
+	t.Helper()
+	r := s.Report()
+	if !reflect.DeepEqual(r.Credentials, creds) {
+		t.Errorf("credentials %+v\nwant %+v", r.Credentials, creds)
+	}
+	if !reflect.DeepEqual(r.Keys, keys) {
+		t.Errorf("keys %+v\nwant %+v", r.Keys, keys)
+	}
+}
+
+func TestWholeAnswer(t *testing.T) {
+	s := stats.New()
+	u := &stage{s}
+	x := exchange(pipeline.Caller{Kind: "key", ID: "k1"})
+	try(x, "a", "")
+	x.Reply.Body = []byte(counts)
+	if v := u.Process(x); v != pipeline.Next || string(x.Reply.Body) != counts {
+		t.Fatalf("verdict %v", v)
+	}
+	u.End(x)
+	c := stats.Count{Calls: 1, Prompt: 12, Output: 7, Total: 19}
+	check(t, s, []stats.Row{row("a", "m", c)}, []stats.Row{row("k1", "m", c)})
+}
+
+// Every try counts, also the failed ones; the tokens are the last one's.
+func TestEveryTry(t *testing.T) {
+	s := stats.New()
+	u := &stage{s}
+	x := exchange(pipeline.Caller{Kind: "password"})
+	try(x, "a", apierror.RateLimited)
+	try(x, "b", apierror.UpstreamUnavailable)
+	try(x, "a", "")
+	x.Reply.Body = []byte(counts)
+	u.Process(x)
+	u.End(x)
+	tokens := stats.Count{Calls: 1, Prompt: 12, Output: 7, Total: 19}
+	twice := tokens
+	twice.Calls, twice.Errors = 2, 1
+	check(t, s, []stats.Row{row("a", "m", twice), row("b", "m", stats.Count{Calls: 1, Errors: 1})},
+		[]stats.Row{row("password", "m", tokens)})
+}
+
+// The counts of a stream are cumulative: the last of each wins, they are never added up.
+func TestStream(t *testing.T) {
+	s := stats.New()
+	u := &stage{s}
+	x := exchange(pipeline.Caller{Kind: "password"})
+	try(x, "a", "")
+	events := []string{
+		`{"candidates":[],"usageMetadata":{"promptTokenCount":10}}`,
+		`{"candidates":[{"content":{"parts":[{"text":"\"usageMetadata\":{\"promptTokenCount\":99}"}]}}]}`,
+		`{"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":1,"totalTokenCount":11}}`,
+		`{"usageMetadata":{"candidatesTokenCount":3,"thoughtsTokenCount":4,"totalTokenCount":17}}`,
+	}
+	inner := &stream{events: append([]string(nil), events...), err: io.EOF}
+	x.Reply.Stream = inner
+	u.Process(x)
+	for i, want := range events {
+		ev, err := x.Reply.Stream.Next()
+		if err != nil || string(ev.Data) != want || ev.More != (i+1 < len(events)) {
+			t.Errorf("event %d: %s, more %v, %v", i, ev.Data, ev.More, err)
+		}
+	}
+	if _, err := x.Reply.Stream.Next(); err != io.EOF {
+		t.Errorf("the end: %v", err)
+	}
+	if _ = x.Reply.Stream.Close(); inner.closed != 1 {
+		t.Errorf("closed %d times", inner.closed)
+	}
+	u.End(x)
+	c := stats.Count{Calls: 1, Prompt: 10, Output: 7, Total: 17}
+	check(t, s, []stats.Row{row("a", "m", c)}, []stats.Row{row("password", "m", c)})
+}
+
+func TestHowItEnded(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		caller      pipeline.Caller
+		tries       []apierror.Code
+		err         apierror.Code
+		creds, keys []stats.Row
+	}{
+		{"refused at the door", pipeline.Caller{}, nil, apierror.Unauthorized, []stats.Row{}, []stats.Row{row("refused", "m", stats.Count{Calls: 1, Errors: 1})}},
+		{"nobody asked Google", pipeline.Caller{Kind: "anonymous"}, nil, apierror.BadRequest, []stats.Row{}, []stats.Row{row("anonymous", "m", stats.Count{Calls: 1, Errors: 1})}},
+		{"all tries failed", pipeline.Caller{Kind: "password"}, []apierror.Code{apierror.RateLimited, apierror.RateLimited}, apierror.RateLimited,
+			[]stats.Row{row("a", "m", stats.Count{Calls: 2, Errors: 2})}, []stats.Row{row("password", "m", stats.Count{Calls: 1, Errors: 1})}},
+		{"the client left, which is no fault of the credential", pipeline.Caller{Kind: "password"}, []apierror.Code{apierror.ClientGone}, apierror.ClientGone,
+			[]stats.Row{row("a", "m", stats.Count{Calls: 1})}, []stats.Row{row("password", "m", stats.Count{Calls: 1, Errors: 1})}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := stats.New()
+			u := &stage{s}
+			x := exchange(c.caller)
+			for _, code := range c.tries {
+				try(x, "a", code)
+			}
+			x.Reply.Err = apierror.New(c.err, "x")
+			u.Process(x)
+			x.Outcome.Err = x.Reply.Err
+			u.End(x)
+			check(t, s, c.creds, c.keys)
+		})
+	}
+}
+
+// What passed before a stream broke was paid for.
+func TestTokensOfABrokenStream(t *testing.T) {
+	s := stats.New()
+	u := &stage{s}
+	x := exchange(pipeline.Caller{Kind: "password"})
+	x.Lease = lease("a")
+	x.Try()
+	x.Reply.Stream = &stream{events: []string{counts}, err: apierror.New(apierror.StreamBroken, "x")}
+	u.Process(x)
+	_, _ = x.Reply.Stream.Next()
+	_, err := x.Reply.Stream.Next()
+	x.Report(apierror.From(err))
+	x.Outcome.Err = apierror.From(err)
+	u.End(x)
+	c := stats.Count{Calls: 1, Errors: 1, Prompt: 12, Output: 7, Total: 19}
+	check(t, s, []stats.Row{row("a", "m", c)}, []stats.Row{row("password", "m", c)})
+}
+
+func BenchmarkEvent(b *testing.B) {
+	data := []byte(`{"candidates":[{"content":{"role":"model","parts":[{"text":"a few words of an answer"}]},"index":0}],"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":3,"totalTokenCount":13},"modelVersion":"m"}`)
+	m := &meter{inner: endless(data)}
+	b.ReportAllocs()
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if _, err := m.Next(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+type endless []byte
+
+func (e endless) Next() (wire.Event, error) { return wire.Event{Data: e}, nil }
+func (endless) Close() error                { return nil }
