@@ -33,6 +33,10 @@ const (
 type Advice struct {
 	Again Again
 	Wait  time.Duration
+	// Free is when the pool can serve the model again, after a 429 that left it with nothing: what a
+	// client is told whose request ends here. Google's own word is about one credential, and beside a
+	// daily quota it is wrong (protocol 4.7). 0 when it is unknown or something is free.
+	Free time.Duration
 }
 
 // Try opens the record of one call to Google with the lease in use.

@@ -42,7 +42,9 @@ func (s *Server) chat(c *fiber.Ctx) error {
 		return nil
 	}
 	t, fail := resolve(path, s.geminiCaller(ctx))
-	cors(ctx)
+	if fail == nil || fail.Code != apierror.NotFound { // console paths end up here with other methods
+		cors(ctx)
+	}
 	if fail != nil {
 		return s.refuse(ctx, formatOf(t, path, fail), fail)
 	}

@@ -27,8 +27,7 @@ type stage struct{ pool *pool.Pool }
 
 // Process settles x.Lease, one that this exchange has not tried yet where there is one.
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
-	var kept [8]string
-	tried := kept[:0]
+	var tried []string
 	for i := range x.Attempts {
 		tried = append(tried, x.Attempts[i].Credential)
 	}

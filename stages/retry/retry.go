@@ -71,10 +71,15 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	if fail.Status == 429 {
 		wait = max(wait, s.Interval)
 	}
-	if a.Again == pipeline.No || x.Returns() >= s.Returns || !x.Sleep(wait) {
+	// The same one at once, with its token renewed or after a hiccup of Google, is no return: the
+	// pool's table bounds it.
+	counts := a.Again == pipeline.Later || fail.Status == 429
+	if a.Again == pipeline.No || counts && x.Returns() >= s.Returns || !x.Sleep(wait) {
 		return pipeline.Next // nothing to hope for, out of tries, or nobody is waiting any more
 	}
-	x.Return()
+	if counts {
+		x.Return()
+	}
 	return pipeline.Rewind(s.From)
 }
 

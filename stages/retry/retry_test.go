@@ -84,14 +84,15 @@ func TestHowOften(t *testing.T) {
 		{"a fresh one is free without returns", set(func(s *Settings) { s.Returns = 0 }), other, 500, 12, 0},
 		{"fewer calls", set(func(s *Settings) { s.MaxCalls = 2 }), other, 500, 2, 0},
 		{"one call", set(func(s *Settings) { s.MaxCalls = 1 }), other, 500, 1, 0},
-		{"the same one again", usual, same, 500, 4, 3},
+		{"the same one again is the table's business", set(func(s *Settings) { s.Returns = 0 }), same, 500, 12, 0},
+		{"the same one after a 429", usual, same, 429, 4, 3},
 		{"a tried one", usual, later, 429, 4, 3},
 		{"no returns", set(func(s *Settings) { s.Returns = 0 }), later, 429, 1, 0},
 		{"returns beyond max_calls", set(func(s *Settings) { s.Returns = 50 }), later, 500, 12, 11},
 		{"a 429 when that is off", set(func(s *Settings) { s.On429 = false }), other, 429, 1, 0},
 		{"a 500 when that is off", set(func(s *Settings) { s.On429 = false }), other, 500, 12, 0},
 		{"a 400 of the client", usual, pipeline.Advice{Again: pipeline.No}, 400, 1, 0},
-		{"a 400 that the table excepts", usual, same, 400, 4, 3},
+		{"a 400 that the table excepts", usual, same, 400, 12, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if n, returns := calls(c.s, c.advice, said(c.status)); n != c.calls || returns != c.returns {

@@ -19,7 +19,11 @@ func native(x *pipeline.Exchange) *apierror.Error {
 	if fail != nil {
 		return fail
 	}
-	if x.Call, fail = gemini.NewCall(body); fail != nil {
+	members, fail := x.Members()
+	if fail != nil {
+		return fail
+	}
+	if x.Call, fail = gemini.CallOf(body, members); fail != nil {
 		return fail
 	}
 	if x.In.Route.Format == wire.OpenAI {

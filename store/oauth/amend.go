@@ -43,7 +43,7 @@ func amendToken(data []byte, token string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	nested := wire.Find(members, "token")
+	nested := last(members, "token")
 	if nested < 0 || wire.KindOf(members[nested].Value) != wire.KindObject {
 		return set(data, "refresh_token", token)
 	}
@@ -67,25 +67,35 @@ func set(object []byte, name, value string) ([]byte, error) {
 		return nil, err
 	}
 	text := wire.AppendQuoted(nil, value)
-	if i := wire.Find(members, name); i >= 0 {
+	if i := last(members, name); i >= 0 {
 		m := members[i]
 		return splice(object, m.End-len(m.Value), m.End, text), nil
 	}
 	if len(members) == 0 {
 		return nil, errors.New("the object is empty")
 	}
-	last := members[len(members)-1]
+	end := members[len(members)-1]
 	// The new member is laid out like the last one: same line, or a line of its own as far in.
-	from := last.Start
+	from := end.Start
 	for from > 0 && bytes.IndexByte([]byte(" \t\r\n"), object[from-1]) >= 0 {
 		from--
 	}
-	add := append([]byte{','}, object[from:last.Start]...)
+	add := append([]byte{','}, object[from:end.Start]...)
 	add = append(wire.AppendQuoted(add, name), ':')
-	if bytes.Contains(object[last.Start:last.End], []byte(`": `)) {
+	if bytes.Contains(object[end.Start:end.End], []byte(`": `)) {
 		add = append(add, ' ')
 	}
-	return splice(object, last.End, last.End, append(add, text...)), nil
+	return splice(object, end.End, end.End, append(add, text...)), nil
+}
+
+// last finds a member; of members of one name the last one counts, as it does for Parse.
+func last(members []wire.Member, name string) int {
+	for i := len(members) - 1; i >= 0; i-- {
+		if string(members[i].Key) == name {
+			return i
+		}
+	}
+	return -1
 }
 
 func splice(data []byte, from, to int, with []byte) []byte {

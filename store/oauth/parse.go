@@ -37,7 +37,10 @@ func Parse(name string, data []byte, r Rules) (creds []Credential, warnings []st
 	switch kind := top.text("type"); kind {
 	case "gemini_api_key":
 		c, err := key(name, top)
-		return []Credential{c}, nil, err
+		if err != nil {
+			return nil, nil, err
+		}
+		return []Credential{c}, nil, nil
 	case "service_account":
 		return nil, nil, errors.New("service account keys belong to Vertex AI, which is not supported yet")
 	case "external_account", "external_account_authorized_user", "impersonated_service_account":

@@ -152,6 +152,9 @@ func (l *lease) Report(f *apierror.Error) pipeline.Advice {
 		o := outcome{l: l, f: f, r: r, now: t}
 		p.punish(o)
 		a = p.advise(o)
+		if o.said().HTTP == 429 {
+			a.Free = p.freeIn(l.lane, t)
+		}
 	}
 	l.prior++
 	l.start = t

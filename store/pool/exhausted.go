@@ -50,6 +50,14 @@ func (p *Pool) exhausted(k lane, t time.Time) Exhausted {
 	return x
 }
 
+// freeIn is how long nobody can serve the lane; 0 when somebody can now, or nobody ever.
+func (p *Pool) freeIn(k lane, t time.Time) time.Duration {
+	if x := p.exhausted(k, t); x.Cooling > 0 && x.Fit == x.Disabled+x.Cooling {
+		return max(x.Until.Sub(t), 0)
+	}
+	return 0
+}
+
 // explain puts it into words that are safe to show.
 func (x Exhausted) explain(model string, t time.Time) *apierror.Error {
 	switch {

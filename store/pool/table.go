@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"slices"
 	"time"
 
 	"gcli2api/pipeline/apierror"
@@ -72,8 +73,15 @@ const (
 	hours   = time.Hour
 )
 
-// table is protocol 4.8 with the texts and reasons of 4.2 to 4.7.
+// table is protocol 4.8 with the texts and reasons of 4.2 to 4.7, in the order in which it is read.
 func table() []row {
+	rows := slices.Concat(unheard(), wrong(), refused(), unknown(), limited(), broken())
+	// The gateway's own refusals, and statuses that only the client can mend.
+	return append(rows, row{name: "anything else"})
+}
+
+// unheard is what came without an error of the API in it: nothing, half an answer, or a page.
+func unheard() []row {
 	return []row{
 		{name: "empty answer", when: match{code: apierror.EmptyAnswer},
 			same: []time.Duration{0}, others: 3, first: true}, // as often as the official client tries
@@ -90,7 +98,12 @@ func table() []row {
 			same: []time.Duration{500 * time.Millisecond}, others: all},
 		{name: "page 4xx", when: match{html: true, below: 500},
 			others: 1, then: complains},
+	}
+}
 
+// wrong is 400 and 401.
+func wrong() []row {
+	return []row{
 		{name: "400 dead key", when: match{http: []int{400}, reason: []string{"API_KEY_INVALID", "API_KEY_EXPIRED"}},
 			others: all, then: kills, says: "Google does not know this API key"},
 		{name: "400 dead key by text", when: match{http: []int{400}, text: []string{"api key not valid", "api key expired"}},
@@ -100,7 +113,12 @@ func table() []row {
 		{name: "400", when: match{http: []int{400}}},
 		{name: "401", when: match{http: []int{401}},
 			same: []time.Duration{0}, others: all, then: renews, says: "Google refuses its tokens, also fresh ones: sign in again"},
+	}
+}
 
+// refused is 403 (4.4).
+func refused() []row {
+	return []row{
 		{name: "403 verify", when: match{http: []int{403}, reason: []string{"VALIDATION_REQUIRED"}},
 			others: all, then: bans, says: "the account has to be verified in a browser"},
 		{name: "403 terms", when: match{http: []int{403}, reason: []string{"TOS_VIOLATION"}},
@@ -131,12 +149,22 @@ func table() []row {
 			same: []time.Duration{0}, others: all, then: searches, says: "the account may not use its project"},
 		{name: "403", when: match{http: []int{403}},
 			scope: onCred, cool: cool{least: 30 * minutes}, others: all, then: strikes, says: "Google refuses it again and again (403)", common: true},
+	}
+}
 
+// unknown is 404.
+func unknown() []row {
+	return []row{
 		{name: "404 preview", when: match{http: []int{404}, preview: true},
 			scope: onPair, cool: cool{least: 12 * hours}, others: all},
 		{name: "404", when: match{http: []int{404}},
 			scope: onPair, cool: cool{least: 12 * hours}, others: 1, common: true},
+	}
+}
 
+// limited is 429 with the letters of 4.6, and 503 where it says the same.
+func limited() []row {
+	return []row{
 		{name: "429 I limit 0", when: match{http: []int{429}, zero: true},
 			scope: onPair, cool: cool{least: 24 * hours}, others: all},
 		{name: "429 C capacity", when: match{http: []int{429, 503}, reason: []string{"MODEL_CAPACITY_EXHAUSTED", "MODEL_CAPACITY_EXCEEDED"}},
@@ -161,14 +189,17 @@ func table() []row {
 			scope: onPair, cool: cool{least: 5 * seconds, most: 10 * seconds, soft: true}, same: []time.Duration{2 * seconds}, first: true, others: all},
 		{name: "429 E bare", when: match{http: []int{429}},
 			scope: onPair, cool: cool{rule: reset, least: minutes, times: 4, most: 4 * hours, soft: true}, others: all, back: true, common: true},
+	}
+}
 
+// broken is trouble on Google's side (4.5).
+func broken() []row {
+	return []row{
 		{name: "499", when: match{http: []int{499}},
 			same: []time.Duration{500 * time.Millisecond}, others: all},
 		{name: "500, 502", when: match{http: []int{500, 502}},
 			scope: onPair, cool: cool{rule: inARow, times: 3, least: minutes}, same: []time.Duration{seconds}, others: all, common: true},
 		{name: "503, 504", when: match{http: []int{503, 504, 408}},
 			scope: onPair, cool: cool{rule: inARow, times: 3, least: minutes}, same: []time.Duration{seconds, 3 * seconds}, others: all, common: true},
-
-		{name: "anything else"}, // the gateway's own refusals, and statuses that only the client can mend
 	}
 }

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -260,21 +261,68 @@ func TestOldNewsClearNothing(t *testing.T) {
 
 func TestBurstCountsOnce(t *testing.T) {
 	p, c := keys(t, 1)
-	var burst []pipeline.Lease
-	for range 10 {
-		burst = append(burst, take(t, p, Want{Model: "m"}))
+	burst := func(f *apierror.Error) {
+		var all []pipeline.Lease
+		for range 10 {
+			all = append(all, take(t, p, Want{Model: "m"}))
+		}
+		c.forward(time.Second)
+		for _, l := range all {
+			l.Report(f)
+			l.Release()
+		}
 	}
-	c.forward(time.Second)
-	for _, l := range burst {
-		l.Report(gemini.ParseError(429, "", []byte(bare), c.at))
-		l.Report(gemini.ParseError(403, "", []byte(plain("Forbidden")), c.at))
-		l.Release()
+	id := oauth.APIKey("key-0").ID
+	burst(gemini.ParseError(429, "", []byte(bare), c.at))
+	if got := status(t, p, id).Models[0].Until.Sub(c.at); got != time.Minute {
+		t.Errorf("ten limits at once: rests %s", got)
 	}
-	s := status(t, p, oauth.APIKey("key-0").ID)
-	if s.Disabled {
-		t.Errorf("ten refusals at once are three strikes: %s", s.Reason)
+	refused := gemini.ParseError(403, "", []byte(plain("Forbidden")), c.at)
+	for strike := 1; strike <= 3; strike++ {
+		c.forward(time.Hour)
+		burst(refused)
+		if s := status(t, p, id); s.Disabled != (strike == 3) {
+			t.Errorf("after %d bursts: %+v", strike, s)
+		}
 	}
-	if got := s.Models[0].Until.Sub(c.at); got != time.Minute {
-		t.Errorf("rests %s", got)
+}
+
+func TestBans(t *testing.T) {
+	refused := gemini.ParseError(403, "", []byte(plain("Forbidden")), time.Now())
+	terms := gemini.ParseError(403, "", []byte(info("PERMISSION_DENIED", "Disabled.", "TOS_VIOLATION", "cloudcode-pa.googleapis.com")), time.Now())
+	dead := gemini.ParseError(400, "", []byte(info("INVALID_ARGUMENT", "API key not valid.", "API_KEY_INVALID", "googleapis.com")), time.Now())
+	broken := gemini.ParseError(500, "", []byte(plain("Internal error encountered.")), time.Now())
+	bad := gemini.ParseError(400, "", []byte(plain("Request contains an invalid argument.")), time.Now())
+	for _, row := range []struct {
+		name  string
+		ban   bool
+		codes []int
+		f     *apierror.Error
+		after int // failures until it is off; 0 is never
+	}{
+		{"unknown 403", true, []int{403}, refused, 3},
+		{"unknown 403, not in the list", true, []int{401}, refused, 0},
+		{"unknown 403, no bans", false, []int{403}, refused, 0},
+		{"known 403", true, []int{403}, terms, 1},
+		{"known 403, no bans", false, []int{403}, terms, 0},
+		{"dead key, no bans", false, nil, dead, 1},
+		{"500", true, []int{403}, broken, 0},
+		{"500 in the list", true, []int{403, 500}, broken, 3},
+		{"400 is the client's, whatever the list", true, []int{400}, bad, 0},
+	} {
+		p, c := keys(t, 1, func(o *Options) { o.Settings.AutoBan, o.Settings.AutoBanCodes = row.ban, row.codes })
+		for n := 1; n <= 5; n++ {
+			l, fail := p.Acquire(context.Background(), Want{Model: "m"})
+			if fail != nil {
+				break
+			}
+			c.forward(time.Second)
+			l.Report(row.f)
+			l.Release()
+			if off := status(t, p, l.ID()).Disabled; off != (row.after > 0 && n >= row.after) {
+				t.Errorf("%s: off is %t after %d", row.name, off, n)
+			}
+			c.forward(time.Hour)
+		}
 	}
 }

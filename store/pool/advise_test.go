@@ -1,0 +1,173 @@
+package pool
+
+import (
+	"testing"
+	"time"
+
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire/gemini"
+)
+
+// walk plays the exchange of a client whose every call fails with f, as the stages would, and
+// writes down what was called and how long was waited.
+func walk(t *testing.T, p *Pool, c *clock, f func(token string) *apierror.Error) (story string) {
+	t.Helper()
+	w := Want{Model: "m"}
+	for returns := 0; ; {
+		l, fail := p.Acquire(t.Context(), w)
+		if fail != nil {
+			return story + " " + string(fail.Code)
+		}
+		story += " " + l.Token()
+		w.Tried, w.Prefer = append(w.Tried, l.ID()), ""
+		failure := f(l.Token())
+		a := l.Report(failure)
+		l.Release()
+		if failure == nil {
+			return story + " ok"
+		}
+		switch a.Again {
+		case pipeline.No:
+			return story + " no"
+		case pipeline.Same:
+			w.Prefer = l.ID()
+			fallthrough
+		case pipeline.Later:
+			if returns++; returns > 3 || len(w.Tried) >= 12 {
+				return story + " enough"
+			}
+			story += " " + a.Wait.String()
+			c.forward(a.Wait)
+		}
+	}
+}
+
+func TestExchanges(t *testing.T) {
+	always := func(status int, body string) func(string) *apierror.Error {
+		return func(string) *apierror.Error { return gemini.ParseError(status, "", []byte(body), newClock().at) }
+	}
+	only := func(token string, f func(string) *apierror.Error) func(string) *apierror.Error {
+		return func(now string) *apierror.Error {
+			if now == token {
+				return f(now)
+			}
+			return nil
+		}
+	}
+	for _, row := range []struct {
+		name string
+		n    int
+		f    func(string) *apierror.Error
+		want string
+	}{
+		{"the client's mistake", 3, always(400, plain("Request contains an invalid argument.")), " key-0 no"},
+		{"one limited key", 3, only("key-0", always(429, infoA)), " key-0 key-1 ok"},
+		{"all limited for 2 s", 2, always(429, infoA), " key-0 key-1 2s key-1 1s key-0 1s key-1 enough"},
+		{"all used up for hours", 3, always(429, infoB), " key-0 key-1 key-2 no"},
+		{"bare limit, nobody else", 1, always(429, bare), " key-0 1s key-0 1s key-0 1s key-0 enough"},
+		{"broken", 2, always(500, plain("Internal error encountered.")), " key-0 1s key-0 key-1 1s key-1 no"},
+		{"broken one", 2, only("key-0", always(500, plain("Internal error encountered."))), " key-0 1s key-0 key-1 ok"},
+		{"no capacity", 5, always(503, infoC), " key-0 1s key-0 3s key-0 key-1 1s key-1 enough"},
+		{"unknown model", 5, always(404, plain("Requested entity was not found.")), " key-0 key-1 no"},
+		{"dead keys", 3, always(400, plain("API key not valid.")), " key-0 key-1 key-2 no"},
+		{"empty answers", 5, func(string) *apierror.Error { return apierror.New(apierror.EmptyAnswer, "empty") }, " key-0 key-1 key-2 key-3 0s key-3 no"},
+		{"an empty answer", 1, func(string) *apierror.Error { return apierror.New(apierror.EmptyAnswer, "empty") }, " key-0 0s key-0 no"},
+		{"refused", 2, always(403, plain("Forbidden")), " key-0 key-1 no"},
+		{"keys of another kind", 2, always(401, plain("no")), " key-0 key-1 no"},
+	} {
+		p, c := keys(t, row.n)
+		if got := walk(t, p, c, row.f); got != row.want {
+			t.Errorf("%s:\n got%s\nwant%s", row.name, got, row.want)
+		}
+		if p.Leases() != 0 {
+			t.Errorf("%s: %d leases out", row.name, p.Leases())
+		}
+	}
+}
+
+func TestPassing429On(t *testing.T) {
+	p, c := keys(t, 2, func(o *Options) { o.Settings.Pass429 = true })
+	limited := func(string) *apierror.Error { return gemini.ParseError(429, "", []byte(infoA), c.at) }
+	if got := walk(t, p, c, limited); got != " key-0 no" {
+		t.Errorf("got%s", got)
+	}
+	if got := walk(t, p, c, func(string) *apierror.Error { return gemini.ParseError(500, "", []byte(plain("x")), c.at) }); got != " key-1 1s key-1 no" {
+		t.Errorf("a 500 is none of it: got%s", got)
+	}
+}
+
+func TestIntervalIsTheShortestPause(t *testing.T) {
+	p, c := keys(t, 1, func(o *Options) { o.Settings.Interval = 5 * time.Second })
+	n := 0
+	limited := func(string) *apierror.Error {
+		if n++; n > 1 {
+			return nil
+		}
+		return gemini.ParseError(429, "", []byte(infoA), c.at)
+	}
+	if got := walk(t, p, c, limited); got != " key-0 5s key-0 ok" {
+		t.Errorf("got%s", got)
+	}
+}
+
+func TestBreakerStopsNewExchangesOnly(t *testing.T) {
+	p, c := keys(t, 10)
+	capacity := func() *apierror.Error { return gemini.ParseError(503, "", []byte(infoC), c.at) }
+	var tried []string
+	for range patience {
+		l := take(t, p, Want{Model: "m", Tried: tried})
+		l.Report(capacity())
+		l.Release()
+		tried = append(tried, l.ID())
+	}
+	if _, fail := p.Acquire(t.Context(), Want{Model: "m"}); fail == nil || fail.Status != 503 || fail.RetryAfter != 5*time.Second {
+		t.Fatalf("a new exchange: %v", fail)
+	}
+	take(t, p, Want{Model: "m", Tried: tried}).Release() // one on its way goes on
+	take(t, p, Want{Model: "other"}).Release()           // another model has nothing to do with it
+	c.forward(5 * time.Second)
+	l := take(t, p, Want{Model: "m"})
+	l.Report(capacity())
+	l.Release()
+	if _, fail := p.Acquire(t.Context(), Want{Model: "m"}); fail == nil || fail.RetryAfter != 10*time.Second {
+		t.Fatalf("it failed again: %v", fail)
+	}
+	c.forward(10 * time.Second)
+	l = take(t, p, Want{Model: "m"})
+	l.Report(nil)
+	l.Report(capacity())
+	l.Release()
+	take(t, p, Want{Model: "m"}).Release() // the success counts from the beginning
+}
+
+func TestUnusualTrafficStopsAll(t *testing.T) {
+	p, c := keys(t, 3)
+	for range patience {
+		l := take(t, p, Want{Model: "m"})
+		l.Report(gemini.ParseError(429, "", []byte(page), c.at))
+		l.Release()
+	}
+	if _, fail := p.Acquire(t.Context(), Want{Model: "other"}); fail == nil || fail.Status != 503 {
+		t.Fatalf("%v", fail)
+	}
+	for _, s := range p.Status() {
+		if s.Disabled || len(s.Models) > 0 || !s.CoolingUntil.IsZero() {
+			t.Errorf("no credential is to blame: %+v", s)
+		}
+	}
+}
+
+func TestUntilMidnightInCalifornia(t *testing.T) {
+	la, err := time.LoadLocation("America/Los_Angeles")
+	if err != nil {
+		t.Skip("no zone files here: ", err)
+	}
+	for at := time.Date(2025, 1, 1, 0, 30, 0, 0, time.UTC); at.Year() < 2028; at = at.Add(37 * time.Minute) {
+		local := at.In(la)
+		want := time.Date(local.Year(), local.Month(), local.Day()+1, 0, 0, 0, 0, la).Sub(at)
+		if got := untilMidnight(at); got != want {
+			t.Fatalf("%s: %s, want %s", at, got, want)
+		}
+	}
+}
