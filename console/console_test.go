@@ -1,0 +1,112 @@
+package console
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"gcli2api/pipeline"
+	"gcli2api/store/pool"
+	"gcli2api/store/stats"
+
+	"github.com/gofiber/fiber/v2"
+	"github.com/valyala/fasthttp"
+)
+
+type access struct {
+	password string
+	open     bool
+}
+
+func (a access) PanelPassword() string { return a.password }
+func (a access) PanelOpen() bool       { return a.open }
+
+func panelOf(t *testing.T, a access) *fiber.App {
+	t.Helper()
+	p, err := pool.New(pool.Options{Settings: pool.Settings{APIKeys: []string{"AIzaSecretOfTheTest"}}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	e, err := pipeline.NewEngine(pipeline.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := stats.New()
+	s.Record(stats.Request{Key: "password", Model: "m", Tries: []stats.Try{{Credential: "c", Model: "m", Total: 5}}})
+	app := fiber.New()
+	Services{Access: a, Engine: e, Pool: p, Stats: s}.Mount(app)
+	return app
+}
+
+func TestRoutesTakeThePanelPasswordOnly(t *testing.T) {
+	app := panelOf(t, access{"right", true})
+	for _, r := range (Services{}).routes() {
+		for header, want := range map[string]int{"Bearer right": 200, "bearer right": 200, "Bearer wrong": 401, "right": 401, "": 401, "Bearer ": 401} {
+			req := httptest.NewRequest(r.method, r.path, nil)
+			req.Header.Set("Authorization", header)
+			req.Header.Set("Origin", "https://elsewhere.example")
+			resp, err := app.Test(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _ := io.ReadAll(resp.Body)
+			if resp.StatusCode != want || !json.Valid(body) {
+				t.Errorf("%s with %q: %d %s", r.path, header, resp.StatusCode, body)
+			}
+			if resp.Header.Get("Access-Control-Allow-Origin") != "" {
+				t.Errorf("%s answers other origins", r.path)
+			}
+			if strings.Contains(string(body), "AIzaSecretOfTheTest") {
+				t.Errorf("%s shows a secret", r.path)
+			}
+		}
+	}
+}
+
+func TestUsageAddsUp(t *testing.T) {
+	app := panelOf(t, access{"right", true})
+	req := httptest.NewRequest("GET", "/usage/aggregated", nil)
+	req.Header.Set("Authorization", "Bearer right")
+	resp, err := app.Test(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		Data struct {
+			Requests stats.Count `json:"requests"`
+			Upstream stats.Count `json:"upstream_calls"`
+			Files    int         `json:"total_files"`
+		} `json:"data"`
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Data.Requests.Calls != 1 || got.Data.Upstream.Total != 5 || got.Data.Files != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Until somebody chose a panel password, only this machine is answered.
+func TestOtherMachinesWaitForAPassword(t *testing.T) {
+	for ip, want := range map[string]map[bool]int{"127.0.0.1": {false: 200, true: 200}, "192.0.2.7": {false: 403, true: 200}, "::1": {false: 200, true: 200}} {
+		for open, status := range want {
+			app := panelOf(t, access{"pwd", open})
+			var ctx fasthttp.RequestCtx
+			var req fasthttp.Request
+			req.Header.SetMethod("GET")
+			req.SetRequestURI("/pipeline")
+			req.Header.SetHost("x")
+			req.Header.Set("Authorization", "Bearer pwd")
+			ctx.Init(&req, &net.TCPAddr{IP: net.ParseIP(ip), Port: 1}, nil)
+			app.Handler()(&ctx)
+			if got := ctx.Response.StatusCode(); got != status {
+				t.Errorf("peer %s, password chosen %v: %d, want %d", ip, open, got, status)
+			}
+		}
+	}
+}
