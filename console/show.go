@@ -26,11 +26,6 @@ func (s Services) pipeline(c *fiber.Ctx) error {
 		"last_error": st.LastError, "stages": list})
 }
 
-// credentials shows the pool, without a secret in it.
-func (s Services) credentials(c *fiber.Ctx) error {
-	return c.JSON(fiber.Map{"creds": s.Pool.Status(), "leases": s.Pool.Leases()})
-}
-
 // usage shows the figures by credential, key and model.
 func (s Services) usage(c *fiber.Ctx) error {
 	return c.JSON(fiber.Map{"success": true, "data": s.Stats.Report()})
