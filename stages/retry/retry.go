@@ -71,9 +71,8 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	if fail.Status == 429 {
 		wait = max(wait, s.Interval)
 	}
-	// The same one at once, with its token renewed or after a hiccup of Google, is no return: the
-	// pool's table bounds it.
-	counts := a.Again == pipeline.Later || fail.Status == 429
+	// The same one at once, with its token or project renewed, is no return: that happens once.
+	counts := a.Again == pipeline.Later || a.Wait > 0 || fail.Status == 429
 	if a.Again == pipeline.No || counts && x.Returns() >= s.Returns || !x.Sleep(wait) {
 		return pipeline.Next // nothing to hope for, out of tries, or nobody is waiting any more
 	}
