@@ -126,7 +126,8 @@ func load(o config.Options, kinds []pipeline.Kind) (*config.Snapshot, error) {
 		return nil, err
 	}
 	if _, err := models.New(m); err != nil {
-		return nil, fmt.Errorf("%s: %w", orElse(c.File(), "built-in defaults"), err)
+		key, _, _ := strings.Cut(err.Error(), ":") // it begins with the key
+		return nil, fmt.Errorf("%s: %w", c.Place(key), err)
 	}
 	return c, nil
 }
@@ -183,11 +184,7 @@ func located(c *config.Snapshot, err error) error {
 	if errors.As(err, &stage) {
 		key = "stage." + stage.Stage
 	}
-	place := orElse(c.File(), "built-in defaults")
-	if o := c.Origin(key); o.Line > 0 {
-		place = fmt.Sprintf("%s:%d", o.File, o.Line)
-	}
-	return fmt.Errorf("%s: %s: %w", place, key, err)
+	return fmt.Errorf("%s: %s: %w", c.Place(key), key, err)
 }
 
 func catalogue(s stages.Services) []pipeline.Kind {
@@ -212,13 +209,6 @@ func isLoopback(host string) bool {
 type live struct{ config.Live }
 
 func (l *live) UserAgent(model string) string { return codeassist.Agent(l.AgentTemplate(), model) }
-
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
 
 // gateway is everything that serve opened, in the order of opening.
 type gateway struct {
@@ -278,7 +268,7 @@ func (g *gateway) openLog() error {
 	if err != nil {
 		return err
 	}
-	g.log, err = logging.New(logging.Options{Level: level, File: g.c.String("log.file"), JSON: g.c.String("log.format") == "json"})
+	g.log, err = logging.New(logging.Options{Level: level, File: g.c.String("log.file"), JSON: g.c.String("log.format") == "json", Delay: 20 * time.Millisecond})
 	if err != nil {
 		return err
 	}

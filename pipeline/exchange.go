@@ -51,6 +51,14 @@ type Exchange struct {
 	beat    atomic.Int64 // silence between heartbeats, nanoseconds; 0 is never
 	grace   atomic.Int64 // silence before the first byte
 	timing  time.Time
+	room    room
+}
+
+// room is memory for what nearly every exchange needs, so that it comes with the exchange.
+type room struct {
+	members  [8]wire.Member
+	attempts [1]Attempt
+	notes    [3]note
 }
 
 // Caller is who asks.
@@ -105,10 +113,17 @@ type Outcome struct {
 
 // NewExchange makes an exchange for one request. ctx ends when the client leaves.
 func NewExchange(ctx context.Context, in Request) *Exchange {
-	x := &Exchange{In: in, ctx: ctx, timing: time.Now()}
+	x := &Exchange{}
+	x.Open(ctx, in)
+	return x
+}
+
+// Open is NewExchange for an exchange that is part of something larger; x must be zero.
+func (x *Exchange) Open(ctx context.Context, in Request) {
+	x.In, x.ctx, x.timing = in, ctx, time.Now()
 	x.Answer, x.Asked = in.Route.Format, in.Route.Format
 	x.WantsStream = in.Route.Verb == Streaming
-	return x
+	x.members, x.Attempts, x.notes = x.room.members[:0], x.room.attempts[:0], x.room.notes[:0]
 }
 
 // Context ends when the client leaves or the server stops.

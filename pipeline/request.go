@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"net"
+
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
 )
@@ -46,7 +48,7 @@ type Request struct {
 	Path   string
 	Route  Route
 	Model  string // model named by the path, decoded; "" on OpenAI routes
-	Peer   string // address of the client
+	Peer   net.IP // address of the client
 	Client Client
 }
 
@@ -98,17 +100,17 @@ func (x *Exchange) Members() ([]wire.Member, *apierror.Error) {
 	x.scanned = true
 	body, fail := x.In.Body()
 	if fail == nil {
-		x.members, fail = scan(body)
+		x.members, fail = scan(body, x.members)
 	}
 	x.scanErr = fail
 	return x.members, fail
 }
 
-func scan(body []byte) ([]wire.Member, *apierror.Error) {
+func scan(body []byte, room []wire.Member) ([]wire.Member, *apierror.Error) {
 	if len(body) == 0 {
 		return nil, apierror.New(apierror.BadRequest, "the request body is empty; a JSON object was expected")
 	}
-	m, err := wire.Scan(body, make([]wire.Member, 0, 16))
+	m, err := wire.Scan(body, room)
 	if err != nil {
 		return nil, apierror.Newf(apierror.BadRequest, "the request body is not valid JSON: %v", err)
 	}

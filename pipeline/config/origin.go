@@ -1,6 +1,9 @@
 package config
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // Source names a layer; a later one wins over an earlier one.
 type Source string
@@ -30,6 +33,23 @@ func (o Origin) String() string {
 		return string(o.Source) + " (" + o.File + ":" + strconv.Itoa(o.Line) + ")"
 	}
 	return string(o.Source)
+}
+
+// Place is where to look for a setting, or for a table of them, for a message of an operator:
+// "config.toml:3", the line of the nearest table when the key is not written there, the file when
+// that has none either, or what else said it. Elements of lists are "models.known[3]".
+func (s *Snapshot) Place(key string) string {
+	if o, ok := s.origins[key]; ok && o.Source != FromFile && o.Source != FromDefault {
+		return o.String()
+	}
+	if s.file == "" {
+		return "built-in defaults"
+	}
+	parts := strings.Split(strings.NewReplacer("[", ".", "]", "").Replace(key), ".")
+	if line := s.lines.at(parts); line > 0 {
+		return s.file + ":" + strconv.Itoa(line)
+	}
+	return s.file
 }
 
 func (o Origin) problem(key, message string) Problem {

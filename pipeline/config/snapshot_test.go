@@ -305,3 +305,19 @@ func TestGettersPanicOnFaultsOfTheCode(t *testing.T) {
 		t.Error("a declared key without a value is the zero value")
 	}
 }
+
+func TestPlace(t *testing.T) {
+	s := load(t, options("[stage.retry]\nreturns = 2\n[models]\nknown = [\n\"a\",\n\"b\"]\n", "PORT=99"))
+	for key, want := range map[string]string{
+		"stage.retry": "config.toml:1", "stage.retry.returns": "config.toml:2", "stage.retry.from": "config.toml:1",
+		"models.known[1]": "config.toml:4", "models.listing": "config.toml:3", "pipeline.order": "config.toml",
+		"server.port": "environment (PORT)",
+	} {
+		if got := s.Place(key); got != want {
+			t.Errorf("%s: %q, want %q", key, got, want)
+		}
+	}
+	if got := load(t, Options{}).Place("stage.retry"); got != "built-in defaults" {
+		t.Error(got)
+	}
+}

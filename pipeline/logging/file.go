@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// file is the log file. It is written line by line without a buffer: what was logged before a
-// crash is there afterwards.
+// file is the log file. It has no buffer of its own: what was written before a crash is there
+// afterwards.
 type file struct {
 	path string
 	max  int64

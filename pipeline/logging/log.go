@@ -32,8 +32,11 @@ type Options struct {
 	MaxBytes int64      // size at which the file is rotated; 0 means 10 MiB
 	Keep     int        // rotated files kept as File.1, File.2, ...; 0 means 3
 	Recent   int        // lines kept in memory; 0 means 1000
-	Stdout   io.Writer  // nil means os.Stdout; lines below error
-	Stderr   io.Writer  // nil means os.Stderr; error and above
+	// Delay lets lines below warning wait for each other on their way to console and file; what
+	// waits is lost when the process is killed. 0 writes each line at once.
+	Delay  time.Duration
+	Stdout io.Writer // nil means os.Stdout; lines below error
+	Stderr io.Writer // nil means os.Stderr; error and above
 }
 
 // Log owns the outlets. It is safe for concurrent use.
@@ -46,6 +49,7 @@ type Log struct {
 	mu             sync.Mutex // guards everything below; held while a line is written
 	stdout, stderr io.Writer
 	file           *file // nil when there is none or it is off
+	batch          batch
 	recent         ring
 	live           live
 }
@@ -59,7 +63,7 @@ func New(o Options) (*Log, error) {
 	if o.MaxBytes < 0 || o.Keep < 0 || o.Recent < 0 {
 		return nil, errors.New("log file size, files kept and recent lines are not negative")
 	}
-	l := &Log{json: o.JSON, stdout: orElse(o.Stdout, os.Stdout), stderr: orElse(o.Stderr, os.Stderr)}
+	l := &Log{json: o.JSON, batch: batch{delay: o.Delay}, stdout: orElse(o.Stdout, os.Stdout), stderr: orElse(o.Stderr, os.Stderr)}
 	l.level.Set(o.Level)
 	l.scratch.New = func() any { return new(scratch) }
 	l.recent.lines = make([][]byte, orNumber(o.Recent, 1000))
@@ -131,10 +135,14 @@ func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.live.close()
+	err := l.drain()
+	l.batch.delay = 0
 	if l.file == nil {
-		return nil
+		return err
 	}
-	err := l.file.close()
+	if closing := l.file.close(); err == nil {
+		err = closing
+	}
 	l.file = nil
 	return err
 }
@@ -144,26 +152,47 @@ func (l *Log) write(level slog.Level, out, text []byte) {
 	l.mu.Lock()
 	err := l.emit(level, out, text)
 	l.mu.Unlock()
+	l.complain(err)
+}
+
+// complain says that the file is gone.
+func (l *Log) complain(err error) {
 	if err != nil {
 		l.Logger().Warn(fileOff, "error", err)
 	}
 }
 
 func (l *Log) emit(level slog.Level, out, text []byte) (fileErr error) {
+	kept := shorten(text[:len(text)-1])
+	l.recent.add(kept)
+	l.live.send(kept)
+	if l.batch.delay > 0 && level < slog.LevelWarn {
+		if l.batch.add(out, l.flush) {
+			fileErr = l.drain()
+		}
+		return fileErr
+	}
+	fileErr = l.drain() // lines stay in order
 	console := l.stdout
 	if level >= slog.LevelError {
 		console = l.stderr
 	}
-	_, _ = console.Write(out) // a log has nowhere to complain about itself
-	if l.file != nil {
-		if fileErr = l.file.write(out); fileErr != nil {
-			_ = l.file.close() // the first error is the one that tells
-			l.file = nil
-		}
+	if err := l.put(console, out); err != nil {
+		fileErr = err
 	}
-	kept := shorten(text[:len(text)-1])
-	l.recent.add(kept)
-	l.live.send(kept)
+	return fileErr
+}
+
+// put writes whole lines to console and file.
+func (l *Log) put(console io.Writer, lines []byte) (fileErr error) {
+	_, _ = console.Write(lines) // a log has nowhere to complain about itself
+	if l.file == nil {
+		return nil
+	}
+	if fileErr = l.file.write(lines); fileErr != nil {
+		_ = l.file.close() // the first error is the one that tells
+		l.file = nil
+	}
 	return fileErr
 }
 

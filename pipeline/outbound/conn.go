@@ -55,13 +55,13 @@ func newConn(h *host, rw, raw net.Conn) *conn {
 }
 
 // arm makes the end of ctx close the connection. A context that has AfterFunc of its own is asked
-// directly: that saves the four allocations of context.AfterFunc.
+// directly: that saves the four allocations of context.AfterFunc, and the channel of Done.
 func (cn *conn) arm(ctx context.Context) (stop func() bool) {
-	if ctx.Done() == nil {
-		return nil
-	}
 	if own, ok := ctx.(interface{ AfterFunc(func()) func() bool }); ok {
 		return own.AfterFunc(cn.abort)
+	}
+	if ctx.Done() == nil {
+		return nil
 	}
 	return context.AfterFunc(ctx, cn.abort)
 }

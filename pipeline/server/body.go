@@ -42,6 +42,7 @@ type body struct {
 	conn   net.Conn
 
 	done  bool
+	over  bool // released
 	buf   *wire.Buffer
 	taken int64
 	err   *apierror.Error
@@ -49,6 +50,9 @@ type body struct {
 
 // read gives the decoded body.
 func (b *body) read() ([]byte, *apierror.Error) {
+	if b.over {
+		return nil, apierror.New(apierror.Internal, "the request is over")
+	}
 	if !b.done {
 		b.done = true
 		b.err = b.fill()
@@ -153,7 +157,7 @@ func (b *body) broken(err error) *apierror.Error {
 
 // decoder undoes the Content-Encoding; what it yields is held to the same limit.
 func (b *body) decoder() (io.Reader, *apierror.Error) {
-	src := io.Reader(&patient{b.src, b.conn, b.shared.patience})
+	src := io.Reader((*patient)(b))
 	switch strings.ToLower(b.coding) {
 	case "", "identity":
 		b.coding = ""
@@ -184,20 +188,17 @@ func (b *body) release() {
 		b.buf = nil
 	}
 	b.shared.give(b.taken)
-	b.taken, b.done, b.err = 0, true, apierror.New(apierror.Internal, "the request is over")
+	b.taken, b.over = 0, true
 }
 
-// patient re-arms the read deadline at each read: a large upload may take its time, a silent one not.
-type patient struct {
-	src  io.Reader
-	conn net.Conn
-	idle time.Duration
-}
+// patient is the body as it arrives. It re-arms the read deadline at each read: a large upload may
+// take its time, a silent one not.
+type patient body
 
 // Read reads from the connection under a fresh deadline.
 func (p *patient) Read(q []byte) (int, error) {
 	if p.conn != nil {
-		_ = p.conn.SetReadDeadline(time.Now().Add(p.idle))
+		_ = p.conn.SetReadDeadline(time.Now().Add(p.shared.patience))
 	}
 	return p.src.Read(q)
 }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -16,16 +15,16 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// job is one exchange and what belongs to it on the server's side.
+// job is one exchange and what belongs to it on the server's side: one piece of memory. It is not
+// used again for another request, so that whoever still holds a part of it does no harm.
 type job struct {
 	s      *Server
-	x      *pipeline.Exchange
-	client *client
+	x      pipeline.Exchange
+	client client
+	call   call // the context of the exchange
 	conn   net.Conn
 	peer   *watch.Conn
 	onGone watch.Cancel
-	ctx    context.Context
-	cancel context.CancelFunc
 	gone   atomic.Bool // the watcher saw the client leave
 	began  bool        // a byte of an answer went out
 	status int
@@ -94,13 +93,14 @@ func (s *Server) geminiCaller(ctx *fasthttp.RequestCtx) bool {
 func loopback(ip net.IP) bool { return ip == nil || ip.IsLoopback() }
 
 func (s *Server) newJob(ctx *fasthttp.RequestCtx, method, path string, t target) *job {
-	j := &job{s: s, client: newClient(ctx, &s.bodies), conn: ctx.Conn(), status: fasthttp.StatusOK}
-	j.ctx, j.cancel = context.WithCancel(s.base)
+	j := &job{s: s, conn: ctx.Conn(), status: fasthttp.StatusOK}
+	j.client.open(ctx, &s.bodies)
+	j.call.begin(&s.calls)
 	if t.route.Verb == pipeline.Streaming && t.route.Format == wire.Gemini {
 		t.route.Array = s.wantsArray(ctx)
 	}
-	j.x = pipeline.NewExchange(j.ctx, pipeline.Request{ID: s.nextID(), Method: method, Path: path, Route: t.route,
-		Model: t.model, Peer: ctx.RemoteIP().String(), Client: j.client})
+	j.x.Open(&j.call, pipeline.Request{ID: s.nextID(), Method: method, Path: path, Route: t.route,
+		Model: t.model, Peer: ctx.RemoteIP(), Client: &j.client})
 	j.x.Patience(s.opt.Grace, 15*time.Second)
 	if j.peer = watch.Of(ctx.Conn()); j.peer != nil {
 		j.onGone = j.left
@@ -124,20 +124,24 @@ func (s *Server) wantsArray(ctx *fasthttp.RequestCtx) bool {
 // left is called by the watcher when the client closed its connection.
 func (j *job) left() {
 	j.gone.Store(true)
-	j.cancel()
+	j.call.cancel()
 }
 
-// end closes the exchange, once, after its last byte was written or given up.
-func (j *job) end(err *apierror.Error, broken bool) {
-	gone := broken || j.gone.Load()
-	if gone && err == nil {
+// end closes the exchange, once, after its last byte was written or given up. gone tells that the
+// client left before that; whoever closes right after the last byte has had the whole answer.
+func (j *job) end(err *apierror.Error, gone bool) {
+	switch {
+	case !gone || err != nil && err.Code == apierror.ClientGone:
+	case err == nil:
 		err = apierror.New(apierror.ClientGone, "the client left")
+	default: // while a failed call was about to be tried again
+		err = apierror.Wrap(apierror.ClientGone, "the client left", err)
 	}
 	if j.peer != nil {
 		j.peer.End()
 	}
-	j.s.opt.Engine.End(j.x, pipeline.Outcome{Err: err, Gone: gone, Began: j.began})
-	j.cancel()
+	j.s.opt.Engine.End(&j.x, pipeline.Outcome{Err: err, Gone: gone, Began: j.began})
+	j.call.end()
 	leftUnread(j.conn, j.client.body.unread())
 	j.client.body.release()
 	j.s.active.Add(-1)

@@ -28,12 +28,11 @@ func (c *client) Query(name string) string {
 // Body reads the body, once.
 func (c *client) Body() ([]byte, *apierror.Error) { return c.body.read() }
 
-func newClient(ctx *fasthttp.RequestCtx, shared *bodies) *client {
-	c := &client{ctx: ctx}
+func (c *client) open(ctx *fasthttp.RequestCtx, shared *bodies) {
+	c.ctx = ctx
 	h := &ctx.Request.Header
 	c.body = body{shared: shared, src: ctx.RequestBodyStream(), length: h.ContentLength(),
 		coding: string(h.ContentEncoding()), conn: ctx.Conn()}
-	return c
 }
 
 // borrow is a string over bytes that fasthttp keeps until the response was written.

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"context"
+	"log/slog"
 	"math"
 	"strconv"
 	"time"
@@ -88,18 +90,26 @@ func (s *Server) logRequest(j *job, err *apierror.Error, gone bool) {
 	if s.opt.Quiet {
 		return
 	}
-	x := j.x
-	took := time.Since(x.Started()).Round(time.Microsecond)
-	if err == nil {
-		s.opt.Log.Info("request", "id", x.In.ID, "verb", x.In.Route.Verb.String(), "format", x.Answer.String(),
-			"model", x.Model.Asked, "status", j.status, "calls", len(x.Attempts), "took", took)
+	level, message := slog.LevelInfo, "request"
+	if err != nil {
+		level, message = slog.LevelWarn, "request failed"
+	}
+	h := s.opt.Log.Handler()
+	if !h.Enabled(context.Background(), level) {
 		return
 	}
-	cause := ""
-	if c := err.Unwrap(); c != nil {
-		cause = c.Error()
+	// Straight to the handler: a Logger would look up where it was called from, and box every value.
+	x, now := &j.x, time.Now()
+	r := slog.NewRecord(now, level, message, 0)
+	r.AddAttrs(slog.String("id", x.In.ID), slog.String("verb", x.In.Route.Verb.String()), slog.String("format", x.Answer.String()),
+		slog.String("model", x.Model.Asked), slog.Int("status", j.status), slog.Int("calls", len(x.Attempts)),
+		slog.Duration("took", now.Sub(x.Started()).Round(time.Microsecond)))
+	if err != nil {
+		cause := ""
+		if c := err.Unwrap(); c != nil {
+			cause = c.Error()
+		}
+		r.AddAttrs(slog.String("code", string(err.Code)), slog.Bool("gone", gone), slog.String("message", err.Message), slog.String("cause", cause))
 	}
-	s.opt.Log.Warn("request failed", "id", x.In.ID, "verb", x.In.Route.Verb.String(), "format", x.Answer.String(),
-		"model", x.Model.Asked, "status", j.status, "calls", len(x.Attempts), "took", took,
-		"code", string(err.Code), "gone", gone, "message", err.Message, "cause", cause)
+	_ = h.Handle(context.Background(), r)
 }

@@ -33,7 +33,8 @@ func geminiVerb(verb string) (pipeline.Verb, bool) {
 // spelling. Fixed parts are compared without case (clients disagree), model names with it. Dot
 // segments are never resolved: no route has them.
 func cleanPath(raw []byte) (string, *apierror.Error) {
-	out := make([]byte, 0, len(raw))
+	var room [256]byte
+	out := room[:0]
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]
 		if c == '%' {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"time"
 
 	"gcli2api/pipeline"
@@ -14,7 +15,7 @@ import (
 func (s *Server) serve(j *job) {
 	ctx := j.client.ctx
 	ctx.Response.Header.Set("X-Request-Id", j.x.In.ID)
-	if f := s.opt.Engine.Enter(j.x); f != nil {
+	if f := s.opt.Engine.Enter(&j.x); f != nil {
 		j.x.Reply.Err = f
 	}
 	if !j.x.WantsStream || !j.x.Reply.Empty() {
@@ -26,13 +27,13 @@ func (s *Server) serve(j *job) {
 
 // plain answers in one piece.
 func (s *Server) plain(j *job) {
-	reply := s.opt.Engine.Run(j.x)
+	reply := s.opt.Engine.Run(&j.x)
 	fail := reply.Err
 	if fail == nil && (reply.Body == nil || j.x.Encoder == nil) {
-		fail = noAnswer(j.x)
+		fail = noAnswer(&j.x)
 	}
 	if fail == nil {
-		fail = s.opt.Engine.Begin(j.x)
+		fail = s.opt.Engine.Begin(&j.x)
 	}
 	if fail == nil {
 		fail = j.whole(reply.Body)
@@ -41,7 +42,7 @@ func (s *Server) plain(j *job) {
 		fail = j.honest(fail)
 		j.failure(fail)
 	}
-	j.end(fail, false)
+	j.end(fail, j.gone.Load())
 }
 
 // whole encodes the answer into the response.
@@ -64,7 +65,7 @@ func (j *job) failure(f *apierror.Error) {
 	ctx := j.client.ctx
 	j.headers()
 	j.status = f.Status
-	writeFailure(ctx, j.x, f)
+	writeFailure(ctx, &j.x, f)
 }
 
 // headers copies what the stages had to say into the response head.
@@ -75,7 +76,7 @@ func (j *job) headers() {
 
 // honest says what a cancelled call really was: the client left, or the gateway is stopping.
 func (j *job) honest(f *apierror.Error) *apierror.Error {
-	if j.ctx.Err() == nil || j.gone.Load() {
+	if j.call.Err() == nil || j.gone.Load() {
 		return f
 	}
 	return apierror.Wrap(apierror.Overloaded, "the gateway is stopping", f)
@@ -83,7 +84,7 @@ func (j *job) honest(f *apierror.Error) *apierror.Error {
 
 // stream starts the runner and waits for the first bytes, an error, or the end of the grace.
 func (s *Server) stream(j *job) {
-	r := &runner{engine: s.opt.Engine, x: j.x, slot: newSlot(), log: s.opt.Log}
+	r := &runner{engine: s.opt.Engine, x: &j.x, slot: newSlot(), log: s.opt.Log}
 	go r.run()
 	first, ok, early := j.await(r)
 	if early && (!ok || first.fail != nil) {
@@ -94,7 +95,7 @@ func (s *Server) stream(j *job) {
 		}
 		fail = j.honest(fail)
 		j.failure(fail)
-		j.end(fail, false)
+		j.end(fail, j.gone.Load())
 		return
 	}
 	j.commit(r, first)
@@ -148,7 +149,7 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, f wire.Format, fail *apierror.
 	id := s.nextID()
 	ctx.Response.Header.Set("X-Request-Id", id)
 	leftUnread(ctx.Conn(), ctx.Request.Header.ContentLength() != 0)
-	x := pipeline.NewExchange(s.base, pipeline.Request{ID: id, Route: pipeline.Route{Format: f}})
+	x := pipeline.NewExchange(context.Background(), pipeline.Request{ID: id, Route: pipeline.Route{Format: f}})
 	writeFailure(ctx, x, fail)
 	if !s.opt.Quiet {
 		s.opt.Log.Info("request refused", "id", id, "method", string(ctx.Method()), "status", fail.Status, "code", string(fail.Code))

@@ -40,8 +40,7 @@ type Server struct {
 	opt     Options
 	app     *fiber.App
 	bodies  bodies
-	base    context.Context
-	stop    context.CancelFunc
+	calls   calls
 	boot    string
 	seq     atomic.Uint64
 	active  atomic.Int64
@@ -61,7 +60,6 @@ func New(o Options) *Server {
 	o.Grace = orElse(o.Grace, 10*time.Second)
 	s := &Server{opt: o, boot: bootID()}
 	s.bodies = bodies{limit: o.BodyLimit, budget: o.BodyBudget, patience: o.BodyIdle}
-	s.base, s.stop = context.WithCancel(context.Background())
 	s.app = fiber.New(fiber.Config{
 		AppName:                      "gcli2api",
 		DisableStartupMessage:        true,
@@ -98,7 +96,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	s.mu.Lock()
 	s.watcher = w
 	s.mu.Unlock()
-	return s.app.Listener(lingering{w})
+	return s.app.Listener(lingering{lazily{w}})
 }
 
 // Active is the number of exchanges in flight.
@@ -114,7 +112,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 			forced = errors.New("exchanges were cancelled")
 		}
 	}
-	s.stop()
+	s.calls.stop()
 	last, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	s.settle(last.Done())

@@ -104,7 +104,7 @@ func (b *streamBody) inBand(w io.Writer, c chunk) error {
 	if e := b.job.x.Encoder; e != nil {
 		buf.B = e.Error(buf.B, c.fail)
 	} else {
-		buf.B = failEvent(buf.B, b.job.x, c.fail)
+		buf.B = failEvent(buf.B, &b.job.x, c.fail)
 	}
 	data := buf.B
 	if b.opened && len(data) > len(b.beat.Open) {
@@ -150,7 +150,7 @@ func (b *streamBody) finish(err error) {
 	b.run = nil
 	gone := err != nil
 	if gone {
-		b.job.cancel()
+		b.job.call.cancel()
 	}
 	run.slot.drain()
 	_ = b.job.conn.SetWriteDeadline(time.Time{})

@@ -25,20 +25,23 @@ var Buffers Pool
 // Buffer is a lent buffer. B may be appended to and replaced; Put keeps what B is then.
 type Buffer struct{ B []byte }
 
-// Get lends a buffer with length 0 and room for n bytes at least.
-func (p *Pool) Get(n int) *Buffer {
+// Get lends a buffer with length 0 and room for n bytes at least. It is small enough to be inlined,
+// so that a handle that does not leave its function costs nothing.
+func (p *Pool) Get(n int) *Buffer { return &Buffer{B: p.bytes(n)} }
+
+func (p *Pool) bytes(n int) []byte {
 	c := 0
 	if n > 1<<smallest {
 		c = bits.Len(uint(n-1)) - smallest
 	}
 	if c >= classes {
-		return &Buffer{B: make([]byte, 0, n)}
+		return make([]byte, 0, n)
 	}
 	size := 1 << (smallest + c)
 	if first, ok := p.class[c].Get().(*byte); ok {
-		return &Buffer{B: unsafe.Slice(first, size)[:0]}
+		return unsafe.Slice(first, size)[:0]
 	}
-	return &Buffer{B: make([]byte, 0, size)}
+	return make([]byte, 0, size)
 }
 
 // Put takes a buffer back. The handle is empty afterwards, so that a second Put does nothing: the

@@ -54,7 +54,12 @@ func NewCall(body []byte) (Call, *apierror.Error) {
 	if err != nil {
 		return Call{}, apierror.Wrap(apierror.BadRequest, "the request body is not a JSON object: "+err.Error(), err)
 	}
-	c := Call{body: body, members: make([]entry, 0, len(members)+8)}
+	return CallOf(body, members)
+}
+
+// CallOf is NewCall for a body that was scanned already: members is what wire.Scan found in it.
+func CallOf(body []byte, members []wire.Member) (Call, *apierror.Error) {
+	c := Call{body: body, members: make([]entry, 0, len(members)+4)}
 	for i := range members {
 		m := &members[i]
 		name := canonicalKey(m.Key)
