@@ -86,9 +86,10 @@ type Attempt struct {
 	Done       bool // reported
 }
 
-// Reply is the answer so far: exactly one of the three is set once there is one.
+// Reply is the answer so far: exactly one of Body, Stream and Err is set once there is one.
 type Reply struct {
 	Body   []byte          // a whole answer in the hub format
+	Usage  gemini.Usage    // of Body, where somebody has read it already; else zero
 	Stream wire.Stream     // an answer that arrives event by event
 	Err    *apierror.Error // why there is none
 }

@@ -46,13 +46,11 @@ func (h *handler) WithGroup(name string) slog.Handler {
 
 // Handle renders, masks and writes one line. It reports no error: there is nobody to handle it.
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
-	s := h.log.scratch.Get().(*scratch)
-	s.text = h.line(s.text[:0], r)
-	out := s.text
-	if h.log.json {
-		s.json = h.object(s.json[:0], r)
-		out = s.json
+	if h.log.postpone(h, &r) {
+		return nil
 	}
+	s := h.log.scratch.Get().(*scratch)
+	out := h.render(s, &r)
 	h.log.write(r.Level, out, s.text)
 	if cap(s.text)+cap(s.json) <= 64<<10 { // one huge line must not stay in memory for ever
 		h.log.scratch.Put(s)
@@ -60,8 +58,18 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
+// render makes the line, as text in s and as what console and file get.
+func (h *handler) render(s *scratch, r *slog.Record) (out []byte) {
+	s.text = h.line(s.text[:0], r)
+	if !h.log.json {
+		return s.text
+	}
+	s.json = h.object(s.json[:0], r)
+	return s.json
+}
+
 // line is `[2025-12-01 08:00:00] [INFO] message key=value` with its line end.
-func (h *handler) line(dst []byte, r slog.Record) []byte {
+func (h *handler) line(dst []byte, r *slog.Record) []byte {
 	dst = now(r.Time).AppendFormat(dst, "[2006-01-02 15:04:05] [")
 	dst = append(dst, LevelName(r.Level)...)
 	dst = append(dst, "] "...)
@@ -71,7 +79,7 @@ func (h *handler) line(dst []byte, r slog.Record) []byte {
 }
 
 // object is the same line as a JSON object; groups stay dotted keys, so it is always flat.
-func (h *handler) object(dst []byte, r slog.Record) []byte {
+func (h *handler) object(dst []byte, r *slog.Record) []byte {
 	dst = append(dst, `{"time":"`...)
 	dst = now(r.Time).AppendFormat(dst, "2006-01-02T15:04:05.000Z07:00")
 	dst = append(dst, `","level":"`...)
@@ -82,7 +90,7 @@ func (h *handler) object(dst []byte, r slog.Record) []byte {
 	return append(h.attrs(dst, r, h.style(true)), "}\n"...)
 }
 
-func (h *handler) attrs(dst []byte, r slog.Record, s style) []byte {
+func (h *handler) attrs(dst []byte, r *slog.Record, s style) []byte {
 	r.Attrs(func(a slog.Attr) bool {
 		dst = s.attr(dst, h.group, a)
 		return true

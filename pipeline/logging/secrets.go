@@ -196,6 +196,9 @@ func until(line string, i int, stops string) int {
 
 // sensitive tells that a name promises a secret.
 func sensitive(name string) bool {
+	if name == "" || strings.IndexByte("dtnyeDTNYE", name[len(name)-1]) < 0 {
+		return false // ends in no letter that one of the names below ends in
+	}
 	for _, end := range [...]string{
 		"password", "passwd", "secret", "token", "api_key", "api-key", "apikey", "private_key", "cookie",
 	} {

@@ -15,8 +15,8 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
-// job is one exchange and what belongs to it on the server's side: one piece of memory. It is not
-// used again for another request, so that whoever still holds a part of it does no harm.
+// job is one exchange and what belongs to it on the server's side: one piece of memory, used again
+// for later requests. Nothing of it may be kept beyond end.
 type job struct {
 	s      *Server
 	x      pipeline.Exchange
@@ -93,7 +93,12 @@ func (s *Server) geminiCaller(ctx *fasthttp.RequestCtx) bool {
 func loopback(ip net.IP) bool { return ip == nil || ip.IsLoopback() }
 
 func (s *Server) newJob(ctx *fasthttp.RequestCtx, method, path string, t target) *job {
-	j := &job{s: s, conn: ctx.Conn(), status: fasthttp.StatusOK}
+	j, _ := s.jobs.Get().(*job)
+	if j == nil {
+		j = &job{}
+		j.onGone = j.left
+	}
+	j.s, j.conn, j.status = s, ctx.Conn(), fasthttp.StatusOK
 	j.client.open(ctx, &s.bodies)
 	j.call.begin(&s.calls)
 	if t.route.Verb == pipeline.Streaming && t.route.Format == wire.Gemini {
@@ -103,7 +108,6 @@ func (s *Server) newJob(ctx *fasthttp.RequestCtx, method, path string, t target)
 		Model: t.model, Peer: ctx.RemoteIP(), Client: &j.client})
 	j.x.Patience(s.opt.Grace, 15*time.Second)
 	if j.peer = watch.Of(ctx.Conn()); j.peer != nil {
-		j.onGone = j.left
 		j.peer.Begin(&j.onGone)
 	}
 	s.active.Add(1)
@@ -146,4 +150,13 @@ func (j *job) end(err *apierror.Error, gone bool) {
 	j.client.body.release()
 	j.s.active.Add(-1)
 	j.s.logRequest(j, err, gone)
+	j.again()
+}
+
+// again makes the job ready for another request.
+func (j *job) again() {
+	j.x, j.client, j.conn, j.peer = pipeline.Exchange{}, client{}, nil, nil
+	j.gone.Store(false)
+	j.began = false
+	j.s.jobs.Put(j)
 }

@@ -118,6 +118,9 @@ func TestFaults(t *testing.T) {
 		for _, a := range asks() {
 			for _, kind := range []string{"codeassist", "geminiapi"} {
 				t.Run(row.fault+"/"+a.name+"/"+kind, func(t *testing.T) {
+					if testing.Short() && (kind == "geminiapi" || a.gemini != a.stream) {
+						t.Skip("short: one plain and one streaming way are enough")
+					}
 					t.Parallel()
 					row.play(t, a, kind)
 				})

@@ -245,7 +245,7 @@ http {
 	}
 	cmd := exec.Command(program, "-p", dir, "-c", file, "-e", filepath.Join(dir, "error.log"))
 	var said capture
-	cmd.Stdout, cmd.Stderr = &said, &said
+	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = &said, &said, dieWithTest()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -270,8 +270,10 @@ func TestBehindNginx(t *testing.T) {
 	g := start(t, launch{sim: sim, accounts: 2, env: map[string]string{"FIRST_BYTE_GRACE": "0.2", "HEARTBEAT_INTERVAL": "0.3"}})
 	addr := nginx(t, g)
 	through := func(r *http.Request) { r.URL.Host = addr }
+	old := nginx(t, g, "proxy_http_version 1.1;", "", `proxy_set_header Connection "";`, "") // what many have: HTTP/1.0
 	for _, a := range streams() {
 		g.oneByOne(a, sim, addr)
+		g.oneByOne(a, sim, old)
 	}
 	for _, a := range asks() {
 		path, body := a.http(flash, "hello nginx")

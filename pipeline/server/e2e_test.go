@@ -195,7 +195,7 @@ func spawn(t testing.TB, l launch) *gateway {
 		args = l.args
 	}
 	g.cmd = exec.Command(program(t, l.light), args...)
-	g.cmd.Dir, g.cmd.Env = g.dir, g.environ(l)
+	g.cmd.Dir, g.cmd.Env, g.cmd.SysProcAttr = g.dir, g.environ(l), dieWithTest()
 	out, err := g.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

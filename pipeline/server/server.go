@@ -41,6 +41,7 @@ type Server struct {
 	app     *fiber.App
 	bodies  bodies
 	calls   calls
+	jobs    sync.Pool // *job
 	boot    string
 	seq     atomic.Uint64
 	active  atomic.Int64

@@ -124,20 +124,35 @@ func (s *stage) whole(x *pipeline.Exchange, d Dialect, resp *outbound.Response) 
 	if err := slurp(buf, resp.Body); err != nil {
 		return failed(x, explain(x.Context(), err))
 	}
-	body, f := open(d, buf.B)
-	if f == nil && body == nil {
-		f = unreadable()
-	}
+	body, g, f := look(d, bytes.TrimSpace(buf.B))
 	if f == nil && x.In.Route.Verb != pipeline.Count {
-		g := gemini.Look(body)
 		f = pipeline.Empty(&g)
 	}
 	if f != nil {
 		return failed(x, f)
 	}
 	x.Report(nil)
-	x.Reply.Body = body
+	x.Reply.Body, x.Reply.Usage = body, g.Usage
 	return pipeline.Next
+}
+
+// look is open for an answer in one piece, with what it says. One that has no envelope and is an
+// answer at first sight is read only once.
+func look(d Dialect, data []byte) ([]byte, gemini.Glance, *apierror.Error) {
+	hub, ok := d.Unwrap(data)
+	if ok && len(hub) == len(data) && wire.KindOf(data) == wire.KindObject && data[len(data)-1] == '}' {
+		if g := gemini.Look(data); g.Candidates > 0 && g.Error == nil {
+			return data, g, nil
+		}
+	}
+	hub, f := open(d, data)
+	switch {
+	case f != nil:
+		return nil, gemini.Glance{}, f
+	case hub == nil:
+		return nil, gemini.Glance{}, unreadable()
+	}
+	return hub, gemini.Look(hub), nil
 }
 
 // open cuts the envelope off a reply or event, or finds the error that Google put into a 200

@@ -34,9 +34,12 @@ type meterKey struct{}
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	m := &meter{inner: x.Reply.Stream}
 	x.Keep(meterKey{}, m)
-	if m.inner != nil {
+	switch {
+	case m.inner != nil:
 		x.Reply.Stream = m
-	} else if x.Reply.Body != nil {
+	case x.Reply.Usage != gemini.Usage{}:
+		m.usage = x.Reply.Usage
+	case x.Reply.Body != nil:
 		m.read(x.Reply.Body)
 	}
 	return pipeline.Next
@@ -45,6 +48,10 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 // End records the request and its tries. The tokens belong to the last try: the earlier ones failed.
 func (s *stage) End(x *pipeline.Exchange) {
 	r := stats.Request{Key: x.Caller.ID, Model: x.Model.Base}
+	m, metered := x.Note(meterKey{}).(*meter)
+	if metered {
+		r.Tries = m.tries[:0]
+	}
 	switch {
 	case r.Key != "":
 	case x.Caller.Kind != "":
@@ -63,7 +70,7 @@ func (s *stage) End(x *pipeline.Exchange) {
 		}
 		r.Tries = append(r.Tries, t)
 	}
-	if m, ok := x.Note(meterKey{}).(*meter); ok && len(r.Tries) > 0 {
+	if metered && len(r.Tries) > 0 {
 		t := &r.Tries[len(r.Tries)-1]
 		t.Prompt = m.usage.Prompt + m.usage.ToolUse
 		t.Output = m.usage.Candidates + m.usage.Thoughts
@@ -76,6 +83,7 @@ func (s *stage) End(x *pipeline.Exchange) {
 type meter struct {
 	inner wire.Stream
 	usage gemini.Usage
+	tries [1]stats.Try // room for what End records
 }
 
 // Next passes the event on.

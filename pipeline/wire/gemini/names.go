@@ -63,8 +63,11 @@ func sameName(key []byte, name string) bool {
 	if string(key) == name {
 		return true
 	}
-	if bytes.IndexByte(key, '\\') >= 0 {
+	switch {
+	case bytes.IndexByte(key, '\\') >= 0:
 		key = unquoted(key)
+	case bytes.IndexByte(key, '_') < 0:
+		return false // only the snake_case spelling is another one
 	}
 	known, ok := canonical[string(key)]
 	return ok && known == name || string(key) == name

@@ -1,0 +1,87 @@
+package server_test
+
+import (
+	"net/http"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// curls finds the curl lines of a text, continued lines joined.
+func curls(text string) []string {
+	text = strings.ReplaceAll(text, "\\\n", " ")
+	var lines []string
+	for _, line := range strings.Split(text, "\n") {
+		if line = strings.Join(strings.Fields(line), " "); strings.HasPrefix(line, "curl ") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+// request does what a curl line says.
+func request(t *testing.T, line string) reply {
+	t.Helper()
+	url := regexp.MustCompile(`"?(http://[^" ]+)"?`).FindStringSubmatch(line)
+	data := regexp.MustCompile(`-d '([^']*)'`).FindStringSubmatch(line)
+	if url == nil || data == nil {
+		t.Fatalf("not understood: %s", line)
+	}
+	req, err := http.NewRequest("POST", url[1], strings.NewReader(data[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, h := range regexp.MustCompile(`-H "([^:]+): ([^"]*)"`).FindAllStringSubmatch(line, -1) {
+		req.Header.Set(h[1], h[2])
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	return reply{status: resp.StatusCode, header: resp.Header, body: []byte(readAll(t, resp.Body))}
+}
+
+// TestDemo pastes what the demo prints and the README says, against a fresh demo, until each kind of
+// its credentials has answered.
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	port := strconv.Itoa(freePort(t))
+	tmp := t.TempDir()
+	g := start(t, launch{args: []string{"demo", "-port", port}, env: map[string]string{"TMPDIR": tmp}, dirty: true})
+	g.url = "http://127.0.0.1:" + port
+	wait(t, "the demo has said everything", func() bool { return strings.Contains(g.stdout.String(), "Ctrl-C stops") })
+	printed := curls(g.stdout.String())
+	if len(printed) != 5 {
+		t.Fatalf("%d curl lines in %s", len(printed), g.stdout.String())
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := curls(strings.ReplaceAll(string(readme), "127.0.0.1:7861", "127.0.0.1:"+port)); strings.Join(got, "\n") != strings.Join(printed[:4], "\n") {
+		t.Errorf("the README says\n%s\nand the demo\n%s", strings.Join(got, "\n"), strings.Join(printed, "\n"))
+	}
+	for range 4 {
+		for _, line := range printed[:4] {
+			a := ask{gemini: strings.Contains(line, "Content?"), stream: strings.Contains(line, "curl -sN")}
+			r := request(t, line)
+			if got := understand(t, a, r); r.status != 200 || !got.whole || !strings.HasPrefix(got.text, "echo: ") {
+				t.Errorf("%s: %d %s", line, r.status, r.body)
+			}
+		}
+	}
+	if r := request(t, printed[4]); r.status != 429 || r.header.Get("Retry-After") == "" {
+		t.Errorf("%s: %d %s", printed[4], r.status, r.body)
+	}
+	g.signal(syscall.SIGTERM)
+	if code := g.exits(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if left, err := os.ReadDir(tmp); err != nil || len(left) != 0 {
+		t.Errorf("the demo leaves %v behind, %v", left, err)
+	}
+}

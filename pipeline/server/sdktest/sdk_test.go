@@ -1,0 +1,197 @@
+// Package sdktest holds the gateway to what the official clients of OpenAI and Google make of it: the
+// built binary, the simulated Google, real sockets. It is a module of its own, so that the clients'
+// dependencies stay out of the gateway's.
+package sdktest
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"gcli2api/pipeline/simulator"
+
+	"github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/option"
+	"google.golang.org/genai"
+)
+
+const (
+	password = "sdk-password"
+	flash    = "gemini-2.5-flash"
+	apiKey   = "AIzaSdkTests-000000000000000000000000000"
+	story    = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+)
+
+// program is the gateway, built by TestMain.
+var program string
+
+func TestMain(m *testing.M) { os.Exit(withProgram(m)) }
+
+func withProgram(m *testing.M) int {
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		_ = f.Value.Set("64") // nearly all that the tests do is wait for silences
+	}
+	dir, err := os.MkdirTemp("", "gcli2api-sdk-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	program = filepath.Join(dir, "gcli2api")
+	cmd := exec.Command("go", "build", "-o", program, ".")
+	cmd.Dir = "../../.."
+	if out, err := cmd.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// house is a gateway in front of a simulator, with one kind of credentials.
+type house struct {
+	kind string
+	sim  *simulator.Server
+	url  string
+	ai   openai.Client // with the right password
+	gen  *genai.Client
+}
+
+// kinds runs a test once for each kind of credentials, each time in a house of its own.
+func kinds(t *testing.T, test func(*testing.T, *house)) {
+	t.Parallel()
+	for _, kind := range []string{"codeassist", "geminiapi"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			test(t, open(t, kind))
+		})
+	}
+}
+
+func open(t *testing.T, kind string) *house {
+	t.Helper()
+	sim, err := simulator.Start(simulator.Options{EventGap: 10 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { sim.Close() })
+	h := &house{kind: kind, sim: sim}
+	creds := t.TempDir()
+	write := func(name string, data []byte) {
+		if err := os.WriteFile(filepath.Join(creds, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if kind == "codeassist" {
+		for _, name := range []string{"ann", "ben"} {
+			a := sim.AddAccount(simulator.Account{Email: name + "@example.com"})
+			write(name+".json", sim.StaleCredentialFile(a.Email, simulator.LayoutGateway))
+		}
+	} else {
+		sim.AddKey(apiKey)
+		write("key.json", sim.KeyFile(apiKey))
+	}
+	h.start(t, creds)
+	h.ai = h.openai(password)
+	h.gen = h.genai(t, password)
+	return h
+}
+
+// start runs the gateway until the test ends.
+func (h *house) start(t *testing.T, creds string) {
+	t.Helper()
+	for range 5 {
+		port := freePort(t)
+		cmd := exec.Command(program)
+		cmd.Dir = creds
+		cmd.SysProcAttr = dieWithTest()
+		cmd.Env = []string{"HOST=127.0.0.1", "PORT=" + strconv.Itoa(port), "PASSWORD=" + password, "CREDENTIALS_DIR=" + creds, "LOG_FILE=/dev/null",
+			"FIRST_BYTE_GRACE=2", "HEARTBEAT_INTERVAL=3", "RETRY_429_INTERVAL=0.01"}
+		for _, name := range []string{"OAUTH_PROXY_URL", "GOOGLEAPIS_PROXY_URL", "METADATA_SERVICE_URL", "RESOURCE_MANAGER_API_URL",
+			"SERVICE_USAGE_API_URL", "CODE_ASSIST_ENDPOINT", "GEMINI_API_BASE_URL", "VERTEX_BASE_URL", "OAUTH_AUTH_URL"} {
+			cmd.Env = append(cmd.Env, name+"="+h.sim.URL())
+		}
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewReader(out)
+		first, _ := lines.ReadString('\n')
+		if !strings.Contains(first, "listens on") { // somebody else took the port
+			_ = cmd.Wait()
+			continue
+		}
+		drained := make(chan struct{})
+		go func() { _, _ = io.Copy(io.Discard, lines); close(drained) }()
+		t.Cleanup(func() {
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+			<-drained
+			if err := cmd.Wait(); err != nil {
+				t.Errorf("the gateway ended with %v", err)
+			}
+		})
+		h.url = "http://127.0.0.1:" + strconv.Itoa(port)
+		return
+	}
+	t.Fatal("the gateway did not start")
+}
+
+func freePort(t *testing.T) int {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().(*net.TCPAddr).Port
+}
+
+// openai is a client whose own retries are off: what the gateway says is what the test sees.
+func (h *house) openai(key string) openai.Client {
+	return openai.NewClient(option.WithBaseURL(h.url+"/v1"), option.WithAPIKey(key), option.WithMaxRetries(0))
+}
+
+func (h *house) genai(t *testing.T, key string) *genai.Client {
+	t.Helper()
+	c, err := genai.NewClient(context.Background(), &genai.ClientConfig{APIKey: key, Backend: genai.BackendGeminiAPI,
+		HTTPOptions: genai.HTTPOptions{BaseURL: h.url}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// description reads what the simulator says of the request that reached it.
+func description(t *testing.T, text string) (d simulator.Description) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), &d); err != nil {
+		t.Fatalf("no description: %v in %q", err, text)
+	}
+	return d
+}
+
+// idle waits until no call to Google is open; a second is what a client that leaves may cost.
+func (h *house) idle(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := h.sim.WaitIdle(ctx); err != nil {
+		t.Errorf("%d calls are still open at Google", h.sim.Open())
+	}
+}
