@@ -100,7 +100,7 @@ func TestOtherMachinesWaitForAPassword(t *testing.T) {
 			var req fasthttp.Request
 			req.Header.SetMethod("GET")
 			req.SetRequestURI("/pipeline")
-			req.Header.SetHost("x")
+			req.Header.SetHost("127.0.0.1:7861")
 			req.Header.Set("Authorization", "Bearer pwd")
 			ctx.Init(&req, &net.TCPAddr{IP: net.ParseIP(ip), Port: 1}, nil)
 			app.Handler()(&ctx)

@@ -5,14 +5,16 @@ import (
 	"crypto/subtle"
 	"strings"
 
+	"gcli2api/pipeline/server"
+
 	"github.com/gofiber/fiber/v2"
 )
 
 // guard lets a caller through who has what the route asks for.
 func (s Services) guard(who permission) fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		if ip := c.Context().RemoteIP(); !s.Access.PanelOpen() && !ip.IsLoopback() {
-			return refuse(c, fiber.StatusForbidden, "the panel still has its built-in password, so it answers this machine only; set PANEL_PASSWORD or PASSWORD")
+		if !s.Access.PanelOpen() && !server.Local(c.Context()) {
+			return refuse(c, fiber.StatusForbidden, "the panel still has its built-in password, so it answers this machine only, and no proxy or web page on it; set PANEL_PASSWORD or PASSWORD")
 		}
 		if who == panel && !s.known(c.Get(fiber.HeaderAuthorization)) {
 			c.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="gcli2api"`)

@@ -170,10 +170,8 @@ func (e *Engine) Begin(x *Exchange) *apierror.Error {
 // End closes the reply, lets the stages clean up and drops the reference.
 func (e *Engine) End(x *Exchange, o Outcome) {
 	x.Outcome = o
-	if x.Reply.Stream != nil {
-		_ = x.Reply.Stream.Close()
-	}
 	if p := x.list; p != nil {
+		p.closeReply(x)
 		p.end(x)
 		x.list = nil
 		p.release()

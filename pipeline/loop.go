@@ -87,6 +87,18 @@ func (p *snapshot) begin(x *Exchange) *apierror.Error {
 	return nil
 }
 
+// closeReply closes what is still open; a wrapper of a plugin that panics there ends only itself.
+func (p *snapshot) closeReply(x *Exchange) {
+	defer func() {
+		if r := recover(); r != nil {
+			p.log.Error("stream panicked while it was closed", "id", x.In.ID, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+		}
+	}()
+	if x.Reply.Stream != nil {
+		_ = x.Reply.Stream.Close()
+	}
+}
+
 // end calls the Enders that ran, last one first. A panic in one does not keep the others from it.
 func (p *snapshot) end(x *Exchange) {
 	for ran := x.ran & p.enders; ran != 0; {

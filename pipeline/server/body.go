@@ -56,7 +56,7 @@ func (b *body) read() ([]byte, *apierror.Error) {
 	if !b.done {
 		b.done = true
 		b.err = b.fill()
-		if b.conn != nil {
+		if b.conn != nil && b.err == nil {
 			_ = b.conn.SetReadDeadline(time.Time{})
 		}
 	}
@@ -86,10 +86,14 @@ func (b *body) fill() *apierror.Error {
 	}
 	size := 4096
 	if b.length > 0 && b.coding == "" {
-		size = b.length + 1 // one more, so that the end is seen without growing
+		size = min(b.length+1, firstRead) // one more, so that the end is seen without growing
 	}
 	return b.drain(src, size)
 }
+
+// firstRead is what is set aside for a body before any of it came: memory and budget follow what
+// arrives, not what was announced.
+const firstRead = 256 << 10
 
 // drain reads src to its end, reserving from the budget before memory is taken.
 func (b *body) drain(src io.Reader, size int) *apierror.Error {
@@ -101,10 +105,14 @@ func (b *body) drain(src io.Reader, size int) *apierror.Error {
 	n := 0
 	for {
 		if n == len(p) {
-			if f := b.reserve(int64(2*len(p)) - b.taken); f != nil {
+			next := 2 * len(p)
+			if b.length >= n && b.coding == "" {
+				next = min(next, b.length+1)
+			}
+			if f := b.reserve(int64(next) - b.taken); f != nil {
 				return f
 			}
-			p = b.grow(p, n)
+			p = b.grow(p, n, next)
 		}
 		m, err := src.Read(p[n:])
 		n += m
@@ -132,8 +140,8 @@ func (b *body) reserve(n int64) *apierror.Error {
 	return nil
 }
 
-func (b *body) grow(p []byte, n int) []byte {
-	bigger := wire.Buffers.Get(2 * len(p))
+func (b *body) grow(p []byte, n, size int) []byte {
+	bigger := wire.Buffers.Get(size)
 	q := bigger.B[:cap(bigger.B)]
 	copy(q, p[:n])
 	wire.Buffers.Put(b.buf)

@@ -115,6 +115,37 @@ func TestRefusedCallersBodyIsNotRead(t *testing.T) {
 }
 
 // A client in the middle of a large upload still gets to read why it was refused.
+func TestUnfinishedBodyHoldsNothing(t *testing.T) {
+	d := open(t, server.Options{}, whole)
+	for _, coding := range []string{"br", "gzip"} {
+		c, err := net.Dial("tcp", d.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		io.WriteString(c, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer pwd\r\nContent-Encoding: "+coding+"\r\nContent-Length: 1000\r\n\r\nabcdefghijklmnop")
+		c.SetReadDeadline(time.Now().Add(10 * time.Second))
+		answer, err := io.ReadAll(c) // to the end: the server lets go of the connection
+		if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 400") {
+			t.Errorf("%s: %v after %q", coding, err, answer)
+		}
+	}
+	// An idle, an unauthorised and an unfinished connection must not hold up the stop.
+	for _, head := range []string{"", "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n"} {
+		c, err := net.Dial("tcp", d.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		io.WriteString(c, head)
+	}
+	ctx, cancel := ctxWithTimeout(3 * time.Second)
+	defer cancel()
+	if err := d.server.Shutdown(ctx); err != nil || ctx.Err() != nil {
+		t.Errorf("the stop waited for connections without an exchange: %v", err)
+	}
+}
+
 func TestRefusedUploadHearsWhy(t *testing.T) {
 	d := open(t, server.Options{}, whole)
 	for i := range 20 {
@@ -138,7 +169,7 @@ func TestBodiesShareOneBudget(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		io.WriteString(c, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer pwd\r\nContent-Length: 8000000\r\n\r\n{")
+		io.WriteString(c, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer pwd\r\nContent-Length: 8000000\r\n\r\n"+strings.Repeat("{", 7_900_000))
 		return c
 	}
 	first := hold()

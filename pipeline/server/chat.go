@@ -28,6 +28,7 @@ type job struct {
 	gone   atomic.Bool // the watcher saw the client leave
 	began  bool        // a byte of an answer went out
 	status int
+	ended  bool // end was called: the job may be somebody else's by now
 }
 
 // chat is the one handler of the chat side: every path that no console route took.
@@ -37,10 +38,10 @@ func (s *Server) chat(c *fiber.Ctx) error {
 	if fail != nil {
 		return s.refuse(ctx, wire.OpenAI, fail)
 	}
-	if s.probe(ctx, path) {
-		return nil
+	if isProbe(path) {
+		return s.probe(ctx)
 	}
-	t, fail := resolve(path, s.geminiCaller(ctx))
+	t, fail := resolve(path, !ctx.IsPost() && s.geminiCaller(ctx))
 	if fail == nil || fail.Code != apierror.NotFound { // console paths end up here with other methods
 		cors(ctx)
 	}
@@ -55,9 +56,9 @@ func (s *Server) chat(c *fiber.Ctx) error {
 	case method != t.method && !(method == fiber.MethodHead && t.method == fiber.MethodGet):
 		ctx.Response.Header.Set("Allow", t.method+", OPTIONS")
 		return s.refuse(ctx, t.route.Format, apierror.Newf(apierror.MethodNotAllowed, "this path takes %s, not %s", t.method, clip(method)))
-	case s.opt.ChatOpen != nil && !s.opt.ChatOpen() && !loopback(ctx.RemoteIP()):
+	case s.opt.ChatOpen != nil && !s.opt.ChatOpen() && !Local(ctx):
 		return s.refuse(ctx, t.route.Format, apierror.New(apierror.Forbidden,
-			"the gateway still has its built-in password, so it answers this machine only; set API_PASSWORD or PASSWORD"))
+			"the gateway still has its built-in password, so it answers this machine only, and no proxy or web page on it; set API_PASSWORD or PASSWORD"))
 	}
 	s.serve(s.newJob(ctx, method, path, t))
 	return nil
@@ -70,27 +71,26 @@ func formatOf(t target, path string, fail *apierror.Error) wire.Format {
 	return t.route.Format
 }
 
+func isProbe(path string) bool {
+	return strings.EqualFold(path, "/health") || strings.EqualFold(path, "/keepalive")
+}
+
 // probe answers the health checks.
-func (s *Server) probe(ctx *fasthttp.RequestCtx, path string) bool {
-	if !strings.EqualFold(path, "/health") && !strings.EqualFold(path, "/keepalive") {
-		return false
-	}
+func (s *Server) probe(ctx *fasthttp.RequestCtx) error {
 	if !ctx.IsGet() && !ctx.IsHead() {
-		return false
+		setHeader(ctx, "Allow", "GET, HEAD")
+		return s.refuse(ctx, wire.OpenAI, apierror.New(apierror.MethodNotAllowed, "this path takes GET and HEAD"))
 	}
 	ctx.SetContentType("application/json")
 	if !ctx.IsHead() {
 		ctx.SetBodyString(`{"status":"ok"}`)
 	}
-	return true
+	return nil
 }
 
 func (s *Server) geminiCaller(ctx *fasthttp.RequestCtx) bool {
 	return len(ctx.Request.Header.Peek("x-goog-api-key")) > 0 || len(ctx.QueryArgs().Peek("key")) > 0
 }
-
-// loopback tells whether the peer sits on this machine.
-func loopback(ip net.IP) bool { return ip == nil || ip.IsLoopback() }
 
 func (s *Server) newJob(ctx *fasthttp.RequestCtx, method, path string, t target) *job {
 	j, _ := s.jobs.Get().(*job)
@@ -141,6 +141,7 @@ func (j *job) end(err *apierror.Error, gone bool) {
 	default: // while a failed call was about to be tried again
 		err = apierror.Wrap(apierror.ClientGone, "the client left", err)
 	}
+	j.ended = true
 	if j.peer != nil {
 		j.peer.End()
 	}
@@ -157,6 +158,6 @@ func (j *job) end(err *apierror.Error, gone bool) {
 func (j *job) again() {
 	j.x, j.client, j.conn, j.peer = pipeline.Exchange{}, client{}, nil, nil
 	j.gone.Store(false)
-	j.began = false
+	j.began, j.ended = false, false
 	j.s.jobs.Put(j)
 }

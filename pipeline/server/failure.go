@@ -58,7 +58,8 @@ func failEvent(dst []byte, x *pipeline.Exchange, f *apierror.Error) []byte {
 func (s *Server) fiberError(c *fiber.Ctx, err error) error {
 	fail := apierror.From(err)
 	if fe, ok := err.(*fiber.Error); ok {
-		fail = apierror.New(apierror.BadRequest, fe.Message)
+		// The words of fiber and fasthttp quote what the client sent.
+		fail = apierror.New(apierror.BadRequest, "the request could not be read: "+fasthttp.StatusMessage(fe.Code))
 		fail.Status = fe.Code
 	} else {
 		s.opt.Log.Error("handler failed", "error", err)
@@ -66,8 +67,12 @@ func (s *Server) fiberError(c *fiber.Ctx, err error) error {
 	return s.refuse(c.Context(), wire.OpenAI, fail)
 }
 
-// cors lets browser clients use the chat side: any origin, never with cookies.
+// cors lets browser clients use the chat side: any origin, never with cookies. Only a browser says
+// where it comes from.
 func cors(ctx *fasthttp.RequestCtx) {
+	if len(ctx.Request.Header.Peek(fasthttp.HeaderOrigin)) == 0 {
+		return
+	}
 	h := &ctx.Response.Header
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Access-Control-Expose-Headers", "X-Request-Id, X-Dropped-Params, Retry-After")
@@ -101,7 +106,11 @@ func (s *Server) logRequest(j *job, err *apierror.Error, gone bool) {
 	// Straight to the handler: a Logger would look up where it was called from, and box every value.
 	x, now := &j.x, time.Now()
 	r := slog.NewRecord(now, level, message, 0)
-	r.AddAttrs(slog.String("id", x.In.ID), slog.String("verb", x.In.Route.Verb.String()), slog.String("format", x.Answer.String()),
+	verb := x.In.Route.Verb
+	if verb == pipeline.Generate && x.WantsStream {
+		verb = pipeline.Streaming // the OpenAI route says so in the body
+	}
+	r.AddAttrs(slog.String("id", x.In.ID), slog.String("verb", verb.String()), slog.String("format", x.Answer.String()),
 		slog.String("model", x.Model.Asked), slog.Int("status", j.status), slog.Int("calls", len(x.Attempts)),
 		slog.Duration("took", now.Sub(x.Started()).Round(time.Microsecond)))
 	if err != nil {
@@ -109,7 +118,7 @@ func (s *Server) logRequest(j *job, err *apierror.Error, gone bool) {
 		if c := err.Unwrap(); c != nil {
 			cause = c.Error()
 		}
-		r.AddAttrs(slog.String("code", string(err.Code)), slog.Bool("gone", gone), slog.String("message", err.Message), slog.String("cause", cause))
+		r.AddAttrs(slog.String("code", string(err.Code)), slog.Bool("gone", gone), slog.String("says", err.Message), slog.String("cause", cause))
 	}
 	_ = h.Handle(context.Background(), r)
 }

@@ -62,4 +62,8 @@ func leftUnread(c net.Conn, unread bool) {
 	if l, ok := c.(*lingerConn); ok {
 		l.unread.Store(unread)
 	}
+	if unread {
+		// fasthttp reads a small rest on to keep the connection; it must not wait for it.
+		_ = c.SetReadDeadline(time.Now().Add(lingerTime))
+	}
 }

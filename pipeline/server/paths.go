@@ -33,8 +33,10 @@ func geminiVerb(verb string) (pipeline.Verb, bool) {
 // spelling. Fixed parts are compared without case (clients disagree), model names with it. Dot
 // segments are never resolved: no route has them.
 func cleanPath(raw []byte) (string, *apierror.Error) {
-	var room [256]byte
-	out := room[:0]
+	if plainPath(raw) {
+		return string(raw), nil
+	}
+	out := make([]byte, 0, len(raw))
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]
 		if c == '%' {
@@ -56,6 +58,18 @@ func cleanPath(raw []byte) (string, *apierror.Error) {
 		out = out[:len(out)-1]
 	}
 	return string(out), nil
+}
+
+// plainPath tells a path that is clean as it stands.
+func plainPath(raw []byte) bool {
+	last := byte(0)
+	for _, c := range raw {
+		if c < 0x20 || c == 0x7f || c == '%' || c == '/' && last == '/' {
+			return false
+		}
+		last = c
+	}
+	return last != '/' || len(raw) == 1
 }
 
 func unhex(c byte) byte {
@@ -80,12 +94,16 @@ func cutFold(s, prefix string) (string, bool) {
 
 // openAIPaths are the aliases of behaviour 2.2; clients append their own idea of a base path.
 func openAIPrefix(path string) (string, bool) {
+	const end = "/chat/completions"
+	if len(path) < len(end) || !strings.EqualFold(path[len(path)-len(end):], end) {
+		return "", false
+	}
 	for _, p := range []string{"/v1beta/openai", "/v1/openai", "/openai/v1", "/v1/v1", "/v1", ""} {
 		rest, ok := cutFold(path, p)
 		if !ok {
 			continue
 		}
-		if strings.EqualFold(rest, "/chat/completions") {
+		if len(rest) == len(end) {
 			return rest, true
 		}
 	}
@@ -106,6 +124,9 @@ func geminiPrefix(path string) (string, bool) {
 
 // listingPrefix cuts the prefixes of the OpenAI model listing.
 func listingPrefix(path string) (rest string, ok bool) {
+	if strings.IndexByte(path, ':') >= 0 { // a verb
+		return "", false
+	}
 	for _, p := range []string{"/v1beta/openai/models", "/v1/openai/models", "/openai/v1/models", "/models", "/v1/models"} {
 		if rest, ok = cutFold(path, p); ok && (rest == "" || rest[0] == '/') {
 			return rest, true
@@ -121,7 +142,7 @@ func resolve(path string, geminiCaller bool) (target, *apierror.Error) {
 		return target{route: pipeline.Route{Format: wire.OpenAI, Verb: pipeline.Generate}, method: "POST"}, nil
 	}
 	rest, gemini := geminiPrefix(path)
-	if listing, ok := listingPrefix(path); ok && !strings.Contains(listing, ":") && !(gemini && geminiCaller) {
+	if listing, ok := listingPrefix(path); ok && !(gemini && geminiCaller) {
 		return listTarget(wire.OpenAI, listing), nil
 	}
 	if !gemini {

@@ -2,6 +2,8 @@ package server
 
 import (
 	"context"
+	"fmt"
+	"runtime/debug"
 	"time"
 
 	"gcli2api/pipeline"
@@ -13,8 +15,9 @@ import (
 
 // serve runs the exchange: a plain one in this goroutine, one that wants events in a runner.
 func (s *Server) serve(j *job) {
+	defer s.rescue(j)
 	ctx := j.client.ctx
-	ctx.Response.Header.Set("X-Request-Id", j.x.In.ID)
+	setHeader(ctx, "X-Request-Id", j.x.In.ID)
 	if f := s.opt.Engine.Enter(&j.x); f != nil {
 		j.x.Reply.Err = f
 	}
@@ -23,6 +26,24 @@ func (s *Server) serve(j *job) {
 		return
 	}
 	s.stream(j)
+}
+
+// rescue ends a request whose handling panicked outside of any stage: an encoder, or this package.
+// Without it one bad request would take every other stream down with the process.
+func (s *Server) rescue(j *job) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	s.opt.Log.Error("request panicked", "id", j.x.In.ID, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+	if j.ended {
+		return
+	}
+	f := apierror.New(apierror.Internal, "the gateway failed to handle this request")
+	j.x.Encoder = nil // it may be what panicked
+	j.client.ctx.Response.Reset()
+	j.failure(f)
+	j.end(f, j.gone.Load())
 }
 
 // plain answers in one piece.
@@ -55,9 +76,14 @@ func (j *job) whole(body []byte) *apierror.Error {
 	}
 	j.headers()
 	j.client.ctx.SetContentType("application/json; charset=UTF-8")
-	j.client.ctx.Response.SetBody(buf.B)
+	buf.B = j.client.ctx.Response.SwapBody(buf.B) // both pools take what they get
 	j.began = true
 	return nil
+}
+
+// setHeader sets a header whose name is in canonical form already.
+func setHeader(ctx *fasthttp.RequestCtx, name, value string) {
+	ctx.Response.Header.SetCanonical([]byte(name), []byte(value))
 }
 
 // failure answers with an error and its true status.

@@ -73,6 +73,7 @@ func New(o Options) *Server {
 		WriteTimeout:                 0, // covers whole responses: it would cut every long stream
 		ErrorHandler:                 s.fiberError,
 	})
+	s.app.Server().LazyRequestTime = true // nobody asks for it
 	if o.Mount != nil {
 		o.Mount(s.app)
 	}
@@ -103,20 +104,29 @@ func (s *Server) Serve(ln net.Listener) error {
 // Active is the number of exchanges in flight.
 func (s *Server) Active() int64 { return s.active.Load() }
 
+// lastCall is how long a request that came in with the stop has to get as far as being counted.
+const lastCall = 50 * time.Millisecond
+
 // Shutdown closes the listener and waits for exchanges until ctx is over; then it cancels the
 // rest, each of which ends with an error in its own format.
 func (s *Server) Shutdown(ctx context.Context) error {
 	var forced error
-	err := s.app.ShutdownWithContext(ctx)
-	if err != nil || s.active.Load() > 0 {
-		if !s.settle(ctx.Done()) {
-			forced = errors.New("exchanges were cancelled")
-		}
+	// fasthttp waits for every connection, also for one that never finishes its request; what
+	// counts is exchanges.
+	waiting, enough := context.WithCancel(ctx)
+	defer enough()
+	closed := make(chan error, 1)
+	go func() { closed <- s.app.ShutdownWithContext(waiting) }()
+	time.Sleep(lastCall) // what was accepted just now becomes an exchange
+	if !s.settle(ctx.Done()) {
+		forced = errors.New("exchanges were cancelled")
 	}
+	enough()
 	s.calls.stop()
 	last, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	s.settle(last.Done())
+	<-closed
 	s.mu.Lock()
 	if s.watcher != nil {
 		_ = s.watcher.Stop()

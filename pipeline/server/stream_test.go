@@ -168,6 +168,33 @@ func TestErrorAfterTheGraceIsInTheStream(t *testing.T) {
 	}
 }
 
+// A bug in one encoder must not take every other stream down with the process.
+func TestPanicEndsOneRequestOnly(t *testing.T) {
+	d := open(t, server.Options{}, func(x *pipeline.Exchange) pipeline.Verdict {
+		x.Keep(buggy{}, true)
+		if x.WantsStream {
+			f := newFeed(x)
+			go func() {
+				select {
+				case f.events <- text("a"):
+				case <-x.Context().Done():
+				}
+			}()
+			x.Reply = pipeline.Reply{Stream: f}
+			return pipeline.Next
+		}
+		return whole(x)
+	})
+	for _, body := range []string{`{"model":"m","messages":[]}`, chat} {
+		for range 3 {
+			resp := d.post("/v1/chat/completions", body)
+			if got := content(t, resp.Body); resp.StatusCode != 500 || !strings.Contains(got, `"code":"internal"`) || strings.Contains(got, "bug") {
+				t.Errorf("%s: %d %s", body, resp.StatusCode, got)
+			}
+		}
+	}
+}
+
 func TestClientThatLeavesIsNoticed(t *testing.T) {
 	for name, stream := range map[string]bool{"stream": true, "plain": false} {
 		t.Run(name, func(t *testing.T) {

@@ -2,7 +2,9 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"runtime/debug"
 	"time"
 
 	"gcli2api/pipeline/wire"
@@ -35,8 +37,15 @@ func (b *streamBody) Close() error {
 }
 
 // WriteTo writes what the runner hands over, and heartbeats into its silences.
-func (b *streamBody) WriteTo(w io.Writer) (int64, error) {
-	err := b.pump(w)
+func (b *streamBody) WriteTo(w io.Writer) (n int64, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			b.s.opt.Log.Error("stream writer panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = errGone
+			b.finish(err)
+		}
+	}()
+	err = b.pump(w)
 	b.finish(err)
 	return 0, err
 }
