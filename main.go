@@ -69,28 +69,38 @@ func run(args []string) int {
 	}
 	flags := flag.NewFlagSet("gcli2api "+command, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	file := flags.String("config", "", "")
-	port := flags.Int("port", 7861, "")
+	file, port := "", 7861
+	switch command {
+	case "serve", "check":
+		flags.StringVar(&file, "config", "", "")
+	case "demo":
+		flags.IntVar(&port, "port", port, "")
+	case "version", "help":
+	default:
+		return badUsage(fmt.Errorf("unknown command %q", command))
+	}
 	if err := flags.Parse(args); err != nil {
 		return badUsage(err)
 	}
 	if flags.NArg() > 0 {
 		return badUsage(fmt.Errorf("unexpected argument %q", flags.Arg(0)))
 	}
+	if port < 1 || port > 65535 {
+		return badUsage(fmt.Errorf("-port must be between 1 and 65535, got %d", port))
+	}
+	o := config.Options{File: config.Find(file, os.Getenv("GCLI2API_CONFIG")), Environ: os.Environ()}
 	switch command {
 	case "serve":
-		return serve(config.Options{File: config.Find(*file, os.Getenv("GCLI2API_CONFIG")), Environ: os.Environ()}, nil)
-	case "demo":
-		return demo(*port)
+		return serve(o, nil)
 	case "check":
-		return check(config.Find(*file, os.Getenv("GCLI2API_CONFIG")))
+		return check(o)
+	case "demo":
+		return demo(port)
 	case "version":
 		fmt.Println("gcli2api", version())
 		return 0
-	case "help":
-		return badUsage(flag.ErrHelp)
 	}
-	return badUsage(fmt.Errorf("unknown command %q", command))
+	return badUsage(flag.ErrHelp)
 }
 
 func badUsage(err error) int {
@@ -102,16 +112,22 @@ func badUsage(err error) int {
 	return exitUsage
 }
 
-// version is what the build says about itself.
+// version is what the build says about itself: a release, else the commit.
 func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "unknown (" + runtime.Version() + ")"
+	name := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		name = info.Main.Version
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" && (name == "" || name == "(devel)") {
+				name = s.Value
+			}
+		}
 	}
-	return info.Main.Version + " (" + runtime.Version() + ")"
+	return name + " (" + runtime.Version() + ")"
 }
 
-// load reads the configuration against the settings of every stage there is.
+// load reads the configuration against the settings of every stage there is, and refuses what
+// could not be served.
 func load(o config.Options, kinds []pipeline.Kind) (*config.Snapshot, error) {
 	for _, k := range kinds {
 		o.Params = append(o.Params, k.Params...)
@@ -129,15 +145,15 @@ func load(o config.Options, kinds []pipeline.Kind) (*config.Snapshot, error) {
 		key, _, _ := strings.Cut(err.Error(), ":") // it begins with the key
 		return nil, fmt.Errorf("%s: %w", c.Place(key), err)
 	}
-	return c, nil
+	if err := outbound.Check(c); err != nil {
+		return nil, err
+	}
+	return c, checkList(c, kinds)
 }
 
-func check(file string) int {
+func check(o config.Options) int {
 	kinds := catalogue(stages.Services{})
-	c, err := load(config.Options{File: file, Environ: os.Environ()}, kinds)
-	if err == nil {
-		err = checkList(c, kinds)
-	}
+	c, err := load(o, kinds)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return exitUsage
@@ -145,29 +161,17 @@ func check(file string) int {
 	for _, w := range append(c.Warnings(), c.Passwords().Warnings...) {
 		fmt.Fprintln(os.Stderr, "warning:", w)
 	}
-	from := c.File()
-	if from == "" {
-		from = "built-in defaults"
-	}
-	fmt.Printf("%s: ok\n\n", from)
 	does := map[string]string{}
 	for _, k := range kinds {
 		does[k.Name] = k.Does
 	}
-	for i, name := range c.Order() {
-		state := "on "
-		if !c.Enabled(name) {
-			state = "off"
-		}
-		fmt.Printf("%3d  %s  %-12s %s\n", i+1, state, name, does[name])
-	}
+	fmt.Print(c.Overview(does))
 	return 0
 }
 
 // checkList builds the list of stages without serving it.
 func checkList(c *config.Snapshot, kinds []pipeline.Kind) error {
-	host, _ := listenHost(c)
-	engine, err := pipeline.NewEngine(pipeline.Options{Kinds: kinds, Loopback: isLoopback(host)})
+	engine, err := pipeline.NewEngine(pipeline.Options{Kinds: kinds, Loopback: c.Listening().Loopback})
 	if err != nil {
 		return err
 	}
@@ -191,20 +195,6 @@ func catalogue(s stages.Services) []pipeline.Kind {
 	return append(stages.Catalogue(s), plugins.Catalogue()...)
 }
 
-// listenHost is where to listen: on loopback only while nobody chose any password.
-func listenHost(c *config.Snapshot) (host string, restricted bool) {
-	host = c.String("server.host")
-	if p := c.Passwords(); !p.APIChosen && !p.PanelChosen && !isLoopback(host) {
-		return "127.0.0.1", true
-	}
-	return host, false
-}
-
-func isLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
 // live is the configuration in force; the User-Agent is filled in where its dialect is known.
 type live struct{ config.Live }
 
@@ -220,16 +210,21 @@ type gateway struct {
 	engine *pipeline.Engine
 	server *server.Server
 	ln     net.Listener
+	stop   chan os.Signal // from before it listens: whoever sees the address may stop it
 }
 
-// serve runs until a signal or until stop is closed. ready is called with the address when it listens.
+// serve runs until a signal. ready is called with the address when it listens.
 func serve(o config.Options, ready func(addr string)) int {
 	c, err := load(o, catalogue(stages.Services{}))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return exitUsage
 	}
-	g := &gateway{c: c, live: &live{}}
+	g := &gateway{c: c, live: &live{}, stop: make(chan os.Signal, 1)}
+	signal.Notify(g.stop, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
+		signal.Notify(g.stop, syscall.SIGHUP)
+	}
 	g.live.Set(c)
 	if code, err := g.open(); err != nil {
 		fmt.Fprintln(os.Stderr, "gcli2api:", err)
@@ -244,8 +239,11 @@ func serve(o config.Options, ready func(addr string)) int {
 
 // open takes the port first: whoever has it may hold the folder as well.
 func (g *gateway) open() (int, error) {
-	host, restricted := listenHost(g.c)
-	ln, err := net.Listen("tcp", net.JoinHostPort(host, strconv.Itoa(g.c.Int("server.port"))))
+	at := g.c.Listening()
+	ln, err := net.Listen("tcp", net.JoinHostPort(at.Host, strconv.Itoa(g.c.Int("server.port"))))
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return exitFailed, fmt.Errorf("cannot listen: %w; set PORT or server.port (demo: -port) to another one", err)
+	}
 	if err != nil {
 		return exitFailed, fmt.Errorf("cannot listen: %w", err)
 	}
@@ -254,13 +252,13 @@ func (g *gateway) open() (int, error) {
 		return exitFailed, err
 	}
 	fmt.Printf("gcli2api %s listens on http://%s\n", version(), ln.Addr())
-	if restricted {
+	if at.Restricted {
 		fmt.Println("on this machine only, because nobody has set a password yet: set PASSWORD=... to open it")
 	}
 	if err := g.openPool(); err != nil {
 		return exitFailed, err
 	}
-	return g.openPipeline(isLoopback(host))
+	return g.openPipeline(at.Loopback)
 }
 
 func (g *gateway) openLog() error {
@@ -272,11 +270,10 @@ func (g *gateway) openLog() error {
 	if err != nil {
 		return err
 	}
-	p := g.c.Passwords()
-	for _, secret := range append([]string{p.API, p.Panel}, g.c.Strings("pool.gemini_api_keys")...) {
+	for _, secret := range g.c.Secrets() {
 		g.log.Hide(secret)
 	}
-	for _, w := range append(g.c.Warnings(), p.Warnings...) {
+	for _, w := range append(g.c.Warnings(), g.c.Passwords().Warnings...) {
 		g.log.Logger().Warn(w)
 	}
 	return nil
@@ -295,9 +292,13 @@ func (g *gateway) openPool() error {
 		return oauth.Settings{Endpoints: where, UserAgent: g.live.UserAgent("gemini-2.5-pro"),
 			ClientID: g.c.String("google.oauth_client_id"), ClientSecret: g.c.String("google.oauth_client_secret")}
 	}})
-	g.pool, err = pool.New(pool.Options{Dir: g.c.String("pool.credentials_dir"), OAuth: signIn, Log: g.log.Logger(),
+	g.pool, err = pool.New(pool.Options{Dir: g.c.String("pool.credentials_dir"), OAuth: signIn, Log: g.log.Logger(), Hide: g.log.Hide,
 		Settings: pool.Settings{CallsPerRotation: g.c.Int("pool.calls_per_rotation"), APIKeys: g.c.Strings("pool.gemini_api_keys"),
 			AutoBan: g.c.Bool("pool.auto_ban"), AutoBanCodes: g.c.Ints("pool.auto_ban_error_codes")}})
+	if err == nil && len(g.pool.Status()) == 0 {
+		g.log.Logger().Warn("there is no credential: set GEMINI_API_KEY, or put a credential file into the folder",
+			"folder", g.c.String("pool.credentials_dir"))
+	}
 	return err
 }
 
@@ -322,8 +323,7 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 
 // run serves until a signal, then drains: exchanges may finish, the rest is cancelled.
 func (g *gateway) run() int {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	drain := g.c.Duration("server.drain_timeout")
 	served := make(chan error, 1)
 	go func() { served <- g.server.Serve(g.ln) }()
 	code := 0
@@ -331,11 +331,12 @@ func (g *gateway) run() int {
 	case err := <-served:
 		fmt.Fprintln(os.Stderr, "gcli2api: serving failed:", err)
 		code = exitFailed
-	case s := <-signals:
-		signal.Stop(signals) // a second signal ends the process at once
-		g.log.Logger().Info("stopping", "signal", s.String(), "exchanges", g.server.Active())
+	case s := <-g.stop:
+		signal.Stop(g.stop) // a second signal ends the process at once
+		g.log.Logger().Info("stopping: running requests may finish; a second signal ends at once",
+			"signal", s.String(), "requests", g.server.Active(), "at_most", drain)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), g.c.Duration("server.drain_timeout"))
+	ctx, cancel := context.WithTimeout(context.Background(), drain)
 	defer cancel()
 	if err := g.server.Shutdown(ctx); err != nil {
 		g.log.Logger().Warn("not everything could finish", "error", err)
@@ -362,6 +363,9 @@ func (g *gateway) close() {
 	if g.ln != nil {
 		_ = g.ln.Close()
 	}
+	if g.server != nil {
+		g.log.Logger().Info("stopped")
+	}
 	if g.log != nil {
 		_ = g.log.Close()
 	}
@@ -381,7 +385,7 @@ func demo(port int) int {
 		return exitFailed
 	}
 	defer google.Close()
-	environ = append(environ, "HOST=127.0.0.1", "PASSWORD=pwd", "PORT="+strconv.Itoa(port))
+	environ = append(environ, "HOST=127.0.0.1", "PORT="+strconv.Itoa(port))
 	return serve(config.Options{Environ: environ, Overrides: map[string]any{"log.file": ""}},
 		func(addr string) { fmt.Print(simulator.Invitation(addr)) })
 }

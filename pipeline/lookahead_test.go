@@ -138,6 +138,7 @@ func TestReportCountsOnceACall(t *testing.T) {
 
 func TestBodyIsReadOnceAndModelNamedOnce(t *testing.T) {
 	tests := []struct{ body, model, param string }{
+		{`{"model":"` + strings.Repeat("x", 257) + `"}`, "", "model"},
 		{`{"model":"a"}`, "a", ""},
 		{`{"model":"a","model":"b"}`, "", "model"},
 		{`{"mod\u0065l":"a"}`, "", "model"},
@@ -151,5 +152,42 @@ func TestBodyIsReadOnceAndModelNamedOnce(t *testing.T) {
 		if got != tt.model || (fail != nil) != (tt.param != "") || fail != nil && (fail.Param != tt.param || fail.Status != 400) {
 			t.Errorf("%s: %q, %+v", tt.body, got, fail)
 		}
+	}
+}
+
+func TestBodiesSayWhatIsWrong(t *testing.T) {
+	for body, says := range map[string]string{
+		`{"model":5}`:  `"model" must be a non-empty string`,
+		`{"model":""}`: `"model" must be a non-empty string`,
+		`{}`:           `"model" is missing: name the model as a string`,
+		` []`:          "the request body must be a JSON object",
+		`"x"`:          "the request body must be a JSON object",
+		`[`:            "the request body is not valid JSON",
+		`{"model"}`:    "the request body is not valid JSON",
+	} {
+		x := pipeline.NewExchange(t.Context(), pipeline.Request{Route: pipeline.Route{Format: wire.OpenAI}, Client: pipeline.Fixed{Data: []byte(body)}})
+		if _, fail := x.AskedModel(); fail == nil || fail.Status != 400 || !strings.HasPrefix(fail.Message, says) {
+			t.Errorf("%s: %v, want %q", body, fail, says)
+		}
+	}
+}
+
+func TestDropped(t *testing.T) {
+	x := pipeline.NewExchange(t.Context(), pipeline.Request{})
+	x.Header.Set("X-Dropped-Params", "topK=64")
+	for range 2 { // as two attempts do
+		x.Dropped("labels")
+		x.Dropped("a,\r\nb")
+	}
+	if got := x.Header.Get("X-Dropped-Params"); got != "topK=64, labels, a???b" {
+		t.Errorf("%q", got)
+	}
+	for range 2 {
+		for i := range 30 {
+			x.Dropped(strings.Repeat("n", i+1))
+		}
+	}
+	if got := x.Header.Get("X-Dropped-Params"); strings.Count(got, ", ") != 16 || !strings.HasSuffix(got, "nnnnnnnnnnnnn, more") {
+		t.Errorf("%q", got)
 	}
 }

@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"net"
+	"slices"
+	"strings"
 
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
@@ -111,6 +113,9 @@ func scan(body []byte, room []wire.Member) ([]wire.Member, *apierror.Error) {
 		return nil, apierror.New(apierror.BadRequest, "the request body is empty; a JSON object was expected")
 	}
 	m, err := wire.Scan(body, room)
+	if err != nil && wire.KindOf(body) != wire.KindObject && wire.Check(body) == nil {
+		return nil, apierror.New(apierror.BadRequest, "the request body must be a JSON object")
+	}
 	if err != nil {
 		return nil, apierror.Newf(apierror.BadRequest, "the request body is not valid JSON: %v", err)
 	}
@@ -131,12 +136,26 @@ func (x *Exchange) Member(name string) []byte {
 	return nil
 }
 
-// AskedModel is the model name as the client gave it: by the path on a Gemini route, by the body on
-// an OpenAI route. A body that names it twice, or not at all, is refused.
-func (x *Exchange) AskedModel() (string, *apierror.Error) {
-	if x.In.Route.Format == wire.Gemini {
-		return x.In.Model, nil
+// maxModelName is more than any model has. Names are kept in tables and logs, where a client must
+// not be able to store what it likes.
+const maxModelName = 256
+
+// AskedModel is the model name as the client gave it: by the path on a Gemini route and where one
+// model is asked about, by the body else. A body that names it twice, or not at all, is refused, and
+// so is a name that is too long to be one.
+func (x *Exchange) AskedModel() (name string, fail *apierror.Error) {
+	if x.In.Route.Format == wire.Gemini || x.In.Route.Verb == Get {
+		name = x.In.Model
+	} else if name, fail = x.modelInBody(); fail != nil {
+		return "", fail
 	}
+	if len(name) > maxModelName {
+		return "", apierror.Newf(apierror.BadRequest, "the model name is longer than %d bytes", maxModelName).Naming("model")
+	}
+	return name, nil
+}
+
+func (x *Exchange) modelInBody() (string, *apierror.Error) {
 	members, fail := x.Members()
 	if fail != nil {
 		return "", fail
@@ -151,9 +170,33 @@ func (x *Exchange) AskedModel() (string, *apierror.Error) {
 		}
 		found = members[i].Value
 	}
-	name, ok := wire.Text(found)
-	if !ok || name == "" {
+	if found == nil {
 		return "", apierror.New(apierror.BadRequest, `"model" is missing: name the model as a string`).Naming("model")
 	}
+	name, ok := wire.Text(found)
+	if !ok || name == "" {
+		return "", apierror.New(apierror.BadRequest, `"model" must be a non-empty string`).Naming("model")
+	}
 	return name, nil
+}
+
+// maxDropped is how many parameters are told by name.
+const maxDropped = 16
+
+// Dropped tells the client in X-Dropped-Params that a parameter was left out, once however many
+// calls leave it out. A request to Google that is written again says the same again.
+func (x *Exchange) Dropped(name string) {
+	const header, more = "X-Dropped-Params", "more"
+	told := x.Header.Get(header)
+	if told == "" {
+		x.Header.Set(header, wire.HeaderSafe(name))
+		return
+	}
+	names := strings.Split(told, ", ")
+	if name = wire.HeaderSafe(name); len(names) >= maxDropped {
+		name = more
+	}
+	if !slices.Contains(names, name) && names[len(names)-1] != more {
+		x.Header.Set(header, told+", "+name)
+	}
 }

@@ -128,7 +128,25 @@ func (l *loader) syntax(data []byte, err error) {
 	if strings.Contains(message, "U+") && l.table.looksSecret(lineOf(data, line)) {
 		message = "the value of this secret is not written as TOML wants it: put it in quotes"
 	}
+	if strings.Contains(message, "already") {
+		l.wrongFile(line, message+firstAt(data, line)+"; write it once")
+		return
+	}
 	l.wrongFile(line, fmt.Sprintf("column %d: is not TOML: %s", column, message))
+}
+
+// firstAt tells where the table that stands a second time in a line stands first. Of keys the
+// parser says no table, so theirs is not looked for.
+func firstAt(data []byte, line int) string {
+	name, _, _ := strings.Cut(lineOf(data, line), "#")
+	name, header := strings.CutPrefix(strings.TrimSpace(name), "[")
+	name = strings.TrimSpace(strings.TrimSuffix(name, "]"))
+	found, _ := indexLines(data)
+	first := found[path(strings.Split(name, "."))]
+	if !header || first == 0 || first >= line {
+		return ""
+	}
+	return fmt.Sprintf(" in line %d", first)
 }
 
 // looksSecret: the parser quotes the character it stumbled over, which for an unquoted password

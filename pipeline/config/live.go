@@ -10,6 +10,7 @@ type Live struct{ now atomic.Pointer[inForce] }
 type inForce struct {
 	c         *Snapshot
 	passwords Passwords
+	chat      bool
 	public    bool
 	sse       bool
 	assist    string
@@ -19,7 +20,7 @@ type inForce struct {
 
 // Set puts a snapshot into force.
 func (l *Live) Set(c *Snapshot) {
-	l.now.Store(&inForce{c: c, passwords: c.Passwords(), public: c.Bool("server.public_models"),
+	l.now.Store(&inForce{c: c, passwords: c.Passwords(), chat: c.ChatOpen(), public: c.Bool("server.public_models"),
 		sse: c.String("server.gemini_stream_default") == "sse", assist: c.String("google.code_assist_endpoint"),
 		gemini: c.String("google.gemini_api_base_url"), agent: c.String("google.user_agent")})
 }
@@ -36,8 +37,8 @@ func (l *Live) PanelPassword() string { return l.now.Load().passwords.Panel }
 // PanelOpen tells whether anybody chose the panel's password; until then it answers loopback only.
 func (l *Live) PanelOpen() bool { return l.now.Load().passwords.PanelChosen }
 
-// ChatOpen tells the same of the chat side.
-func (l *Live) ChatOpen() bool { return l.now.Load().passwords.APIChosen }
+// ChatOpen is Snapshot.ChatOpen of what is in force.
+func (l *Live) ChatOpen() bool { return l.now.Load().chat }
 
 // PublicModels tells whether the model list needs no password.
 func (l *Live) PublicModels() bool { return l.now.Load().public }

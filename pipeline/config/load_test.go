@@ -89,7 +89,8 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 
 		{"syntax", "[server]\nport == 1", "config.toml:2: column 7: is not TOML: unexpected character U+003D '=' at start of value"},
 		{"cut off", "[server]\nhost = \"0.0", "config.toml:2: column 11: is not TOML: unterminated basic string"},
-		{"key twice", "[server]\nport = 1\nport = 2", "config.toml:3: column 1: is not TOML: key port is already defined"},
+		{"key twice", "[server]\nport = 1\nport = 2", "config.toml:3: key port is already defined; write it once"},
+		{"table twice", "[log]\n\n[stage.retry]\nreturns = 1\n[ stage.retry ] # again\nreturns = 2", "config.toml:5: table retry already exists in line 3; write it once"},
 		{"secret without quotes", "[server]\npassword = hunter2", "config.toml:2: column 12: is not TOML: the value of this secret is not written as TOML wants it: put it in quotes"},
 		{"not UTF-8", "[server]\n# ok\nhost = \"caf\xe9\"", "config.toml:3: must be UTF-8 text; save the file in that encoding"},
 		{"UTF-16", "\xff\xfe[\x00s\x00", "config.toml:1: must be UTF-8 text; save the file in that encoding"},

@@ -36,7 +36,7 @@ func (s *Snapshot) Passwords() Passwords {
 		case key != both && s.String(both) != "":
 			out.Warnings = append(out.Warnings, fmt.Sprintf("%s overrides %s: the specific password does not count", s.named(both), s.named(key)))
 		case value == BuiltinPassword:
-			out.Warnings = append(out.Warnings, fmt.Sprintf("%s is %q, the password that everybody knows; set another one", s.named(key), value))
+			out.Warnings = append(out.Warnings, s.named(key)+" is the built-in password that everybody knows; set another one")
 		}
 	}
 	return out

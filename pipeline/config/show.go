@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -32,10 +33,30 @@ func (s *Snapshot) Entries() []Entry {
 }
 
 // Dump prints every setting with its origin, one a line, secrets hidden.
-func (s *Snapshot) Dump() string {
+func (s *Snapshot) Dump() string { return s.dump(true) }
+
+// Overview is what check prints when all is well: the stages, each with what it does, and the
+// settings that are not at their default.
+func (s *Snapshot) Overview(does map[string]string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: ok\n\n", cmp.Or(s.file, "built-in defaults"))
+	for i, name := range s.Order() {
+		state := "on "
+		if !s.Enabled(name) {
+			state = "off"
+		}
+		fmt.Fprintf(&b, "%3d  %s  %-12s %s\n", i+1, state, name, does[name])
+	}
+	if chosen := s.dump(false); chosen != "" {
+		b.WriteString("\nset, not default:\n" + chosen)
+	}
+	return b.String()
+}
+
+func (s *Snapshot) dump(defaults bool) string {
 	var b strings.Builder
 	for _, e := range s.Entries() {
-		if e.Origin.Source != "" {
+		if e.Origin.Source != "" && (defaults || e.Origin.Source != FromDefault) {
 			fmt.Fprintf(&b, "%s = %s  # %s\n", e.Key, e.Value, e.Origin)
 		}
 	}

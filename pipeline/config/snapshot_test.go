@@ -191,7 +191,7 @@ func TestStages(t *testing.T) {
 }
 
 func TestPasswords(t *testing.T) {
-	const known = ` is "pwd", the password that everybody knows; set another one`
+	const known = " is the built-in password that everybody knows; set another one"
 	tests := []struct {
 		name, file string
 		env        []string

@@ -46,26 +46,18 @@ func (h *handler) WithGroup(name string) slog.Handler {
 
 // Handle renders, masks and writes one line. It reports no error: there is nobody to handle it.
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
-	if h.log.postpone(h, &r) {
-		return nil
-	}
 	s := h.log.scratch.Get().(*scratch)
-	out := h.render(s, &r)
+	s.text = h.line(s.text[:0], &r)
+	out := s.text
+	if h.log.json {
+		s.json = h.object(s.json[:0], &r)
+		out = s.json
+	}
 	h.log.write(r.Level, out, s.text)
 	if cap(s.text)+cap(s.json) <= 64<<10 { // one huge line must not stay in memory for ever
 		h.log.scratch.Put(s)
 	}
 	return nil
-}
-
-// render makes the line, as text in s and as what console and file get.
-func (h *handler) render(s *scratch, r *slog.Record) (out []byte) {
-	s.text = h.line(s.text[:0], r)
-	if !h.log.json {
-		return s.text
-	}
-	s.json = h.object(s.json[:0], r)
-	return s.json
 }
 
 // line is `[2025-12-01 08:00:00] [INFO] message key=value` with its line end.

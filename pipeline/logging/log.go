@@ -45,17 +45,18 @@ type Log struct {
 	json    bool
 	mask    masker
 	scratch sync.Pool // *scratch
-	queue   queue
 
 	mu             sync.Mutex // guards everything below; held while a line is written
 	stdout, stderr io.Writer
 	file           *file // nil when there is none or it is off
+	batch          batch
+	flushing       func() // flush, bound once
 	recent         ring
 	live           live
 }
 
 // scratch holds the buffers in which one line is made.
-type scratch struct{ text, json, all []byte }
+type scratch struct{ text, json []byte }
 
 // New opens the outlets. A file that cannot be written is not an error: one warning says so and
 // the rest works, because a read-only container has to run.
@@ -63,8 +64,9 @@ func New(o Options) (*Log, error) {
 	if o.MaxBytes < 0 || o.Keep < 0 || o.Recent < 0 {
 		return nil, errors.New("log file size, files kept and recent lines are not negative")
 	}
-	l := &Log{json: o.JSON, queue: queue{delay: o.Delay}, stdout: orElse(o.Stdout, os.Stdout), stderr: orElse(o.Stderr, os.Stderr)}
+	l := &Log{json: o.JSON, batch: batch{delay: o.Delay}, stdout: orElse(o.Stdout, os.Stdout), stderr: orElse(o.Stderr, os.Stderr)}
 	l.level.Set(o.Level)
+	l.flushing = l.flush
 	l.scratch.New = func() any { return new(scratch) }
 	l.recent.lines = make([][]byte, orNumber(o.Recent, 1000))
 	if o.File != "" {
@@ -111,7 +113,6 @@ func (l *Log) Hide(secret string) { l.mask.hide(secret) }
 
 // Recent gives the last n lines, oldest first, without line ends.
 func (l *Log) Recent(n int) []string {
-	l.flush()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.recent.last(n)
@@ -121,7 +122,6 @@ func (l *Log) Recent(n int) []string {
 // written. A reader that falls behind loses lines, which a notice among the lines counts; it never
 // slows the gateway down. The channel is closed by the returned function or by Close.
 func (l *Log) Subscribe(backlog int) (<-chan string, func()) {
-	l.flush()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.live.join(l.recent.last(min(backlog, maxBacklog)))
@@ -134,41 +134,48 @@ func (l *Log) Subscribe(backlog int) (<-chan string, func()) {
 
 // Close ends all subscriptions and closes the file. Lines after it still reach the console.
 func (l *Log) Close() error {
-	l.flush() // what is logged from now on is written by the timer, to the console
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.live.close()
+	err := l.drain()
+	l.batch.delay = 0 // nobody waits for what comes now
 	if l.file == nil {
-		return nil
+		return err
 	}
-	err := l.file.close()
+	if closing := l.file.close(); err == nil {
+		err = closing
+	}
 	l.file = nil
 	return err
 }
 
 // write hands a finished line to all outlets. out is what console and file get.
 func (l *Log) write(level slog.Level, out, text []byte) {
-	l.queue.order.Lock()
-	err := l.drain()
 	l.mu.Lock()
-	l.show(text)
+	err := l.emit(level, out, text)
+	l.mu.Unlock()
+	l.complain(err)
+}
+
+func (l *Log) emit(level slog.Level, out, text []byte) (fileErr error) {
+	kept := shorten(text[:len(text)-1])
+	l.recent.add(kept)
+	l.live.send(kept)
+	if l.batch.delay > 0 && level < slog.LevelWarn {
+		if l.batch.add(out, l.flushing) {
+			fileErr = l.drain()
+		}
+		return fileErr
+	}
+	fileErr = l.drain() // lines stay in order
 	console := l.stdout
 	if level >= slog.LevelError {
 		console = l.stderr
 	}
-	if failed := l.put(console, out); err == nil {
-		err = failed
+	if err := l.put(console, out); err != nil {
+		fileErr = err
 	}
-	l.mu.Unlock()
-	l.queue.order.Unlock()
-	l.complain(err)
-}
-
-// show hands a line to those in memory; the lock is held.
-func (l *Log) show(text []byte) {
-	kept := shorten(text[:len(text)-1])
-	l.recent.add(kept)
-	l.live.send(kept)
+	return fileErr
 }
 
 // complain says that the file is gone.

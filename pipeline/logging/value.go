@@ -113,6 +113,13 @@ func bare(s string) bool {
 	if s == "" {
 		return false
 	}
+	plain := 0 // letters, digits and the like, which is all that most values have
+	for plain < len(s) && s[plain] > ' ' && s[plain] < 0x7f && s[plain] != '"' && s[plain] != '=' && s[plain] != '\\' {
+		plain++
+	}
+	if plain == len(s) {
+		return true
+	}
 	for i, r := range s {
 		switch {
 		case r == '"' || r == '=' || r == ' ' || r == '\\' || r < ' ' || r == 0x7f:

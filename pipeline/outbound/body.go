@@ -3,6 +3,7 @@ package outbound
 import (
 	"errors"
 	"io"
+	"time"
 )
 
 // Read implements Body. It waits for the first bytes only: what else is in memory is taken along,
@@ -41,6 +42,13 @@ func (x *exchange) Buffered() int {
 		return 0
 	}
 	return x.frame.buffered(x.cn.br)
+}
+
+// Hurry implements Body.
+func (x *exchange) Hurry(d time.Duration) {
+	if !x.closed && (x.cn.readLimit == 0 || d < x.cn.readLimit) {
+		x.cn.readLimit = d
+	}
 }
 
 // Close implements Body.

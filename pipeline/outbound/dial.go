@@ -37,18 +37,18 @@ func newDialer(set Settings) (*dialer, error) {
 	}, nil
 }
 
-// dial connects to t. raw is the connection beneath TLS.
+// dial connects to t. raw is the connection beneath all TLS: closing it never blocks.
 func (d *dialer) dial(ctx context.Context, t target) (rw, raw net.Conn, err error) {
 	limited, cancel := d.limit(ctx, t.until)
 	defer cancel()
 	if d.proxy == nil {
 		raw, err = d.net.DialContext(limited, "tcp", t.addr)
+		rw = raw
 	} else {
-		raw, err = d.tunnel(limited, t.addr)
+		rw, raw, err = d.tunnel(limited, t.addr)
 	}
-	rw = raw
 	if err == nil && t.tls {
-		rw, err = d.secure(limited, raw, t)
+		rw, err = d.secure(limited, rw, t)
 	}
 	if err == nil {
 		return rw, raw, nil

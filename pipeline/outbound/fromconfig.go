@@ -1,6 +1,11 @@
 package outbound
 
-import "gcli2api/pipeline/config"
+import (
+	"fmt"
+	"strings"
+
+	"gcli2api/pipeline/config"
+)
 
 // SettingsOf reads the [outbound] table.
 func SettingsOf(c *config.Snapshot) Settings {
@@ -27,4 +32,16 @@ func EndpointsOf(c *config.Snapshot) Endpoints {
 		ServiceUsage:    c.String("google.service_usage_api_url"),
 		Metadata:        c.String("google.metadata_service_url"),
 	}
+}
+
+// Check says what of these settings New and Validate would refuse, and where it is written.
+func Check(c *config.Snapshot) error {
+	if _, err := EndpointsOf(c).Validate(); err != nil {
+		key, _, _ := strings.Cut(err.Error(), ":") // it begins with the key
+		return fmt.Errorf("%s: google.%w", c.Place("google."+key), err)
+	}
+	if _, err := parseProxy(c.String("outbound.proxy")); err != nil {
+		return fmt.Errorf("%s: outbound.%w", c.Place("outbound.proxy"), err)
+	}
+	return nil
 }

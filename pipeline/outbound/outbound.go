@@ -70,6 +70,9 @@ type Body interface {
 	// Buffered is a number of bytes that Read returns without waiting for the network. 0 means that
 	// none is known to be there.
 	Buffered() int
+	// Hurry makes silence of d, instead of Settings.Idle, the end of the body with ErrIdle: for a
+	// reader who has what it wants and takes only what else comes at once.
+	Hurry(d time.Duration)
 }
 
 // Client makes calls over kept connections. Use one for all upstreams of one proxy.

@@ -65,18 +65,18 @@ func parseProxy(text string) (*proxy, error) {
 	return p, nil
 }
 
-// tunnel connects to addr through the proxy. The name is resolved there.
-func (d *dialer) tunnel(ctx context.Context, addr string) (net.Conn, error) {
+// tunnel connects to addr through the proxy. The name is resolved there. raw is the connection to
+// the proxy beneath its TLS, if it has any.
+func (d *dialer) tunnel(ctx context.Context, addr string) (conn, raw net.Conn, err error) {
 	p := d.proxy
-	raw, err := d.net.DialContext(ctx, "tcp", p.addr)
-	if err != nil {
-		return nil, fmt.Errorf("connect to the proxy: %w", err)
+	if raw, err = d.net.DialContext(ctx, "tcp", p.addr); err != nil {
+		return nil, nil, fmt.Errorf("connect to the proxy: %w", err)
 	}
-	conn := raw
+	conn = raw
 	if p.tls {
 		if conn, err = d.secure(ctx, raw, target{addr: p.addr}); err != nil {
 			_ = raw.Close()
-			return nil, fmt.Errorf("TLS with the proxy: %w", err)
+			return nil, nil, fmt.Errorf("TLS with the proxy: %w", err)
 		}
 	}
 	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })
@@ -90,9 +90,9 @@ func (d *dialer) tunnel(ctx context.Context, addr string) (net.Conn, error) {
 	}
 	if err != nil {
 		_ = raw.Close()
-		return nil, err
+		return nil, nil, err
 	}
-	return conn, nil
+	return conn, raw, nil
 }
 
 func (p *proxy) refused(format string, args ...any) error {

@@ -156,6 +156,13 @@ func (c *standardCall) Read(p []byte) (int, error) {
 // Buffered implements Body; net/http does not say.
 func (c *standardCall) Buffered() int { return 0 }
 
+// Hurry implements Body.
+func (c *standardCall) Hurry(d time.Duration) {
+	if c.limit == 0 || d < c.limit {
+		c.limit = d
+	}
+}
+
 // Close implements Body.
 func (c *standardCall) Close() error {
 	if c.closed {

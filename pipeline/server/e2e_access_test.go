@@ -157,6 +157,22 @@ func TestWhoMayAskFromOutside(t *testing.T) {
 	}
 }
 
+// Without the stage auth everybody may ask, when that was said twice; the operator's routes stay shut.
+func TestOpenToEverybody(t *testing.T) {
+	t.Parallel()
+	host := outside(t)
+	sim := google(t, 1, 0)
+	g := start(t, launch{sim: sim, accounts: 1, env: map[string]string{"PASSWORD": "-", "HOST": "0.0.0.0"},
+		config: "[pipeline]\nopen = true\n[stage.auth]\nenabled = false\n"})
+	path, body := ask{}.http(flash, "hello")
+	if r := g.post(path, body, header("Authorization"), at(host)); r.status != 200 {
+		t.Errorf("chat: %d %s", r.status, r.body)
+	}
+	if r := g.get("/creds/status", header("Authorization", "Bearer pwd"), at(host)); r.status != 403 {
+		t.Errorf("console: %d %s", r.status, r.body)
+	}
+}
+
 // at sends a request to another address of the gateway.
 func at(host string) func(*http.Request) {
 	return func(r *http.Request) { r.URL.Host = net.JoinHostPort(host, r.URL.Port()) }

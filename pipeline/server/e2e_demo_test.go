@@ -74,8 +74,17 @@ func TestDemo(t *testing.T) {
 			}
 		}
 	}
-	if r := request(t, printed[4]); r.status != 429 || r.header.Get("Retry-After") == "" {
-		t.Errorf("%s: %d %s", printed[4], r.status, r.body)
+	for range 4 { // as often as one likes: it puts no credential out of use
+		r := request(t, printed[4])
+		if got := understand(t, ask{stream: true}, r); r.status != 200 || got.whole || got.fail == nil {
+			t.Errorf("%s: %d %s", printed[4], r.status, r.body)
+		}
+	}
+	if r := request(t, printed[0]); r.status != 200 {
+		t.Errorf("after the fault: %d %s", r.status, r.body)
+	}
+	if strings.Contains(g.stdout.String(), "everybody knows") {
+		t.Errorf("the demo warns of its own password: %s", g.stdout.String())
 	}
 	g.signal(syscall.SIGTERM)
 	if code := g.exits(); code != 0 {

@@ -44,7 +44,7 @@ func TestPortTaken(t *testing.T) {
 	defer ln.Close()
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
 	code, stdout, stderr := run(t, []string{"PORT=" + port, "PASSWORD=x", "HOST=127.0.0.1"})
-	if code != 1 || strings.Count(strings.TrimSpace(stderr), "\n") != 0 || !strings.Contains(stderr, port) || stdout != "" {
+	if code != 1 || strings.Count(strings.TrimSpace(stderr), "\n") != 0 || !strings.Contains(stderr, port) || !strings.Contains(stderr, "set PORT or server.port") || stdout != "" {
 		t.Errorf("exit %d, stdout %q, stderr %q", code, stdout, stderr)
 	}
 }
@@ -61,6 +61,8 @@ func TestCommands(t *testing.T) {
 		{[]string{"dance"}, 2, `unknown command "dance"`},
 		{[]string{"serve", "-nonsense"}, 2, "nonsense"},
 		{[]string{"serve", "more"}, 2, `"more"`},
+		{[]string{"serve", "-port", "99"}, 2, "-port"}, {[]string{"demo", "-config", "x"}, 2, "-config"},
+		{[]string{"version", "-config", "x"}, 2, "-config"}, {[]string{"demo", "-port", "99999"}, 2, "between 1 and 65535"},
 		{[]string{"check"}, 0, "built-in defaults: ok"},
 		{[]string{"check", "-config", "nowhere.toml"}, 2, "nowhere.toml: there is no such file"},
 		{[]string{"serve", "-config", "nowhere.toml"}, 2, "nowhere.toml: there is no such file"},
@@ -93,10 +95,12 @@ func TestBadConfiguration(t *testing.T) {
 		"not TOML":           {"[server]\nport == 1\n", []string{"config.toml:2:"}},
 		"impossible order": {"[pipeline]\norder = [\"auth\", \"quota\", \"format\", \"model\", \"translate\", \"upstream\", \"credential\", \"retry\", \"shape\", \"usage\"]\n",
 			[]string{"config.toml:2: pipeline.order", `move "credential" before "upstream"`}},
-		"nobody answers":     {"[stage.upstream]\nenabled = false\n", []string{"config.toml:", "upstream", "reply"}},
-		"retry from nowhere": {"[stage.retry]\nfrom = \"dance\"\n", []string{"config.toml:1: stage.retry", "dance"}},
-		"bad models":         {"[models]\nlisting = \"some\"\n", []string{"config.toml:2: models.listing", `"all"`}},
-		"auth off in public": {"[server]\nhost = \"0.0.0.0\"\npassword = \"x\"\n[stage.auth]\nenabled = false\n", []string{"config.toml:", "auth", "pipeline.open"}},
+		"nobody answers":      {"[stage.upstream]\nenabled = false\n", []string{"config.toml:", "upstream", "reply"}},
+		"retry from nowhere":  {"[stage.retry]\nfrom = \"dance\"\n", []string{"config.toml:1: stage.retry", "dance"}},
+		"user in an endpoint": {"[google]\n\ncode_assist_endpoint = \"https://u:hunter2@h\"\n", []string{"config.toml:3: google.code_assist_endpoint", "user or password"}},
+		"half a proxy login":  {"[outbound]\nproxy = \"socks5://hunter2@h:1\"\n", []string{"config.toml:2: outbound.proxy", "SOCKS5"}},
+		"bad models":          {"[models]\nlisting = \"some\"\n", []string{"config.toml:2: models.listing", `"all"`}},
+		"auth off in public":  {"[server]\nhost = \"0.0.0.0\"\npassword = \"x\"\n[stage.auth]\nenabled = false\n", []string{"config.toml:", "auth", "pipeline.open"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -107,7 +111,7 @@ func TestBadConfiguration(t *testing.T) {
 			for _, command := range []string{"check", "serve"} {
 				code, stdout, stderr := run(t, []string{fmt.Sprintf("PORT=%d", freePort(t))}, command, "-config", file)
 				for _, says := range tt.says {
-					if code != 2 || !strings.Contains(stderr, says) {
+					if code != 2 || stdout != "" || strings.Contains(stderr, "hunter2") || !strings.Contains(stderr, says) {
 						t.Errorf("%s: exit %d, want 2 with %q: %s%s", command, code, says, stdout, stderr)
 					}
 				}
@@ -138,6 +142,19 @@ func TestAddressIsPrintedAtOnce(t *testing.T) {
 	}
 	if best > 200*time.Millisecond {
 		t.Errorf("the first line came after %v", best)
+	}
+}
+
+// A gateway that can answer nothing says so, and one that can does not.
+func TestNoCredentialIsSaid(t *testing.T) {
+	t.Parallel()
+	for accounts, want := range map[int]int{0: 1, 1: 0} {
+		g := start(t, launch{sim: google(t, accounts, 0), accounts: accounts})
+		g.signal(syscall.SIGTERM)
+		g.exits()
+		if said := g.stdout.String(); strings.Count(said, "[WARNING] there is no credential: set GEMINI_API_KEY") != want {
+			t.Errorf("with %d accounts: %s", accounts, said)
+		}
 	}
 }
 
@@ -177,11 +194,11 @@ func (g *gateway) signal(s os.Signal) {
 
 func TestStopLetsStreamsFinish(t *testing.T) {
 	t.Parallel()
-	for _, a := range []ask{{stream: true}, {gemini: true, stream: true}} {
+	for i, a := range []ask{{stream: true}, {gemini: true, stream: true}} {
 		sim := google(t, 1, 0)
 		g := start(t, launch{sim: sim, accounts: 1})
 		resp := g.begin(a, "!fault silence 1s")
-		g.signal(syscall.SIGTERM)
+		g.signal([]os.Signal{syscall.SIGTERM, syscall.SIGHUP}[i])
 		if !g.waitLine("stopping") {
 			t.Fatal("no line about the stop")
 		}
@@ -198,6 +215,9 @@ func TestStopLetsStreamsFinish(t *testing.T) {
 		}
 		if code := g.exits(); code != 0 {
 			t.Errorf("exit code %d", code)
+		}
+		if said := strings.TrimSpace(g.stdout.String()); !strings.HasSuffix(said, "[INFO] stopped") {
+			t.Errorf("the last line is not the end: %s", said)
 		}
 	}
 }

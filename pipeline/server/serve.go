@@ -110,42 +110,37 @@ func (j *job) honest(f *apierror.Error) *apierror.Error {
 
 // stream starts the runner and waits for the first bytes, an error, or the end of the grace.
 func (s *Server) stream(j *job) {
-	r := &runner{engine: s.opt.Engine, x: &j.x, slot: newSlot(), log: s.opt.Log}
+	r := newRunner(j)
 	go r.run()
-	first, ok, early := j.await(r)
-	if early && (!ok || first.fail != nil) {
-		r.slot.drain()
-		fail := r.err
-		if fail == nil {
-			fail = apierror.New(apierror.Internal, "the stream ended without a word")
-		}
-		fail = j.honest(fail)
+	first, late := j.await(r)
+	if first.fail != nil {
+		<-r.done
+		fail := j.honest(first.fail)
 		j.failure(fail)
 		j.end(fail, j.gone.Load())
 		return
 	}
-	j.commit(r, first)
+	j.commit(&streamBody{job: j, run: r, late: late, held: first})
 }
 
-// await waits for the first chunk; early is false when the grace passed first.
-func (j *job) await(r *runner) (c chunk, ok, early bool) {
+// await waits for the runner's first word; late is true when the grace passed first.
+func (j *job) await(r *runner) (first chunk, late bool) {
 	grace := j.x.Grace()
-	start := time.Now()
 	if grace <= 0 {
-		c, ok = <-r.slot.full
-		return c, ok, true
+		return <-r.first, false
 	}
+	start := time.Now()
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	for {
 		select {
-		case c, ok = <-r.slot.full:
-			return c, ok, true
+		case first = <-r.first:
+			return first, false
 		case <-timer.C:
 			// A stage may have set another patience meanwhile.
 			rest := j.x.Grace() - time.Since(start)
 			if rest <= 0 {
-				return chunk{}, true, false
+				return chunk{}, true
 			}
 			timer.Reset(rest)
 		}
@@ -153,7 +148,7 @@ func (j *job) await(r *runner) (c chunk, ok, early bool) {
 }
 
 // commit sends the status line: from here on, errors travel inside the stream.
-func (j *job) commit(r *runner, first chunk) {
+func (j *job) commit(b *streamBody) {
 	ctx := j.client.ctx
 	j.headers()
 	h := &ctx.Response.Header
@@ -166,8 +161,9 @@ func (j *job) commit(r *runner, first chunk) {
 		h.SetContentType("text/event-stream; charset=utf-8")
 	}
 	ctx.Response.ImmediateHeaderFlush = false
-	ctx.Response.SetBodyStream(&streamBody{s: j.s, job: j, run: r, held: first,
-		beat: wire.Heartbeat(j.x.Answer, array)}, -1)
+	b.out.job, b.out.limit, b.out.last = j, j.s.opt.WriteTimeout, time.Now()
+	b.out.beat = wire.Heartbeat(j.x.Answer, array)
+	ctx.Response.SetBodyStream(b, -1)
 }
 
 // refuse answers a request that never became an exchange.

@@ -113,7 +113,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	var forced error
 	// fasthttp waits for every connection, also for one that never finishes its request; what
 	// counts is exchanges.
-	waiting, enough := context.WithCancel(ctx)
+	waiting, enough := context.WithCancel(context.Background())
 	defer enough()
 	closed := make(chan error, 1)
 	go func() { closed <- s.app.ShutdownWithContext(waiting) }()
@@ -121,18 +121,29 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if !s.settle(ctx.Done()) {
 		forced = errors.New("exchanges were cancelled")
 	}
-	enough()
 	s.calls.stop()
 	last, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	s.settle(last.Done())
-	<-closed
+	s.flush(closed, enough)
 	s.mu.Lock()
 	if s.watcher != nil {
 		_ = s.watcher.Stop()
 	}
 	s.mu.Unlock()
 	return forced
+}
+
+// flush gives what was written last the time to leave: an exchange is over before its connection is.
+func (s *Server) flush(closed <-chan error, enough context.CancelFunc) {
+	t := time.NewTimer(time.Second)
+	defer t.Stop()
+	select {
+	case <-closed:
+	case <-t.C:
+		enough()
+		<-closed
+	}
 }
 
 // settle waits until no exchange is in flight; false when done came first.

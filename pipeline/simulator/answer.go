@@ -134,7 +134,7 @@ func (a *answer) count() {
 	}
 }
 
-// misshape makes the answers that are wrong in themselves; false means that the normal content follows.
+// misshape makes the answers that do not follow from the request; false means that the normal content follows.
 func (s *Server) misshape(a *answer, r *request, p play) bool {
 	switch p.shape {
 	case "max-tokens":
@@ -156,6 +156,8 @@ func (s *Server) misshape(a *answer, r *request, p play) bool {
 		a.finish = "RECITATION"
 	case "finish":
 		a.finish = p.reason
+	case "help":
+		a.text = allFaults()
 	case "big":
 		a.text = strings.Repeat("0123456789abcdef", p.n<<16)
 	case "many":

@@ -96,7 +96,7 @@ func (s *Server) due(x *exchange, r *request, standing string) (play, *failure) 
 	}
 	p, ok := s.parse(words, r.dialect, r.model.Name)
 	if !ok {
-		return p, badRequest("simulator: no such fault: " + words)
+		return p, badRequest("simulator: no such fault: " + words + `; "!fault help" lists them. ` + allFaults())
 	}
 	x.note(func(c *Call) { c.Fault = words })
 	return p, nil
@@ -184,7 +184,7 @@ func (s *Server) parse(words string, d dialect, model string) (play, bool) {
 		inner, ok := s.parse(strings.TrimSpace(arg+" "+more), d, model)
 		p.midError = inner.failure
 		return p, ok && p.midError != nil
-	case "max-tokens", "max-tokens-empty", "empty", "thoughts-only", "malformed-call", "blocked", "safety", "recitation":
+	case "max-tokens", "max-tokens-empty", "empty", "thoughts-only", "malformed-call", "blocked", "safety", "recitation", "help":
 		p.shape = name
 		return p, true
 	case "finish":
@@ -199,13 +199,16 @@ func (s *Server) parse(words string, d dialect, model string) (play, bool) {
 	return p, p.failure != nil && (arg == "" || durationErr == nil)
 }
 
-// FaultNames lists the words that begin a fault, for help texts.
+// FaultNames lists the words that begin a fault, for help texts. "help" itself is none.
 func FaultNames() []string {
 	names := []string{"slow-first <dur> [fault]", "slow-event <dur>", "silence <dur>", "cut", "eof", "garbage", "error-event [error]",
 		"error-line [error]", "split-data", "no-response-member", "max-tokens", "max-tokens-empty", "empty", "thoughts-only", "malformed-call",
 		"blocked", "safety", "recitation", "finish <REASON>", "big <n MB>", "many <n>", "once <fault>", "times <n> <fault>"}
 	return append(names, errorNames()...)
 }
+
+// allFaults is the answer to "!fault help".
+func allFaults() string { return "The faults are: " + strings.Join(FaultNames(), ", ") }
 
 func seconds(d time.Duration) string {
 	return fmt.Sprintf("%.9gs", d.Seconds())

@@ -283,3 +283,15 @@ func TestStandingFaults(t *testing.T) {
 		t.Errorf("fault in the record: %+v", c[0])
 	}
 }
+
+func TestFaultsAreListed(t *testing.T) {
+	k := start(t, Options{})
+	help := k.ask("generateContent", "gemini-2.5-flash", user("!fault help"))
+	if help.status != 200 || read(t, help.body).text() != "The faults are: "+strings.Join(FaultNames(), ", ") {
+		t.Errorf("%d %s", help.status, help.body)
+	}
+	unknown := k.ask("generateContent", "gemini-2.5-flash", user("!fault hepl"))
+	for _, want := range append(FaultNames(), `no such fault: hepl; \"!fault help\" lists them`) {
+		unknown.want(t, 400, want)
+	}
+}

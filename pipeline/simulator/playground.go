@@ -56,9 +56,12 @@ Paste into another terminal:
   curl -sN "http://ADDR/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse&key=pwd" -H "Content-Type: application/json" \
     -d '{"contents":[{"role":"user","parts":[{"text":"Tell me a story about a fox and a crow"}]}]}'
 
-  # a fault of Google, to see what the gateway makes of it
-  curl -s http://ADDR/v1/chat/completions -H "Authorization: Bearer pwd" -H "Content-Type: application/json" \
-    -d '{"model":"gemini-2.5-flash","messages":[{"role":"user","content":"!fault 429-quota 13h"}]}'
+  # a fault of Google, to see what the gateway makes of it: the connection breaks in the middle
+  curl -sN http://ADDR/v1/chat/completions -H "Authorization: Bearer pwd" -H "Content-Type: application/json" \
+    -d '{"model":"gemini-2.5-flash","stream":true,"messages":[{"role":"user","content":"!fault cut"}]}'
+
+The prompt "!fault help" lists the others. Those of 429 and 403 put credentials out of use, as Google's own do:
+then ask for another model or start the demo again.
 
 Clients: OpenAI base URL http://ADDR/v1, Gemini base URL http://ADDR, API key pwd. Ctrl-C stops.
 `

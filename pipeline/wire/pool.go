@@ -29,6 +29,9 @@ type Buffer struct{ B []byte }
 // so that a handle that does not leave its function costs nothing.
 func (p *Pool) Get(n int) *Buffer { return &Buffer{B: p.bytes(n)} }
 
+// Lend is Get for a handle that the caller keeps; what it held before is forgotten.
+func (p *Pool) Lend(b *Buffer, n int) { b.B = p.bytes(n) }
+
 func (p *Pool) bytes(n int) []byte {
 	c := 0
 	if n > 1<<smallest {

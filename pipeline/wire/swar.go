@@ -14,12 +14,22 @@ const (
 // special is the index of the first byte at or after i that a JSON string cannot hold as it is
 // (a quote, a backslash, a control character), or len(b).
 func special(b []byte, i int) int {
+	if i+8 <= len(b) { // most strings are short
+		if hit := specials(binary.LittleEndian.Uint64(b[i:])); hit != 0 {
+			return i + bits.TrailingZeros64(hit)>>3
+		}
+		i += 8
+	}
+	for ; i+32 <= len(b); i += 32 { // in the others one branch for four words
+		p := b[i : i+32 : i+32]
+		hit := specials(binary.LittleEndian.Uint64(p)) | specials(binary.LittleEndian.Uint64(p[8:])) |
+			specials(binary.LittleEndian.Uint64(p[16:])) | specials(binary.LittleEndian.Uint64(p[24:]))
+		if hit != 0 {
+			break
+		}
+	}
 	for ; i+8 <= len(b); i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		quote, slash := w^(ones*'"'), w^(ones*'\\')
-		// A borrow makes false hits only above a true one, so that the lowest hit is exact.
-		hit := ((w - ones*0x20) &^ w) | ((quote - ones) &^ quote) | ((slash - ones) &^ slash)
-		if hit &= highs; hit != 0 {
+		if hit := specials(binary.LittleEndian.Uint64(b[i:])); hit != 0 {
 			return i + bits.TrailingZeros64(hit)>>3
 		}
 	}
@@ -29,6 +39,13 @@ func special(b []byte, i int) int {
 		}
 	}
 	return len(b)
+}
+
+// specials marks what special looks for among eight bytes by its high bit. A borrow makes false
+// hits only above a true one, so that the lowest hit is exact. No byte above 0x7f is one, nor does
+// one become it by the xor, so that one mask serves all three.
+func specials(w uint64) uint64 {
+	return ((w - ones*0x20) | ((w ^ ones*'"') - ones) | ((w ^ ones*'\\') - ones)) &^ w & highs
 }
 
 // quotes marks the first quote or backslash among eight bytes by its high bit; 0 when there is none.

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"strings"
+	"sync/atomic"
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
@@ -30,7 +31,7 @@ func Kind(a Access) pipeline.Kind {
 		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Count, pipeline.Embed, pipeline.List, pipeline.Get},
 		Gives: []pipeline.Fact{pipeline.HasCaller},
 		New: pipeline.New(Settings{}, func(Settings, *pipeline.Build) (pipeline.Stage, error) {
-			return &stage{a}, nil
+			return &stage{access: a}, nil
 		}),
 		Off:      anonymous,
 		MayBeOff: mayBeOff,
@@ -57,11 +58,31 @@ func mayBeOff(b *pipeline.Build) error {
 	return offError{}
 }
 
-type stage struct{ access Access }
+type stage struct {
+	access Access
+	known  atomic.Pointer[digest]
+}
+
+// digest is the password in force.
+type digest struct {
+	of  string
+	sum [sha256.Size]byte
+}
+
+// want is the digest of the password, made again when it has changed.
+func (s *stage) want() *digest {
+	password := s.access.Password()
+	if d := s.known.Load(); d != nil && d.of == password {
+		return d
+	}
+	d := &digest{password, sha256.Sum256([]byte(password))}
+	s.known.Store(d)
+	return d
+}
 
 // Process tries every place a client may put the password in; the first valid one wins.
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
-	want := sha256.Sum256([]byte(s.access.Password()))
+	want := s.want()
 	given := false
 	for _, place := range places {
 		secret := place(&x.In)
@@ -71,7 +92,7 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 		given = true
 		// Digests have one length, so the comparison tells nothing about the password's.
 		got := sha256.Sum256([]byte(secret))
-		if subtle.ConstantTimeCompare(got[:], want[:]) == 1 {
+		if subtle.ConstantTimeCompare(got[:], want.sum[:]) == 1 {
 			x.Caller = pipeline.Caller{Kind: "password"}
 			return pipeline.Next
 		}

@@ -31,7 +31,7 @@ func (u unread) Body() ([]byte, *apierror.Error) {
 func ask(t *testing.T, a access, verb pipeline.Verb, f pipeline.Fixed) (*pipeline.Exchange, pipeline.Verdict) {
 	x := pipeline.NewExchange(context.Background(), pipeline.Request{
 		Route: pipeline.Route{Format: wire.OpenAI, Verb: verb}, Client: unread{f, t}})
-	return x, (&stage{a}).Process(x)
+	return x, (&stage{access: a}).Process(x)
 }
 
 func header(name, value string) pipeline.Fixed {

@@ -3,6 +3,10 @@ package credential
 
 import (
 	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
+	"gcli2api/store/oauth"
 	"gcli2api/store/pool"
 )
 
@@ -15,7 +19,7 @@ func Kind(p *pool.Pool) pipeline.Kind {
 		Name:  "credential",
 		Does:  "takes a credential out of the pool",
 		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Count, pipeline.Embed},
-		Needs: []pipeline.Fact{pipeline.HasModel},
+		Needs: []pipeline.Fact{pipeline.HasModel, pipeline.HasCall},
 		Gives: []pipeline.Fact{pipeline.HasLease},
 		New: pipeline.New(Settings{}, func(Settings, *pipeline.Build) (pipeline.Stage, error) {
 			return &stage{p}, nil
@@ -36,15 +40,32 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 		x.Lease = nil
 	}
 	want := pool.Want{Model: x.Model.Base, Verb: x.In.Route.Verb, Tried: tried}
+	cached := usesCache(x)
+	if cached {
+		want.Kinds = []string{oauth.Gemini}
+	}
 	if len(tried) > 0 && x.Advice().Again == pipeline.Same {
 		want.Prefer = tried[len(tried)-1]
 	}
 	l, fail := s.pool.Acquire(x.Context(), want)
+	if fail != nil && cached && fail.Code == apierror.NoCredential {
+		fail = apierror.New(fail.Code, "cachedContent needs an API key of Google AI Studio: "+fail.Message).Naming("cachedContent").After(fail.RetryAfter)
+	}
 	if fail != nil {
 		return x.Fail(fail)
 	}
 	x.Lease = l
 	return pipeline.Next
+}
+
+// usesCache: Code Assist has no caches, and would answer as if the client had sent nothing.
+func usesCache(x *pipeline.Exchange) bool {
+	v, there := x.Call.Get("cachedContent")
+	if whole, nested := x.Call.Get("generateContentRequest"); nested && !there {
+		v, _ = gemini.Find(whole, "cachedContent")
+	}
+	k := wire.KindOf(v)
+	return k != wire.KindNone && k != wire.KindNull
 }
 
 // End gives the credential back.

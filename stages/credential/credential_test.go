@@ -2,12 +2,16 @@ package credential
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/models"
+	"gcli2api/pipeline/wire/gemini"
+	"gcli2api/store/oauth"
 	"gcli2api/store/pool"
 )
 
@@ -118,4 +122,44 @@ func TestNoneLeft(t *testing.T) {
 		t.Errorf("verdict %v, %+v, lease %v", v, f, x.Lease)
 	}
 	s.End(x)
+}
+
+// A cache belongs to an API key; an account would answer as if nothing had been sent.
+func TestCachedContentGoesToKeysOnly(t *testing.T) {
+	const cached, nested, empty = `{"cachedContent":"cachedContents/x"}`, `{"generate_content_request":{"cached_content":"x"}}`, `{"cachedContent":null}`
+	dir := t.TempDir()
+	file := `{"refresh_token":"1//made-up","token":"ya29.made-up","expiry":"2100-01-01T00:00:00Z","project_id":"p-1","email":"a@example.com"}`
+	if err := os.WriteFile(filepath.Join(dir, "a.json"), []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		body, kind string
+		keys       []string
+	}{
+		{cached, "gemini", []string{"AIza-first"}},
+		{nested, "gemini", []string{"AIza-first"}},
+		{cached, "", nil},
+		{empty, "codeassist", nil},
+		{`{"contents":[]}`, "codeassist", nil},
+	} {
+		p, err := pool.New(pool.Options{Dir: dir, OAuth: oauth.New(oauth.Options{Settings: func() oauth.Settings { return oauth.Settings{} }}),
+			Settings: pool.Settings{APIKeys: c.keys, CallsPerRotation: 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // two turns: both credentials would serve
+			x := exchange(context.Background())
+			x.Call, _ = gemini.NewCall([]byte(c.body))
+			s := &stage{p}
+			v := s.Process(x)
+			switch f := x.Reply.Err; {
+			case c.kind == "" && (v != pipeline.Respond || f.Status != 503 || f.Param != "cachedContent" || !strings.HasPrefix(f.Message, "cachedContent needs an API key")):
+				t.Errorf("%s: %+v", c.body, f)
+			case c.kind != "" && (v != pipeline.Next || x.Lease.Kind() != c.kind):
+				t.Errorf("%s: %v, %v", c.body, x.Lease, f)
+			}
+			s.End(x)
+		}
+		_ = p.Close()
+	}
 }

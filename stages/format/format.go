@@ -36,11 +36,12 @@ func (stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	if fail != nil {
 		return x.Fail(fail)
 	}
-	x.Asked = openai.Detect(members)
 	if x.In.Route.Format == wire.Gemini && wire.Find(members, "messages") < 0 {
 		// What is neither is taken for the route's own: an empty body there lacks contents, not
 		// messages, and the body of countTokens may have neither.
 		x.Asked = wire.Gemini
+	} else {
+		x.Asked = openai.Detect(members)
 	}
 	return streaming(x)
 }

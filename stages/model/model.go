@@ -48,7 +48,7 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 		x.Reply.Body = models.AppendList(nil, s.catalogue.List(s.on))
 		return pipeline.Respond
 	}
-	name, fail := asked(x)
+	name, fail := x.AskedModel()
 	if fail != nil {
 		return x.Fail(fail)
 	}
@@ -60,14 +60,6 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 		return s.get(x)
 	}
 	return pipeline.Next
-}
-
-// asked is the name by the route; a listing route always has it in the path.
-func asked(x *pipeline.Exchange) (string, *apierror.Error) {
-	if x.In.Route.Verb == pipeline.Get {
-		return x.In.Model, nil
-	}
-	return x.AskedModel()
 }
 
 // accept refuses names that contradict themselves and features whose stage is off.

@@ -101,6 +101,33 @@ func TestWhatIsRefused(t *testing.T) {
 	}
 }
 
+// A name that no model can have is kept nowhere.
+func TestLongNames(t *testing.T) {
+	fits, long := strings.Repeat("x", 256), strings.Repeat("x", 257)
+	openaiGet := func(name string) *pipeline.Exchange {
+		return pipeline.NewExchange(context.Background(), pipeline.Request{Route: pipeline.Route{Format: wire.OpenAI, Verb: pipeline.Get}, Model: name})
+	}
+	for route, ask := range map[string]func(string) *pipeline.Exchange{"openai": onOpenAI, "openai get": openaiGet,
+		"gemini":     func(n string) *pipeline.Exchange { return onGemini(pipeline.Generate, n) },
+		"gemini get": func(n string) *pipeline.Exchange { return onGemini(pipeline.Get, n) }} {
+		for how, process := range map[string]func(*pipeline.Exchange) pipeline.Verdict{"on": made(t, everything).Process, "off": unparsed} {
+			if how == "off" && strings.HasSuffix(route, "get") {
+				continue // nobody answers
+			}
+			x := ask(long)
+			process(x)
+			if f := x.Reply.Err; f == nil || f.Code != apierror.BadRequest || f.Param != "model" || !strings.Contains(f.Message, "longer than 256") || x.Model != (models.Model{}) {
+				t.Errorf("%s, stage %s: %+v, kept %d bytes", route, how, f, len(x.Model.Asked))
+			}
+			x = ask(fits)
+			process(x)
+			if f := x.Reply.Err; f != nil && f.Code == apierror.BadRequest || x.Model.Asked != fits {
+				t.Errorf("256 bytes, %s, stage %s: %v", route, how, f)
+			}
+		}
+	}
+}
+
 func TestBodiesWithoutAName(t *testing.T) {
 	for name, body := range map[string]string{"missing": `{}`, "null": `{"model":null}`, "a number": `{"model":7}`, "empty": `{"model":""}`,
 		"twice": `{"model":"a","model":"a"}`, "escaped": `{"mod\u0065l":"a"}`} {
@@ -182,7 +209,7 @@ func TestGet(t *testing.T) {
 			t.Errorf("%s: %+v", c.ask, got)
 		}
 	}
-	x := onGemini(pipeline.Get, strings.Repeat("x", 1000))
+	x := onGemini(pipeline.Get, strings.Repeat("x", 200))
 	v := made(t, everything).Process(x)
 	if f := x.Reply.Err; v != pipeline.Respond || f == nil || f.Code != apierror.ModelNotFound || f.Status != 404 || len(f.Message) > 200 {
 		t.Errorf("unknown model: verdict %v, %+v", v, f)

@@ -46,16 +46,13 @@ func (p *promise) look(data []byte) error {
 	if g.Useful() {
 		p.said = true
 	}
-	if g.Blocked != nil {
-		p.finish = true
-	}
-	if g.Finish == nil {
+	if g.Blocked == nil && g.Finish == nil {
 		return nil
 	}
 	p.finish = true
 	// The client has its answer; a joining heartbeat would open an event that never comes.
 	p.x.Patience(p.x.Grace(), 0)
-	if p.said && !broken(g.Finish) {
+	if g.Finish == nil || p.said && !broken(g.Finish) {
 		return nil
 	}
 	if f := pipeline.Empty(&gemini.Glance{Finish: g.Finish}); f != nil {

@@ -125,6 +125,13 @@ func TestNoHeartbeatBehindTheEnd(t *testing.T) {
 	if x.Grace() != 10*time.Second || x.Beat() != 15*time.Second {
 		t.Fatalf("grace %v, beat %v", x.Grace(), x.Beat())
 	}
+	refused := exchange(streamRoute, "")
+	usual.Start(refused)
+	refused.Reply.Stream = &stream{events: []string{blocked}, err: io.EOF}
+	usual.Process(refused)
+	if _, _ = refused.Reply.Stream.Next(); refused.Beat() != 0 {
+		t.Errorf("after a refused prompt: beat %v", refused.Beat())
+	}
 	x.Reply.Stream = &stream{events: []string{text, stop}, err: io.EOF}
 	usual.Process(x)
 	_, _ = x.Reply.Stream.Next()

@@ -45,14 +45,13 @@ func contents(x *pipeline.Exchange) *apierror.Error {
 			v, ok = gemini.Find(whole, "contents")
 		}
 	}
-	turns := wire.ArrayOf(v)
 	why := ""
 	switch {
 	case !ok:
 		why = "is missing: send a list of turns"
 	case wire.KindOf(v) != wire.KindArray:
 		why = "must be a list of turns"
-	case !turns.Next():
+	case wire.KindOf(v[1:]) == wire.KindNone: // nothing behind the bracket
 		why = "is empty: send at least one turn"
 	default:
 		return nil

@@ -76,9 +76,7 @@ func (s *stage) foreign(x *pipeline.Exchange) *apierror.Error {
 	if len(asked.Ignored) > 0 {
 		x.Header.Set("X-Dropped-Params", strings.Join(asked.Ignored, ", "))
 	}
-	if x.Call, fail = gemini.NewCall(hub); fail != nil {
-		return apierror.Wrap(apierror.Internal, "the gateway wrote a request it cannot read", fail)
-	}
+	x.Call = gemini.CallMade(hub)
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"testing"
+	"time"
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/outbound"
@@ -23,8 +24,9 @@ func (t *tape) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (t *tape) Buffered() int { return len(t.data) - t.at }
-func (t *tape) Close() error  { return nil }
+func (t *tape) Buffered() int       { return len(t.data) - t.at }
+func (t *tape) Hurry(time.Duration) {}
+func (t *tape) Close() error        { return nil }
 
 func BenchmarkEvent(b *testing.B) {
 	const hub = `{"candidates":[{"content":{"role":"model","parts":[{"text":"a few words of an answer, as they come"}]},"index":0}],"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":3,"totalTokenCount":13},"modelVersion":"gemini-2.5-pro","responseId":"abcdefgh"}`

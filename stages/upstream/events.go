@@ -3,6 +3,7 @@ package upstream
 import (
 	"bytes"
 	"io"
+	"time"
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
@@ -20,6 +21,7 @@ type events struct {
 	ended  error // what Next says from now on
 	said   bool  // something for the client has passed
 	finish bool  // what ends an answer has passed
+	whole  bool  // what ends the only answer has: nothing is missing
 	closed bool
 }
 
@@ -60,6 +62,10 @@ func (e *events) judge(hub []byte) *apierror.Error {
 	}
 	g := gemini.Look(hub)
 	e.said = e.said || g.Useful()
+	if g.Finish != nil && e.single() || g.Blocked != nil {
+		e.whole = true
+		e.resp.Body.Hurry(linger)
+	}
 	e.finish = e.finish || g.Finish != nil || g.Blocked != nil
 	if g.Finish == nil || e.said {
 		return nil
@@ -67,10 +73,22 @@ func (e *events) judge(hub []byte) *apierror.Error {
 	return pipeline.Empty(&g)
 }
 
-// end settles how the stream ended. One without a finish reason was cut.
+// linger is how long to wait for a count behind the end of an answer. Some front ends keep the
+// connection open then, and a client should not wait for that.
+const linger = 2 * time.Second
+
+// single tells that there is one answer only: with several the first end is not the last.
+func (e *events) single() bool {
+	v, _ := e.x.Call.GetIn("generationConfig", "candidateCount")
+	n, ok := wire.Int(v)
+	return !ok || n <= 1
+}
+
+// end settles how the stream ended. One without a finish reason was cut; behind it nothing is missing,
+// however the connection ended.
 func (e *events) end(err error) error {
 	switch {
-	case err == io.EOF && e.finish:
+	case e.whole || err == io.EOF && e.finish:
 		e.x.Report(nil)
 		e.ended = io.EOF
 		return io.EOF

@@ -10,15 +10,15 @@ import (
 // worthWaiting is the longest that a request is kept waiting for a credential to be free again.
 const worthWaiting = 3 * time.Second
 
-// advise says whether another call of the exchange is worth it, and with which credential.
+// advise says whether another call of the exchange is worth it, and with which credential. How long
+// to pause after a 429 at least is the business of whoever makes the call (stage retry).
 func (p *Pool) advise(o outcome) pipeline.Advice {
 	l, r := o.l, o.r
-	limited := o.said().HTTP == 429
-	if limited && p.set.Pass429 {
+	if o.said().HTTP == 429 && p.set.Pass429 {
 		return pipeline.Advice{}
 	}
 	if !r.first {
-		if a, ok := p.adviseSame(o, limited); ok {
+		if a, ok := p.adviseSame(o); ok {
 			return a
 		}
 	}
@@ -26,7 +26,7 @@ func (p *Pool) advise(o outcome) pipeline.Advice {
 		return pipeline.Advice{Again: pipeline.Other}
 	}
 	if r.first {
-		if a, ok := p.adviseSame(o, limited); ok {
+		if a, ok := p.adviseSame(o); ok {
 			return a
 		}
 	}
@@ -36,7 +36,7 @@ func (p *Pool) advise(o outcome) pipeline.Advice {
 	return pipeline.Advice{}
 }
 
-func (p *Pool) adviseSame(o outcome, limited bool) (pipeline.Advice, bool) {
+func (p *Pool) adviseSame(o outcome) (pipeline.Advice, bool) {
 	l := o.l
 	if l.prior >= len(o.r.same) || l.entry.gone || !l.entry.soft(l.lane.model, o.now.UnixNano()) {
 		return pipeline.Advice{}, false
@@ -44,11 +44,7 @@ func (p *Pool) adviseSame(o outcome, limited bool) (pipeline.Advice, bool) {
 	if o.r.then == renews && l.entry.account == nil {
 		return pipeline.Advice{}, false // nothing to refresh
 	}
-	wait := o.r.same[l.prior]
-	if limited {
-		wait = max(wait, p.set.Interval)
-	}
-	return pipeline.Advice{Again: pipeline.Same, Wait: wait}, true
+	return pipeline.Advice{Again: pipeline.Same, Wait: o.r.same[l.prior]}, true
 }
 
 // rotated counts the other credentials that the exchange has moved to.
@@ -86,7 +82,7 @@ func (p *Pool) adviseBack(o outcome) pipeline.Advice {
 	case "":
 		return pipeline.Advice{}
 	case l.ID():
-		return pipeline.Advice{Again: pipeline.Same, Wait: max(wait, p.set.Interval)}
+		return pipeline.Advice{Again: pipeline.Same, Wait: wait}
 	}
-	return pipeline.Advice{Again: pipeline.Later, Wait: max(wait, p.set.Interval)}
+	return pipeline.Advice{Again: pipeline.Later, Wait: wait}
 }

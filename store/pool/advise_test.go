@@ -37,8 +37,12 @@ func walk(t *testing.T, p *Pool, c *clock, f func(token string) *apierror.Error)
 			if returns++; returns > 3 || len(w.Tried) >= 12 {
 				return story + " enough"
 			}
-			story += " " + a.Wait.String()
-			c.forward(a.Wait)
+			wait := a.Wait
+			if failure.Status == 429 {
+				wait = max(wait, time.Second) // as the stage retry does unless set otherwise
+			}
+			story += " " + wait.String()
+			c.forward(wait)
 		}
 	}
 }
@@ -94,20 +98,6 @@ func TestPassing429On(t *testing.T) {
 	}
 	if got := walk(t, p, c, func(string) *apierror.Error { return gemini.ParseError(500, "", []byte(plain("x")), c.at) }); got != " key-1 1s key-1 no" {
 		t.Errorf("a 500 is none of it: got%s", got)
-	}
-}
-
-func TestIntervalIsTheShortestPause(t *testing.T) {
-	p, c := keys(t, 1, func(o *Options) { o.Settings.Interval = 5 * time.Second })
-	n := 0
-	limited := func(string) *apierror.Error {
-		if n++; n > 1 {
-			return nil
-		}
-		return gemini.ParseError(429, "", []byte(infoA), c.at)
-	}
-	if got := walk(t, p, c, limited); got != " key-0 5s key-0 ok" {
-		t.Errorf("got%s", got)
 	}
 }
 

@@ -2,10 +2,13 @@ package pool
 
 import (
 	"log/slog"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire/gemini"
 	"gcli2api/store/oauth"
 )
 
@@ -94,19 +97,28 @@ func (e *entry) mark(model string, now int64) *mark {
 	return m
 }
 
-// forget drops the marks that are over, else the one that ends first.
+// forget drops the marks that are over, else one of a model that does not exist, else the one that
+// ends first: made-up names must not push out what is known of real models.
 func (e *entry) forget(now int64) {
-	var soonest string
+	var least string
 	for model, m := range e.marks {
 		if m.until <= now {
 			delete(e.marks, model)
-		} else if soonest == "" || m.until < e.marks[soonest].until {
-			soonest = model
+		} else if least == "" || m.below(e.marks[least]) {
+			least = model
 		}
 	}
 	if len(e.marks) >= maxMarks {
-		delete(e.marks, soonest)
+		delete(e.marks, least)
 	}
+}
+
+// below tells which of two marks is the lesser loss.
+func (m *mark) below(other *mark) bool {
+	if lost := m.code == apierror.ModelNotFound; lost != (other.code == apierror.ModelNotFound) {
+		return lost
+	}
+	return m.until < other.until
 }
 
 // free tells that the entry can serve the model now.
@@ -162,8 +174,40 @@ func (p *Pool) disable(e *entry, reason, link string) {
 	if e.disabled || e.gone {
 		return
 	}
-	e.disabled, e.reason, e.link, e.dirty = true, reason, link, true
-	p.say(slog.LevelWarn, "credential switched off", "credential", e.cred.ID, "reason", reason)
+	e.disabled, e.dirty = true, true
+	e.blame(reason, link)
+	p.say(slog.LevelWarn, "credential switched off", "credential", e.cred.ID, "reason", e.reason)
+}
+
+// blame keeps why the entry is of no use, for the operator to read and a link to click on: Google's
+// words, so neither a secret nor anything but a web address may be in them.
+func (e *entry) blame(reason, link string) {
+	e.reason, e.link = e.masked(reason), ""
+	u, err := url.Parse(link)
+	if err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") && e.masked(link) == link {
+		e.link = link
+	}
+}
+
+// masked is text without this credential's secrets and whatever else looks like one.
+func (e *entry) masked(text string) string {
+	for _, secret := range e.secrets() {
+		text = strings.ReplaceAll(text, secret, "[secret]")
+	}
+	return gemini.Mask(text)
+}
+
+func (e *entry) secrets() []string {
+	all := longLived(e.cred)
+	if e.account != nil {
+		all = append(append(all, longLived(e.account.cred)...), e.account.token)
+	}
+	return slices.DeleteFunc(all, func(s string) bool { return len(s) < 8 }) // no secret, and in every other word
+}
+
+// longLived are the secrets of a credential that stay the same for long. Access tokens do not.
+func longLived(c oauth.Credential) []string {
+	return []string{c.APIKey, c.RefreshToken, c.ClientSecret}
 }
 
 // rests cools the whole entry down.

@@ -68,8 +68,8 @@ func (x Exhausted) explain(model string, t time.Time) *apierror.Error {
 		return apierror.Newf(apierror.NoCredential, "no credential serves the model %.100q: it needs an API key of Google AI Studio "+
 			"(set GEMINI_API_KEY, or put a key file into the credentials folder)", model)
 	case x.Cooling == 0:
-		return apierror.New(apierror.NoCredential, plural(x.Disabled)+" for this model switched off after Google refused; "+
-			"the log and the panel say why. Add another: GEMINI_API_KEY, or a file in the credentials folder")
+		return apierror.New(apierror.NoCredential, "no credential is usable: "+plural(x.Disabled)+" switched off "+
+			"(see the log or /creds/status). Add another: GEMINI_API_KEY, or a file in the credentials folder")
 	}
 	wait := max((x.Until.Sub(t) + time.Second - 1).Truncate(time.Second), time.Second)
 	switch x.Code {
@@ -89,9 +89,9 @@ func (x Exhausted) explain(model string, t time.Time) *apierror.Error {
 
 func plural(n int) string {
 	if n == 1 {
-		return "the only credential is"
+		return "the only one for this model is"
 	}
-	return "all " + strconv.Itoa(n) + " credentials are"
+	return "all " + strconv.Itoa(n) + " for this model are"
 }
 
 // unknownRest is a cooldown whose reason was not kept.

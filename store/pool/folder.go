@@ -169,6 +169,9 @@ func (p *Pool) parse(name string, data []byte, err error) ([]*entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, c := range creds {
+		p.hideAll(c)
+	}
 	for _, w := range warnings {
 		p.once(w, "credential file has a problem", "problem", w)
 	}

@@ -202,7 +202,7 @@ func TestNothingToLend(t *testing.T) {
 	}{
 		{"no credential", none, "GEMINI_API_KEY"},
 		{"none that fits", unfit, "Google AI Studio"},
-		{"all off", off, "all 2 credentials are for this model switched off"},
+		{"all off", off, "no credential is usable: all 2 for this model are switched off (see the log or /creds/status). Add another"},
 	} {
 		_, fail := row.p.Acquire(context.Background(), Want{Model: "m"})
 		if fail == nil || fail.Status != 503 || fail.Code != apierror.NoCredential || !strings.Contains(fail.Message, row.says) {

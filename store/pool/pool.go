@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,12 +21,11 @@ import (
 
 // Settings are what may change while the pool runs.
 type Settings struct {
-	CallsPerRotation int           // requests in a row that one credential serves; 0 is 10
-	APIKeys          []string      // keys of Google AI Studio
-	AutoBan          bool          // switch credentials off that Google refuses for good
-	AutoBanCodes     []int         // HTTP statuses that count as such a refusal when they repeat; never 400
-	Pass429          bool          // a 429 is passed on instead of tried again (RETRY_429_ENABLED=false)
-	Interval         time.Duration // shortest pause before a return to a tried credential after a 429; 0 is 1 s
+	CallsPerRotation int      // requests in a row that one credential serves; 0 is 10
+	APIKeys          []string // keys of Google AI Studio
+	AutoBan          bool     // switch credentials off that Google refuses for good
+	AutoBanCodes     []int    // HTTP statuses that count as such a refusal when they repeat; never 400
+	Pass429          bool     // a 429 is passed on instead of tried again (RETRY_429_ENABLED=false)
 }
 
 // Options are what a pool is made from.
@@ -40,6 +40,11 @@ type Options struct {
 	Log    *slog.Logger     // nil logs nothing
 	Now    func() time.Time // nil is time.Now
 	Poll   time.Duration    // between two looks into the folder; 0 is 1 s
+
+	// Hide hears of each secret that lasts (API keys, refresh tokens, client secrets) before it is
+	// used, and again when its file changes, so that no log shows it whatever it looks like. nil is
+	// for none.
+	Hide func(secret string)
 }
 
 // Pool lends credentials. It is safe for concurrent use.
@@ -51,6 +56,7 @@ type Pool struct {
 	log    *slog.Logger
 	now    func() time.Time
 	rows   []row
+	hide   func(secret string)
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -83,7 +89,7 @@ func New(o Options) (*Pool, error) {
 		return nil, errors.New("a pool with a folder of credentials needs an OAuth client")
 	}
 	p := &Pool{
-		dir: o.Dir, oauth: o.OAuth, serves: o.Serves, states: o.States, log: o.Log, now: o.Now, rows: table(),
+		dir: o.Dir, oauth: o.OAuth, serves: o.Serves, states: o.States, log: o.Log, now: o.Now, rows: table(), hide: o.Hide,
 		files: map[string]*file{}, warned: map[string]bool{},
 		byID: map[string]*entry{}, lanes: map[lane]*place{}, models: map[string]*breaker{},
 	}
@@ -116,8 +122,8 @@ func (p *Pool) Apply(s Settings) {
 	if s.CallsPerRotation <= 0 {
 		s.CallsPerRotation = 10
 	}
-	if s.Interval <= 0 {
-		s.Interval = time.Second
+	for _, key := range s.APIKeys {
+		p.hideAll(oauth.APIKey(strings.TrimSpace(key)))
 	}
 	p.disk.Lock()
 	defer p.disk.Unlock()
@@ -126,6 +132,15 @@ func (p *Pool) Apply(s Settings) {
 	p.keys = p.keyEntries(s.APIKeys)
 	p.mu.Unlock()
 	p.scan(true)
+}
+
+// hideAll keeps the secrets of a credential out of the log.
+func (p *Pool) hideAll(c oauth.Credential) {
+	for _, secret := range longLived(c) {
+		if p.hide != nil && secret != "" {
+			p.hide(secret)
+		}
+	}
 }
 
 // Rescan looks into the folder now instead of at the next tick.

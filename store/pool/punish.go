@@ -73,20 +73,24 @@ func (p *Pool) punish(o outcome) {
 	case kills:
 		p.disable(e, o.reason(), o.link())
 	case complains:
-		p.say(slog.LevelError, "Google refuses this gateway", "row", o.r.name, "status", s.HTTP, "text", cut(s.Text))
+		p.say(slog.LevelError, "Google refuses this gateway", "row", o.r.name, "status", s.HTTP, "text", o.text())
 	}
 	if o.r.then == strikes || o.r.common {
 		p.strike(o)
 	}
 }
 
-// reason is what the panel shows of a credential that was switched off.
+// reason is what the operator reads of a credential that was switched off.
 func (o outcome) reason() string {
-	if text := o.said().Text; text != "" {
-		return o.r.says + ": " + cut(text)
+	if text := o.text(); text != "" {
+		return o.r.says + ": " + text
 	}
 	return o.r.says
 }
+
+// text is what Google said, without secrets: it likes to repeat the key. Masked before it is cut,
+// because no pattern knows half a key.
+func (o outcome) text() string { return cut(o.l.entry.masked(o.said().Text)) }
 
 func cut(text string) string {
 	if len(text) <= 300 {
@@ -116,7 +120,7 @@ func (p *Pool) ban(e *entry, reason, link string) {
 		return
 	}
 	p.rests(e, 30*time.Minute, cooldown{code: apierror.NoCredential, status: 503})
-	e.reason, e.link = reason, link
+	e.blame(reason, link)
 }
 
 // strike counts refusals without a known reason.
@@ -134,7 +138,7 @@ func (p *Pool) strike(o outcome) {
 		if says == "" {
 			says = "Google refuses it again and again (" + o.r.name + ")"
 		}
-		p.disable(e, says+": "+cut(o.said().Text), o.link())
+		p.disable(e, says+": "+o.text(), o.link())
 	}
 }
 

@@ -56,6 +56,7 @@ func (p *Pool) refresh(a *account) <-chan struct{} {
 	p.spawn(refreshLimit, func(ctx context.Context) {
 		got, fail := p.renew(ctx, cred)
 		if fail == nil && got.RefreshToken != "" {
+			p.hideAll(oauth.Credential{RefreshToken: got.RefreshToken})
 			// Before its first use: the old one may be dead already.
 			p.amend(a.path, cred.RefreshToken, oauth.Change{RefreshToken: got.RefreshToken})
 		}

@@ -55,21 +55,21 @@ type Stats struct {
 	since time.Time
 	creds map[pair]*Count
 	keys  map[pair]*Count
-	names map[string]struct{}
+	names map[string]bool // whether a call with it ever succeeded
 }
 
 type pair struct{ who, model string }
 
 // New begins at zero.
 func New() *Stats {
-	return &Stats{since: time.Now(), creds: map[pair]*Count{}, keys: map[pair]*Count{}, names: map[string]struct{}{}}
+	return &Stats{since: time.Now(), creds: map[pair]*Count{}, keys: map[pair]*Count{}, names: map[string]bool{}}
 }
 
 // Record counts a request and every try it took.
 func (s *Stats) Record(r Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	model := s.name(r.Model)
+	model := s.name(r.Model, r.Code == "")
 	mine := Count{Calls: 1}
 	if r.Code != "" {
 		mine.Errors = 1
@@ -79,7 +79,7 @@ func (s *Stats) Record(r Request) {
 		if t.Code != "" {
 			c.Errors = 1
 		}
-		at(s.creds, pair{t.Credential, s.name(t.Model)}).add(c)
+		at(s.creds, pair{t.Credential, s.name(t.Model, t.Code == "")}).add(c)
 		mine.Prompt += t.Prompt
 		mine.Output += t.Output
 		mine.Total += t.Total
@@ -87,16 +87,39 @@ func (s *Stats) Record(r Request) {
 	at(s.keys, pair{r.Key, model}).add(mine)
 }
 
-// name keeps clients from growing the tables at will.
-func (s *Stats) name(model string) string {
-	if _, ok := s.names[model]; ok {
-		return model
-	}
-	if len(s.names) >= maxModels {
+// name keeps clients from growing the tables at will, and from filling them with names of no model:
+// these make room for one that works.
+func (s *Stats) name(model string, works bool) string {
+	worked, known := s.names[model]
+	if !known && len(s.names) >= maxModels && !(works && s.makeRoom()) {
 		return "other"
 	}
-	s.names[model] = struct{}{}
+	if !known || works && !worked {
+		s.names[model] = works
+	}
 	return model
+}
+
+// makeRoom counts a name that never worked under "other" from now on.
+func (s *Stats) makeRoom() bool {
+	for name, worked := range s.names {
+		if !worked {
+			delete(s.names, name)
+			fold(s.creds, name)
+			fold(s.keys, name)
+			return true
+		}
+	}
+	return false
+}
+
+func fold(m map[pair]*Count, model string) {
+	for p, c := range m {
+		if p.model == model {
+			delete(m, p)
+			at(m, pair{p.who, "other"}).add(*c)
+		}
+	}
 }
 
 func at(m map[pair]*Count, p pair) *Count {

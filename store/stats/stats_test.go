@@ -48,6 +48,22 @@ func TestClientsCannotGrowTheTables(t *testing.T) {
 	}
 }
 
+func TestMadeUpNamesMakeRoom(t *testing.T) {
+	s := New()
+	for i := range 2 * maxModels {
+		s.Record(Request{Key: "k", Model: fmt.Sprint("made-up-", i), Code: "model_not_found"})
+	}
+	s.Record(Request{Key: "k", Model: "real"})
+	s.Record(Request{Key: "k", Model: "real", Code: "rate_limited"})
+	r := s.Report()
+	if got := find(r.Keys, "k", "real").Calls; got != 2 {
+		t.Errorf("%d calls of a real model, want 2", got)
+	}
+	if got := find(r.Keys, "k", "other"); len(r.Keys) != maxModels+1 || got.Calls != maxModels+1 || got.Errors != maxModels+1 {
+		t.Errorf("%d rows, other %+v", len(r.Keys), got)
+	}
+}
+
 func TestParallelRecordsAddUp(t *testing.T) {
 	s := New()
 	var wg sync.WaitGroup

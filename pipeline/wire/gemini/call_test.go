@@ -250,3 +250,22 @@ func clone(m map[string]any) map[string]any {
 	}
 	return n
 }
+
+func TestCallMadeIsNewCallUnchecked(t *testing.T) {
+	const body = `{"contents":[{"parts":[{"text":"a } , b"}]}],"generationConfig": {"topK":3},"safetySettings":[]}`
+	for _, doc := range [][]byte{[]byte(body), append(make([]byte, 0, 4096), body...)} { // with and without room behind it
+		want, fail := NewCall(doc)
+		if fail != nil {
+			t.Fatal(fail)
+		}
+		made := CallMade(doc)
+		if got := string(made.AppendTo(nil)); got != string(want.AppendTo(nil)) || made.Len() != want.Len() || made.Size() != want.Size() {
+			t.Errorf("%s of %d bytes, want %s of %d", got, made.Size(), want.AppendTo(nil), want.Size())
+		}
+		made.Delete("generationConfig")
+		made.Set("labels", []byte(`{}`))
+		if got := string(made.AppendTo(nil)); got != `{"contents":[{"parts":[{"text":"a } , b"}]}],"safetySettings":[],"labels":{}}` {
+			t.Errorf("edited: %s", got)
+		}
+	}
+}

@@ -106,6 +106,10 @@ func TestParseErrorForTheClient(t *testing.T) {
 		}
 	}
 	e := ParseError(400, "", []byte(`{"error":{"message":"Unknown name \"x\"","details":[{"@type":"t/google.rpc.BadRequest","fieldViolations":[{"field":"request.tools[0]","description":"d"}]}]}}`), now)
+	ours := ParseError(400, "", []byte(`{"error":{"message":"API key not valid. Please pass a valid API key."}}`), now)
+	if ours.Message != "Google refused a credential of this gateway: API key not valid. Please pass a valid API key." {
+		t.Errorf("it reads as if the client's key were wrong: %q", ours.Message)
+	}
 	if e.Param != "tools[0]" || e.Message != `Unknown name "x"` {
 		t.Errorf("%q, %q", e.Param, e.Message)
 	}
@@ -165,6 +169,14 @@ func TestScrub(t *testing.T) {
 	}
 	if got := Scrub(strings.Repeat("\u4f60", 100000)); utf8.RuneCountInString(got) != maxMessage {
 		t.Errorf("%d runes", utf8.RuneCountInString(got))
+	}
+}
+
+func TestMask(t *testing.T) {
+	const in = "Consumer 'api_key:AIzaSyA1234567890_-abc' of jane@example.com in project acme-1: ya29.a0AfB_byC 1//0gAbc https://console.cloud.google.com/x"
+	const want = "Consumer 'api_key:[token]' of jane@example.com in project acme-1: [token] [token] https://console.cloud.google.com/x"
+	if got := Mask(in); got != want {
+		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
 

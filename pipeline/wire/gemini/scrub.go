@@ -36,11 +36,20 @@ func Scrub(text string) string {
 	}
 	text = resource.ReplaceAllString(text, "$1$2[id]")
 	text = scrubProjects(text)
-	text = strings.TrimSpace(text)
+	return clip(strings.TrimSpace(text))
+}
+
+func clip(text string) string {
 	if utf8.RuneCountInString(text) > maxMessage {
 		text = string([]rune(text)[:maxMessage-1]) + "…"
 	}
 	return text
+}
+
+// Mask takes out what looks like a token or a key, and leaves the rest to the operator, who has to
+// know which account and which project Google speaks of.
+func Mask(text string) string {
+	return tokens.ReplaceAllString(strings.ToValidUTF8(text, "\uFFFD"), "[token]")
 }
 
 // scrubProjects removes the id in "project my-project-123". An id cannot be told from a word for

@@ -7,6 +7,10 @@ import (
 	"gcli2api/pipeline/apierror"
 )
 
+// refusedOurs stands before words of Google like "API key not valid": without it a client would look
+// for the fault in the password that it sent to the gateway.
+const refusedOurs = "Google refused a credential of this gateway: "
+
 // forClient chooses what a client is told when no other try helps.
 func (f *findings) forClient() *apierror.Error {
 	s := f.said
@@ -17,6 +21,9 @@ func (f *findings) forClient() *apierror.Error {
 		message = "the upstream answered with a page that is not JSON (HTTP " + strconv.Itoa(s.HTTP) + ")"
 	case message == "":
 		message = "the upstream answered with HTTP " + strconv.Itoa(s.HTTP)
+	}
+	if code == apierror.NoCredential {
+		message = clip(refusedOurs + message)
 	}
 	e := apierror.New(code, message)
 	if status != 0 {

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"bytes"
+	"strconv"
 
 	"gcli2api/pipeline/wire"
 )
@@ -89,13 +90,32 @@ func appendBase64(dst, data []byte) ([]byte, bool) {
 			return append(dst, data...), true
 		}
 		dst = append(dst, data[:i]...)
-		switch data[i+1] { // an escape is never cut short: the document was scanned
-		case '/':
-			dst = append(dst, '/')
-		case 'n', 'r':
+		c, rest := escaped(data[i+1:])
+		switch {
+		case c == '\n' || c == '\r':
+		case c == '/' || c == '+' || c == '=' || c == '-' || c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9':
+			dst = append(dst, c)
 		default:
 			return dst, false
 		}
-		data = data[i+2:]
+		data = rest
 	}
+}
+
+// escaped is the letter that the escape behind a backslash means, 0 when it is none of base64, and
+// what follows. .NET writes plus signs as \u002B. An escape is never cut short: the document was
+// scanned.
+func escaped(s []byte) (c byte, rest []byte) {
+	switch s[0] {
+	case '/':
+		return '/', s[1:]
+	case 'n', 'r':
+		return '\n', s[1:]
+	case 'u':
+		n, err := strconv.ParseUint(string(s[1:5]), 16, 16)
+		if err == nil && n < 0x80 {
+			return byte(n), s[5:]
+		}
+	}
+	return 0, nil
 }

@@ -9,6 +9,7 @@ package openai
 import (
 	"bytes"
 	"slices"
+	"strconv"
 
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
@@ -28,7 +29,7 @@ type Options struct {
 type Request struct {
 	Stream       bool     // the client wants events
 	IncludeUsage bool     // stream_options.include_usage: a last chunk with the usage
-	Ignored      []string // what was left out or cut down and the client should hear of ("top_k=64")
+	Ignored      []string // what was left out or cut down and the client should hear of ("top_k=64", at last "3 more")
 }
 
 // ToHub appends the hub request that body, an OpenAI chat completion request, means. members is
@@ -69,6 +70,9 @@ func ToHub(dst, body []byte, members []wire.Member, o Options) ([]byte, *Request
 		return dst, nil, err
 	}
 	r := f.Request
+	if f.more > 0 {
+		r.Ignored = append(r.Ignored, strconv.Itoa(f.more)+" more")
+	}
 	return append(dst, '}'), &r, nil
 }
 
@@ -78,6 +82,7 @@ const room = 256
 // form is a request read halfway: raw values, checked where they have a range, nil when absent.
 type form struct {
 	Request
+	more        int    // beside those in Ignored
 	turns       []byte // messages
 	temperature []byte
 	topP        []byte
@@ -95,18 +100,19 @@ type form struct {
 	named       bool // a message has a name
 }
 
-// unknown takes note of a member that no table knows. Only what is safe in a header is repeated.
-func (f *form) unknown(key []byte) {
-	if name := printable(string(key)); name != "" {
-		f.ignored(name)
-	}
-}
+// unknown takes note of a member that no table knows.
+func (f *form) unknown(key []byte) { f.ignored(wire.HeaderSafe(string(key[:min(len(key), 128)]))) }
 
-// ignored keeps the list short enough for a header.
+// maxIgnored keeps the list short enough for a header.
+const maxIgnored = 16
+
+// ignored takes note of what the client should hear of; what does not fit is counted.
 func (f *form) ignored(what string) {
-	if len(f.Ignored) < 16 {
+	if len(f.Ignored) < maxIgnored {
 		f.Ignored = append(f.Ignored, what)
+		return
 	}
+	f.more++
 }
 
 // printable is the name when it may stand in a header or an error, else "".

@@ -2,6 +2,7 @@ package openai
 
 import (
 	"encoding/json"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -90,7 +91,10 @@ func TestImages(t *testing.T) {
 		"pdf":          {part: `{"type":"image_url","image_url":"DATA:application/pdf;BASE64,AA"}`, hub: `"application/pdf","data":"AA"`},
 		"php":          {part: `{"type":"image_url","image_url":"data:image\/png;base64,iVB\/Rw"}`, hub: `"image/png","data":"iVB/Rw"`},
 		"line ends":    {part: `{"type":"image_url","image_url":"data:image/png;base64,iVB\nRw\r\n"}`, hub: `"image/png","data":"iVBRw"`},
-		"unicode data": {part: `{"type":"image_url","image_url":"data:image/png;base64,\u0041A"}`, param: ".image_url"},
+		"unicode data": {part: `{"type":"image_url","image_url":"data:image/png;base64,\u0041A"}`, hub: `"image/png","data":"AA"`},
+		".NET":         {part: `{"type":"image_url","image_url":"data:image/png;base64,A\u002BA\u002fA\u003D\u000D\u000A"}`, hub: `"image/png","data":"A+A/A="`},
+		"a quote":      {part: `{"type":"image_url","image_url":"data:image/png;base64,A\u0022A"}`, param: ".image_url"},
+		"no letter":    {part: `{"type":"image_url","image_url":"data:image/png;base64,A\u00e9A"}`, param: ".image_url"},
 		"remote":       {part: `{"type":"image_url","image_url":{"url":"https:\/\/example.com\/a.png"}}`, param: ".image_url.url"},
 		"remote bare":  {part: `{"type":"image_url","image_url":"HTTP://example.com/a.png"}`, param: ".image_url"},
 		"not base64":   {part: `{"type":"image_url","image_url":"data:image/svg+xml,%3Csvg"}`, param: ".image_url"},
@@ -152,7 +156,8 @@ func TestParameters(t *testing.T) {
 		`"user":"u","metadata":{"a":1},"store":true,"parallel_tool_calls":false,"service_tier":"auto","safety_identifier":"x"`:               {},
 		`"prompt_cache_key":"k","prompt_cache_retention":"24h","enable_anti_truncation":true,"audio":null,"prediction":null,"logprobs":null`: {},
 		`"verbosity":"low","min_p":0.1`:     {ignored: []string{"verbosity", "min_p"}},
-		`"bad header\r\nSet-Cookie: a=b":1`: {},
+		`"bad header\r\nSet-Cookie: a=b":1`: {ignored: []string{"bad?header??Set-Cookie??a?b"}},
+		`"模":1,"":2`:                        {ignored: []string{"???", "?"}},
 	} {
 		t.Run(fields, func(t *testing.T) {
 			hub, r, err := translate(t, `{`+fields+`,"messages":[`+hi+`]}`, pro25)
@@ -170,6 +175,21 @@ func TestParameters(t *testing.T) {
 				t.Errorf("ignored %q, want %q", r.Ignored, c.ignored)
 			}
 		})
+	}
+}
+
+func TestWhatDoesNotFitIsCounted(t *testing.T) {
+	var fields strings.Builder
+	for i := range 19 {
+		fmt.Fprintf(&fields, `"x%d":1,`, i)
+	}
+	_, r, err := translate(t, `{`+fields.String()+`"messages":[`+hi+`]}`, pro25)
+	if err != nil || len(r.Ignored) != 17 || r.Ignored[15] != "x15" || r.Ignored[16] != "3 more" {
+		t.Errorf("got %+v %v", r, err)
+	}
+	_, r, err = translate(t, `{"`+strings.Repeat("y", 1000)+`":1,"messages":[`+hi+`]}`, pro25)
+	if err != nil || len(r.Ignored) != 1 || r.Ignored[0] != strings.Repeat("y", 64)+"..." {
+		t.Errorf("got %+v %v", r, err)
 	}
 }
 

@@ -57,7 +57,7 @@ func appendEnvelope(dst []byte, x *pipeline.Exchange) []byte {
 	name := wireName(x.Model.Base)
 	dst = wire.AppendQuoted(append(dst, `{"model":`...), name)
 	dst = wire.AppendQuoted(append(dst, `,"project":`...), x.Lease.Project())
-	dst = appendRequest(append(dst, `,"request":`...), &x.Call, name)
+	dst = appendRequest(append(dst, `,"request":`...), x, name)
 	return append(dst, '}')
 }
 

@@ -230,3 +230,24 @@ func TestUnwrap(t *testing.T) {
 		})
 	}
 }
+
+// What a backend does not take is not dropped in silence, and told once.
+func TestDroppedIsTold(t *testing.T) {
+	const body = `{"model":"x","labels":{},"new":null,"contents":` + turn + `,"generation_config":{"top_k":1,"enable_x":true,"seed":null,"routingConfig":{}}}`
+	x := exchange(t, pipeline.Generate, "gemini-2.5-pro", body)
+	prepare(t, codeassist.New(settings{}), x)
+	prepare(t, codeassist.New(settings{}), x)
+	if got := x.Header.Get("X-Dropped-Params"); got != "labels, generationConfig.enable_x" {
+		t.Errorf("codeassist: %q", got)
+	}
+	x = exchange(t, pipeline.Generate, "gemini-2.5-pro", body)
+	prepare(t, geminiapi.New(settings{}), x)
+	if got := x.Header.Get("X-Dropped-Params"); got != "labels, generationConfig.routingConfig" {
+		t.Errorf("geminiapi: %q", got)
+	}
+	x = exchange(t, pipeline.Generate, "gemini-2.5-pro", `{"model":"x","contents":`+turn+`,"generationConfig":{"topK":1}}`)
+	prepare(t, codeassist.New(settings{}), x)
+	if got := x.Header.Get("X-Dropped-Params"); got != "" {
+		t.Errorf("nothing was dropped: %q", got)
+	}
+}

@@ -3,6 +3,7 @@ package codeassist
 import (
 	"strings"
 
+	"gcli2api/pipeline"
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
 )
@@ -54,13 +55,19 @@ func key[T string | []byte](dst []byte, name T) []byte {
 	return append(append(append(comma(dst), '"'), name...), '"', ':')
 }
 
-// appendRequest writes the members that the backend knows, spliced from the client's bytes. null
-// is no value there (protocol 3.2).
-func appendRequest(dst []byte, c *gemini.Call, model string) []byte {
+// appendRequest writes the members that the backend knows, spliced from the client's bytes, and
+// tells the client of the others. null is no value there (protocol 3.2).
+func appendRequest(dst []byte, x *pipeline.Exchange, model string) []byte {
 	dst = append(dst, '{')
-	for i := range c.Len() {
-		name, value := c.At(i)
-		if !takes(name) || wire.KindOf(value) == wire.KindNull {
+	for i := range x.Call.Len() {
+		name, value := x.Call.At(i)
+		if wire.KindOf(value) == wire.KindNull {
+			continue
+		}
+		if !takes(name) {
+			if name != "model" { // it stands elsewhere
+				x.Dropped(name)
+			}
 			continue
 		}
 		dst = key(dst, name)
@@ -70,7 +77,7 @@ func appendRequest(dst []byte, c *gemini.Call, model string) []byte {
 		case "systemInstruction":
 			dst = appendSystem(dst, value)
 		case "generationConfig":
-			dst = appendConfig(dst, value)
+			dst = appendConfig(dst, x, value)
 		case "safetySettings":
 			dst = appendSafety(dst, value, model)
 		default:
@@ -122,22 +129,24 @@ func appendSystem(dst, v []byte) []byte {
 }
 
 // appendConfig keeps what is known; anything but an object goes up for Google to refuse.
-func appendConfig(dst, v []byte) []byte {
+func appendConfig(dst []byte, x *pipeline.Exchange, v []byte) []byte {
 	if wire.KindOf(v) != wire.KindObject {
 		return append(dst, v...)
 	}
 	dst = append(dst, '{')
 	for o := wire.ObjectOf(v); o.Next(); {
 		name := o.Key
+		if wire.KindOf(o.Value) == wire.KindNull {
+			continue
+		}
 		if !takesConfig(name) {
 			// The rare spelling costs a string; the usual one does not.
 			if name = []byte(gemini.Canonical(string(name))); !takesConfig(name) {
+				x.Dropped("generationConfig." + string(name))
 				continue
 			}
 		}
-		if wire.KindOf(o.Value) != wire.KindNull {
-			dst = append(key(dst, name), o.Value...)
-		}
+		dst = append(key(dst, name), o.Value...)
 	}
 	return append(dst, '}')
 }

@@ -42,7 +42,7 @@ func (d *Dialect) Prepare(req *fasthttp.Request, buf *wire.Buffer, x *pipeline.E
 	if x.In.Route.Verb == pipeline.Count {
 		buf.B, fail = appendCount(buf.B, x)
 	} else {
-		buf.B = appendCall(buf.B, &x.Call)
+		buf.B = appendCall(buf.B, x)
 	}
 	req.SetBodyRaw(buf.B)
 	return fail
@@ -79,5 +79,5 @@ func appendCount(dst []byte, x *pipeline.Exchange) ([]byte, *apierror.Error) {
 	// System instruction and tools count too, and stand only in a whole request.
 	dst = append(dst, `{"generateContentRequest":`...)
 	dst = wire.AppendQuoted(key(append(dst, '{'), "model"), "models/"+bare(x.Model.Base))
-	return append(appendMembers(dst, &call), "}}"...), nil
+	return append(appendMembers(dst, x, &call), "}}"...), nil
 }

@@ -1,6 +1,7 @@
 package geminiapi
 
 import (
+	"gcli2api/pipeline"
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
 )
@@ -46,20 +47,23 @@ func key[T string | []byte](dst []byte, name T) []byte {
 }
 
 // appendCall splices the client's members; unknown ones go up, Google answers for them.
-func appendCall(dst []byte, c *gemini.Call) []byte {
-	return append(appendMembers(append(dst, '{'), c), '}')
+func appendCall(dst []byte, x *pipeline.Exchange) []byte {
+	return append(appendMembers(append(dst, '{'), x, &x.Call), '}')
 }
 
-func appendMembers(dst []byte, c *gemini.Call) []byte {
+func appendMembers(dst []byte, x *pipeline.Exchange, c *gemini.Call) []byte {
 	for i := range c.Len() {
 		name, value := c.At(i)
 		if foreign(name) {
+			if name != "model" { // it stands elsewhere
+				x.Dropped(name)
+			}
 			continue
 		}
 		dst = append(wire.AppendQuoted(comma(dst), name), ':')
 		switch name {
 		case "generationConfig":
-			dst = appendConfig(dst, value)
+			dst = appendConfig(dst, x, value)
 		case "safetySettings":
 			dst = appendSafety(dst, value)
 		default:
@@ -69,15 +73,17 @@ func appendMembers(dst []byte, c *gemini.Call) []byte {
 	return dst
 }
 
-func appendConfig(dst, v []byte) []byte {
+func appendConfig(dst []byte, x *pipeline.Exchange, v []byte) []byte {
 	if wire.KindOf(v) != wire.KindObject {
 		return append(dst, v...)
 	}
 	dst = append(dst, '{')
 	for o := wire.ObjectOf(v); o.Next(); {
-		if !foreignConfig(o.Key) {
-			dst = append(key(dst, o.Key), o.Value...)
+		if foreignConfig(o.Key) {
+			x.Dropped("generationConfig." + string(o.Key))
+			continue
 		}
+		dst = append(key(dst, o.Key), o.Value...)
 	}
 	return append(dst, '}')
 }
