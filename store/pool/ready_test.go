@@ -383,8 +383,9 @@ func TestServiceIsEnabled(t *testing.T) {
 		l := take(t, p, Want{Model: "gemini-2.5-pro"})
 		l.Report(off)
 		l.Release()
-		until(t, "enabling was tried", func() bool { return len(s.CallsOf("enable")) > 0 })
-		_ = p.Close() // waits for the rest
+		// Close would cut an answer that is still on its way, so the outcome has to be there before.
+		until(t, "enabling was tried", func() bool { return len(s.CallsOf("enable")) > 0 && status(t, p, "a.json").Disabled == cannot })
+		_ = p.Close()
 		st := status(t, p, "a.json")
 		if st.Disabled != cannot || time.Until(st.CoolingUntil) < 100*time.Second || cannot && st.Link != "https://console.example/on" {
 			t.Errorf("cannot %t: %+v", cannot, st)
