@@ -8,18 +8,6 @@ import (
 	"time"
 )
 
-// lazily hands out connections whose read deadline is cheap to move.
-type lazily struct{ net.Listener }
-
-// Accept wraps the connection.
-func (l lazily) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return &lazyConn{Conn: c}, nil
-}
-
 // lazyConn takes a read deadline that moves away down, and sets it when the old one strikes.
 // fasthttp and the body reader move it some five times a request, always away; each real move
 // takes locks in the runtime's poller and a timer.

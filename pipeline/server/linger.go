@@ -24,18 +24,15 @@ func (l lingering) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &lingerConn{Conn: c}, nil
+	return &lingerConn{lazyConn: lazyConn{Conn: c}}, nil
 }
 
 // lingerConn is a connection whose peer may still be sending a body that nobody will read. Closing
 // it at once makes the kernel send a reset, which often reaches the peer before the answer does.
 type lingerConn struct {
-	net.Conn
+	lazyConn
 	unread atomic.Bool // a body was left unread
 }
-
-// NetConn lets watch.Of find its connection beneath.
-func (c *lingerConn) NetConn() net.Conn { return c.Conn }
 
 // Close tells the peer that nothing more comes, lets it finish for a moment, then closes.
 func (c *lingerConn) Close() error {

@@ -98,7 +98,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	s.mu.Lock()
 	s.watcher = w
 	s.mu.Unlock()
-	return s.app.Listener(lingering{lazily{w}})
+	return s.app.Listener(lingering{w})
 }
 
 // Active is the number of exchanges in flight.
