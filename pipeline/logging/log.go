@@ -55,8 +55,19 @@ type Log struct {
 	live           live
 }
 
-// scratch holds the buffers in which one line is made.
-type scratch struct{ text, json []byte }
+// scratch is what one line is made of.
+type scratch struct {
+	text, json []byte
+	attrs      []slog.Attr
+	stamp      stamp
+}
+
+// giveBack keeps s for another line. One huge line must not stay in memory for ever.
+func (l *Log) giveBack(s *scratch) {
+	if cap(s.text)+cap(s.json) <= 64<<10 {
+		l.scratch.Put(s)
+	}
+}
 
 // New opens the outlets. A file that cannot be written is not an error: one warning says so and
 // the rest works, because a read-only container has to run.

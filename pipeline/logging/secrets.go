@@ -3,7 +3,7 @@ package logging
 import "strings"
 
 // nextSecret finds the next thing from i on that looks like a secret. One pass over the line: most
-// bytes begin nothing.
+// bytes begin nothing, and most that may are ruled out by the byte behind them.
 func nextSecret(line string, i int) (start, end int) {
 	for ; i < len(line); i++ {
 		switch line[i] {
@@ -12,13 +12,36 @@ func nextSecret(line string, i int) (start, end int) {
 		case '/':
 			start, end = userinfo(line, i)
 		case 'y', 'A', '1', '4', 's', 'e', 'G', 'B', 'b', '-':
-			start, end = shaped(line, i)
+			if i+1 < len(line) && follows(line[i], line[i+1]) {
+				start, end = shaped(line, i)
+			}
 		}
 		if start < end {
 			return start, end
 		}
 	}
 	return 0, 0
+}
+
+// follows says whether the second byte fits what shaped knows to begin with the first.
+func follows(first, second byte) bool {
+	switch first {
+	case 'y', 'B', 'b':
+		return second|0x20 == 'a' || first != 'y' && second|0x20 == 'e'
+	case 'A':
+		return second == 'I' || second == 'Q'
+	case '1':
+		return second == '/'
+	case '4':
+		return second == '/' || second == '%'
+	case 's':
+		return second == 'k'
+	case 'e':
+		return second == 'y'
+	case 'G':
+		return second == 'O'
+	}
+	return second == '-'
 }
 
 // shaped knows secrets by how they begin.
@@ -196,15 +219,21 @@ func until(line string, i int, stops string) int {
 
 // sensitive tells that a name promises a secret.
 func sensitive(name string) bool {
-	if name == "" || strings.IndexByte("dtnyeDTNYE", name[len(name)-1]) < 0 {
-		return false // ends in no letter that one of the names below ends in
+	if name == "" {
+		return false
 	}
-	for _, end := range [...]string{
-		"password", "passwd", "secret", "token", "api_key", "api-key", "apikey", "private_key", "cookie",
-	} {
-		if hasSuffixFold(name, end) {
-			return true
-		}
+	switch name[len(name)-1] | 0x20 {
+	case 'd':
+		return hasSuffixFold(name, "password") || hasSuffixFold(name, "passwd")
+	case 't':
+		return hasSuffixFold(name, "secret")
+	case 'n':
+		return hasSuffixFold(name, "token")
+	case 'y':
+		return hasSuffixFold(name, "api_key") || hasSuffixFold(name, "api-key") ||
+			hasSuffixFold(name, "apikey") || hasSuffixFold(name, "private_key")
+	case 'e':
+		return cookie(name)
 	}
 	return false
 }

@@ -20,9 +20,12 @@ type style struct {
 
 // attr writes one attribute, groups flattened. The value of a key that names a secret is not
 // written at all, whatever it is.
-func (s style) attr(dst []byte, group string, a slog.Attr) []byte {
-	v := a.Value.Resolve()
-	if a.Equal(slog.Attr{}) {
+func (s style) attr(dst []byte, group string, a *slog.Attr) []byte {
+	v := a.Value
+	if v.Kind() == slog.KindLogValuer {
+		v = v.Resolve()
+	}
+	if a.Key == "" && a.Equal(slog.Attr{}) {
 		return dst
 	}
 	if v.Kind() == slog.KindGroup {
@@ -30,16 +33,18 @@ func (s style) attr(dst []byte, group string, a slog.Attr) []byte {
 			group += a.Key + "."
 		}
 		for _, inner := range v.Group() {
-			dst = s.attr(dst, group, inner)
+			dst = s.attr(dst, group, &inner)
 		}
 		return dst
 	}
 	dst = s.key(dst, group, a.Key)
-	if sensitive(a.Key) || strings.EqualFold(a.Key, "authorization") {
+	if sensitive(a.Key) || len(a.Key) == len(authHeader) && strings.EqualFold(a.Key, authHeader) {
 		return s.text(dst, stars)
 	}
 	return s.value(dst, v)
 }
+
+const authHeader = "authorization"
 
 func (s style) key(dst []byte, group, key string) []byte {
 	if s.json {
@@ -62,10 +67,35 @@ func (s style) value(dst []byte, v slog.Value) []byte {
 		if f := v.Float64(); !math.IsNaN(f) && !math.IsInf(f, 0) { // JSON has no word for those
 			return strconv.AppendFloat(dst, f, 'g', -1, 64)
 		}
-	case slog.KindDuration: // no secret in it; spares a look
-		return s.text(dst, v.Duration().String())
+	case slog.KindDuration: // no secret in it, and nothing to quote
+		if s.json {
+			return append(appendDuration(append(dst, '"'), v.Duration()), '"')
+		}
+		return appendDuration(dst, v.Duration())
 	}
 	return s.text(dst, s.mask.apply(toString(v)))
+}
+
+// appendDuration is Duration.String; the common ones, whole microseconds below a second, without
+// memory for a string.
+func appendDuration(dst []byte, d time.Duration) []byte {
+	n := int64(d / time.Microsecond)
+	if d < time.Microsecond || d >= time.Second || d%time.Microsecond != 0 {
+		return append(dst, d.String()...)
+	}
+	if n < 1000 {
+		return append(strconv.AppendInt(dst, n, 10), "µs"...)
+	}
+	dst = strconv.AppendInt(dst, n/1000, 10)
+	if rest := n % 1000; rest > 0 {
+		at := len(dst)
+		dst = strconv.AppendInt(dst, 1000+rest, 10)
+		dst[at] = '.' // in the place of the thousand
+		for dst[len(dst)-1] == '0' {
+			dst = dst[:len(dst)-1]
+		}
+	}
+	return append(dst, "ms"...)
 }
 
 func (s style) text(dst []byte, text string) []byte {

@@ -42,8 +42,8 @@ type body struct {
 	conn   net.Conn
 
 	done  bool
-	over  bool // released
-	buf   *wire.Buffer
+	over  bool        // released
+	buf   wire.Buffer // lent; empty before the first read and after release
 	taken int64
 	err   *apierror.Error
 }
@@ -62,9 +62,6 @@ func (b *body) read() ([]byte, *apierror.Error) {
 	}
 	if b.err != nil {
 		return nil, b.err
-	}
-	if b.buf == nil {
-		return nil, nil
 	}
 	return b.buf.B, nil
 }
@@ -100,7 +97,7 @@ func (b *body) drain(src io.Reader, size int) *apierror.Error {
 	if f := b.reserve(int64(size)); f != nil {
 		return f
 	}
-	b.buf = wire.Buffers.Get(size)
+	wire.Buffers.Lend(&b.buf, size)
 	p := b.buf.B[:cap(b.buf.B)]
 	n := 0
 	for {
@@ -141,10 +138,11 @@ func (b *body) reserve(n int64) *apierror.Error {
 }
 
 func (b *body) grow(p []byte, n, size int) []byte {
-	bigger := wire.Buffers.Get(size)
+	var bigger wire.Buffer
+	wire.Buffers.Lend(&bigger, size)
 	q := bigger.B[:cap(bigger.B)]
 	copy(q, p[:n])
-	wire.Buffers.Put(b.buf)
+	wire.Buffers.Put(&b.buf)
 	b.buf = bigger
 	return q
 }
@@ -191,10 +189,7 @@ func (b *body) unread() bool { return b.length != 0 && b.src != nil && (!b.done 
 
 // release gives buffer and budget back; the bytes are dead afterwards.
 func (b *body) release() {
-	if b.buf != nil {
-		wire.Buffers.Put(b.buf)
-		b.buf = nil
-	}
+	wire.Buffers.Put(&b.buf)
 	b.shared.give(b.taken)
 	b.taken, b.over = 0, true
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"log/slog"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -28,7 +29,8 @@ type job struct {
 	gone   atomic.Bool // the watcher saw the client leave
 	began  bool        // a byte of an answer went out
 	status int
-	ended  bool // end was called: the job may be somebody else's by now
+	ended  bool          // end was called: the job may be somebody else's by now
+	attrs  [11]slog.Attr // of its line in the log
 }
 
 // chat is the one handler of the chat side: every path that no console route took.
@@ -159,5 +161,6 @@ func (j *job) again() {
 	j.x, j.client, j.conn, j.peer = pipeline.Exchange{}, client{}, nil, nil
 	j.gone.Store(false)
 	j.began, j.ended = false, false
+	clear(j.attrs[:])
 	j.s.jobs.Put(j)
 }

@@ -9,6 +9,7 @@ import (
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/logging"
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
 	"gcli2api/pipeline/wire/openai"
@@ -103,22 +104,27 @@ func (s *Server) logRequest(j *job, err *apierror.Error, gone bool) {
 	if !h.Enabled(context.Background(), level) {
 		return
 	}
-	// Straight to the handler: a Logger would look up where it was called from, and box every value.
-	x, now := &j.x, time.Now()
-	r := slog.NewRecord(now, level, message, 0)
+	x, at := &j.x, time.Now()
 	verb := x.In.Route.Verb
 	if verb == pipeline.Generate && x.WantsStream {
 		verb = pipeline.Streaming // the OpenAI route says so in the body
 	}
-	r.AddAttrs(slog.String("id", x.In.ID), slog.String("verb", verb.String()), slog.String("format", x.Answer.String()),
+	attrs := append(j.attrs[:0], slog.String("id", x.In.ID), slog.String("verb", verb.String()), slog.String("format", x.Answer.String()),
 		slog.String("model", x.Model.Asked), slog.Int("status", j.status), slog.Int("calls", len(x.Attempts)),
-		slog.Duration("took", now.Sub(x.Started()).Round(time.Microsecond)))
+		slog.Duration("took", at.Sub(x.Started()).Round(time.Microsecond)))
 	if err != nil {
 		cause := ""
 		if c := err.Unwrap(); c != nil {
 			cause = c.Error()
 		}
-		r.AddAttrs(slog.String("code", string(err.Code)), slog.Bool("gone", gone), slog.String("says", err.Message), slog.String("cause", cause))
+		attrs = append(attrs, slog.String("code", string(err.Code)), slog.Bool("gone", gone), slog.String("says", err.Message), slog.String("cause", cause))
 	}
+	// Straight to the handler: a Logger would look up where it was called from, and a Record copies.
+	if e, ok := h.(logging.Emitter); ok {
+		e.Emit(logging.Line{Time: at, Level: level, Message: message, Attrs: attrs})
+		return
+	}
+	r := slog.NewRecord(at, level, message, 0)
+	r.AddAttrs(attrs...)
 	_ = h.Handle(context.Background(), r)
 }

@@ -62,15 +62,13 @@ func contents(x *pipeline.Exchange) *apierror.Error {
 // clamp cuts down the two numbers of generationConfig that clients set beyond what Google takes
 // and mean "as much as there is" (behaviour 2.3). The client reads in a header what was cut.
 func clamp(x *pipeline.Exchange, output int) {
-	if _, ok := x.Call.Get("generationConfig"); !ok || x.In.Route.Verb == pipeline.Count {
+	config, ok := x.Call.Get("generationConfig")
+	if !ok || x.In.Route.Verb == pipeline.Count {
 		return
 	}
 	var cut []string
-	for _, limit := range [...]struct {
-		name string
-		most int
-	}{{"topK", mostTopK}, {"maxOutputTokens", output}} {
-		v, _ := x.Call.GetIn("generationConfig", limit.name)
+	for _, limit := range [...]limit{{"topK", mostTopK}, {"maxOutputTokens", output}} {
+		v, _ := gemini.Find(config, limit.name)
 		if n, ok := wire.Int(v); !ok || n <= int64(limit.most) {
 			continue
 		}
@@ -81,4 +79,9 @@ func clamp(x *pipeline.Exchange, output int) {
 	if len(cut) > 0 {
 		x.Header.Set("X-Dropped-Params", strings.Join(cut, ", "))
 	}
+}
+
+type limit struct {
+	name string
+	most int
 }

@@ -25,6 +25,10 @@ type events struct {
 	closed bool
 }
 
+func newEvents(x *pipeline.Exchange, d Dialect, resp *outbound.Response) *events {
+	return &events{x: x, d: d, resp: resp, sse: wire.NewSSE(resp.Body, 0)}
+}
+
 // Next gives the next event that carries something.
 func (e *events) Next() (wire.Event, error) {
 	for e.ended == nil {

@@ -9,6 +9,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"sync"
 	"time"
 
 	"gcli2api/pipeline"
@@ -60,7 +61,22 @@ const (
 
 type stage struct{ clients Clients }
 
-type bufferKey struct{}
+// call is what a call is made of: used again for later ones. The buffer holds the request until it
+// is sent, and then an answer that comes in one piece.
+type call struct {
+	req fasthttp.Request
+	buf wire.Buffer
+}
+
+var calls = sync.Pool{New: func() any { return new(call) }}
+
+func (c *call) giveBack() {
+	c.req.Reset()
+	wire.Buffers.Put(&c.buf)
+	calls.Put(c)
+}
+
+type callKey struct{}
 
 // Process makes one call.
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
@@ -68,26 +84,27 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	if d == nil {
 		return x.Fail(apierror.Newf(apierror.Internal, "no upstream client serves credentials of kind %q", x.Lease.Kind()))
 	}
-	req := fasthttp.AcquireRequest()
-	defer fasthttp.ReleaseRequest(req)
-	buf := wire.Buffers.Get(x.Call.Size() + 512)
-	defer wire.Buffers.Put(buf)
-	if fail := d.Prepare(req, buf, x); fail != nil {
+	c := calls.Get().(*call)
+	wire.Buffers.Lend(&c.buf, x.Call.Size()+512)
+	if fail := d.Prepare(&c.req, &c.buf, x); fail != nil {
+		c.giveBack()
 		return x.Fail(fail)
 	}
 	x.Try()
-	resp, err := s.clients.Caller().Do(x.Context(), req)
-	if err != nil {
-		return failed(x, explain(x.Context(), err))
+	resp, err := s.clients.Caller().Do(x.Context(), &c.req)
+	events := x.WantsStream && x.In.Route.Verb != pipeline.Count
+	if err == nil && resp.Status == fasthttp.StatusOK && !events {
+		return whole(x, d, c, resp)
 	}
-	if resp.Status != fasthttp.StatusOK {
+	c.giveBack()
+	switch {
+	case err != nil:
+		return failed(x, explain(x.Context(), err))
+	case resp.Status != fasthttp.StatusOK:
 		return failed(x, refusal(resp))
 	}
-	if x.WantsStream && x.In.Route.Verb != pipeline.Count {
-		x.Reply.Stream = &events{x: x, d: d, resp: resp, sse: wire.NewSSE(resp.Body, 0)}
-		return pipeline.Next
-	}
-	return s.whole(x, d, resp)
+	x.Reply.Stream = newEvents(x, d, resp)
+	return pipeline.Next
 }
 
 // failed reports the outcome to the lease and makes it the reply.
@@ -112,19 +129,20 @@ func refusal(resp *outbound.Response) *apierror.Error {
 	return gemini.ParseError(resp.Status, after, body, time.Now())
 }
 
-// whole reads an answer that comes in one piece.
-func (s *stage) whole(x *pipeline.Exchange, d Dialect, resp *outbound.Response) pipeline.Verdict {
+// whole reads an answer that comes in one piece; it stays in the call's buffer until End.
+func whole(x *pipeline.Exchange, d Dialect, c *call, resp *outbound.Response) pipeline.Verdict {
 	defer resp.Body.Close()
-	buf, _ := x.Note(bufferKey{}).(*wire.Buffer)
-	if buf == nil {
-		buf = wire.Buffers.Get(int(min(max(resp.Length, 4096), 1<<20)))
-		x.Keep(bufferKey{}, buf)
+	endCall(x)
+	x.Keep(callKey{}, c)
+	if size := int(min(resp.Length, 1<<20)); size > cap(c.buf.B) {
+		wire.Buffers.Put(&c.buf)
+		wire.Buffers.Lend(&c.buf, size)
 	}
-	buf.B = buf.B[:0]
-	if err := slurp(buf, resp.Body); err != nil {
+	c.buf.B = c.buf.B[:0]
+	if err := slurp(&c.buf, resp.Body); err != nil {
 		return failed(x, explain(x.Context(), err))
 	}
-	body, g, f := look(d, bytes.TrimSpace(buf.B))
+	body, g, f := look(d, bytes.TrimSpace(c.buf.B))
 	if f == nil && x.In.Route.Verb != pipeline.Count {
 		f = pipeline.Empty(&g)
 	}
@@ -218,8 +236,12 @@ func slurp(buf *wire.Buffer, r io.Reader) error {
 }
 
 // End returns the buffer of the answer; the engine has closed the stream by then.
-func (s *stage) End(x *pipeline.Exchange) {
-	if b, ok := x.Note(bufferKey{}).(*wire.Buffer); ok {
-		wire.Buffers.Put(b)
+func (s *stage) End(x *pipeline.Exchange) { endCall(x) }
+
+// endCall returns the call whose answer the exchange holds, if there is one.
+func endCall(x *pipeline.Exchange) {
+	if c, ok := x.Note(callKey{}).(*call); ok {
+		x.Keep(callKey{}, nil)
+		c.giveBack()
 	}
 }

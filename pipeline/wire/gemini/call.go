@@ -219,7 +219,7 @@ func (c *Call) slot(name string) int {
 			return i
 		}
 	}
-	if known, ok := canonical[name]; ok && known != name {
+	if known := Canonical(name); known != name {
 		return c.slot(known)
 	}
 	return -1

@@ -2,6 +2,7 @@ package gemini
 
 import (
 	"bytes"
+	"strings"
 
 	"gcli2api/pipeline/wire"
 )
@@ -44,6 +45,9 @@ var canonical = func() map[string]string {
 // Canonical gives the camelCase spelling of a known member name ("google_search", "top_p"), and
 // an unknown name as it is.
 func Canonical(name string) string {
+	if strings.IndexByte(name, '_') < 0 {
+		return name // only a snake_case spelling is not its own
+	}
 	if known, ok := canonical[name]; ok {
 		return known
 	}

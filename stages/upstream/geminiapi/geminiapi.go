@@ -26,6 +26,8 @@ func New(s Settings) *Dialect { return &Dialect{s} }
 // Dialect is the dialect of the Gemini API.
 type Dialect struct{ settings Settings }
 
+var keyHeader = []byte("X-Goog-Api-Key") // as fasthttp writes it: nothing is left to normalise
+
 // Prepare writes the call as it is, less what only Vertex knows.
 func (d *Dialect) Prepare(req *fasthttp.Request, buf *wire.Buffer, x *pipeline.Exchange) *apierror.Error {
 	var room [512]byte // the address is copied by the setter and needs no memory of its own
@@ -35,7 +37,7 @@ func (d *Dialect) Prepare(req *fasthttp.Request, buf *wire.Buffer, x *pipeline.E
 	h.SetMethod(fasthttp.MethodPost)
 	req.SetRequestURIBytes(address)
 	req.URI().DisablePathNormalizing = true // else "../" in a name would reach other methods
-	h.Set("x-goog-api-key", x.Lease.Token())
+	h.SetCanonical(keyHeader, append(room[:0], x.Lease.Token()...))
 	h.SetContentType("application/json")
 	h.SetUserAgent("gcli2api")
 	var fail *apierror.Error
