@@ -33,11 +33,14 @@ func (b *bodies) take(n int64) *apierror.Error {
 
 func (b *bodies) give(n int64) { b.inUse.Add(-n) }
 
+// chunked is what fasthttp gives as the length of a body that announces none.
+const chunked = -1
+
 // body is one request body, read on first use and nowhere else: fiber's own accessor gunzips without limit.
 type body struct {
 	shared *bodies
 	src    io.Reader
-	length int // Content-Length, -1 when chunked
+	length int // Content-Length, or chunked
 	coding string
 	conn   net.Conn
 
@@ -66,16 +69,18 @@ func (b *body) read() ([]byte, *apierror.Error) {
 	return b.buf.B, nil
 }
 
-func (b *body) tooLarge() *apierror.Error {
-	return apierror.Newf(apierror.TooLarge, "the request body is larger than the limit of %d bytes", b.shared.limit)
+func (b *body) tooLarge() *apierror.Error { return tooLarge(b.shared.limit) }
+
+func tooLarge(limit int64) *apierror.Error {
+	return apierror.Newf(apierror.TooLarge, "the request body is larger than the limit of %d bytes", limit)
 }
 
 func (b *body) fill() *apierror.Error {
-	if b.length == 0 || b.src == nil {
-		return nil
-	}
-	if int64(b.length) > b.shared.limit {
+	switch {
+	case int64(b.length) > b.shared.limit:
 		return b.tooLarge()
+	case b.length == 0 || b.src == nil:
+		return nil
 	}
 	src, err := b.decoder()
 	if err != nil {
@@ -185,7 +190,12 @@ func (b *body) decoder() (io.Reader, *apierror.Error) {
 }
 
 // unread tells whether the client may still be sending.
-func (b *body) unread() bool { return b.length != 0 && b.src != nil && (!b.done || b.err != nil) }
+func (b *body) unread() bool {
+	if b.src == nil { // none, or one that a refused client was not asked for and may send all the same
+		return b.length > 0 || b.length == chunked
+	}
+	return b.length != 0 && (!b.done || b.err != nil)
+}
 
 // release gives buffer and budget back; the bytes are dead afterwards.
 func (b *body) release() {

@@ -3,6 +3,7 @@ package server
 import (
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -33,36 +34,59 @@ type job struct {
 	attrs  [11]slog.Attr // of its line in the log
 }
 
+// handler is what fasthttp calls. fiber has its own words for methods that it does not know.
+func (s *Server) handler(fibers fasthttp.RequestHandler) fasthttp.RequestHandler {
+	return func(ctx *fasthttp.RequestCtx) {
+		if ctx.IsPost() || slices.Contains(fiber.DefaultMethods, string(ctx.Method())) {
+			fibers(ctx)
+			return
+		}
+		s.chat(ctx)
+	}
+}
+
 // chat is the one handler of the chat side: every path that no console route took.
-func (s *Server) chat(c *fiber.Ctx) error {
-	ctx := c.Context()
+func (s *Server) chat(ctx *fasthttp.RequestCtx) {
 	path, fail := cleanPath(ctx.URI().PathOriginal())
 	if fail != nil {
-		return s.refuse(ctx, wire.OpenAI, fail)
+		s.refuse(ctx, wire.OpenAI, fail)
+		return
 	}
 	if isProbe(path) {
-		return s.probe(ctx)
+		s.probe(ctx)
+		return
 	}
 	t, fail := resolve(path, !ctx.IsPost() && s.geminiCaller(ctx))
 	if fail == nil || fail.Code != apierror.NotFound { // console paths end up here with other methods
 		cors(ctx)
 	}
-	if fail != nil {
-		return s.refuse(ctx, formatOf(t, path, fail), fail)
+	switch {
+	case fail != nil:
+		s.refuse(ctx, formatOf(t, path, fail), fail)
+		return
+	case ctx.IsOptions():
+		preflight(ctx)
+		return
 	}
+	if fail = s.misplaced(ctx, t); fail != nil {
+		s.refuse(ctx, t.route.Format, fail)
+		return
+	}
+	s.serve(s.newJob(ctx, path, t))
+}
+
+// misplaced refuses a method that the path does not take, and everybody from outside while nobody
+// has chosen a password.
+func (s *Server) misplaced(ctx *fasthttp.RequestCtx, t target) *apierror.Error {
 	method := string(ctx.Method())
 	switch {
-	case method == fiber.MethodOptions:
-		preflight(ctx)
-		return nil
-	case method != t.method && !(method == fiber.MethodHead && t.method == fiber.MethodGet):
+	case method != t.method && !(ctx.IsHead() && t.method == fiber.MethodGet):
 		ctx.Response.Header.Set("Allow", t.method+", OPTIONS")
-		return s.refuse(ctx, t.route.Format, apierror.Newf(apierror.MethodNotAllowed, "this path takes %s, not %s", t.method, clip(method)))
+		return apierror.Newf(apierror.MethodNotAllowed, "this path takes %s, not %s", t.method, clip(method))
 	case s.opt.ChatOpen != nil && !s.opt.ChatOpen() && !Local(ctx):
-		return s.refuse(ctx, t.route.Format, apierror.New(apierror.Forbidden,
-			"the gateway still has its built-in password, so it answers this machine only, and no proxy or web page on it; set API_PASSWORD or PASSWORD"))
+		return apierror.New(apierror.Forbidden,
+			"the gateway still has its built-in password, so it answers this machine only, and no proxy or web page on it; set API_PASSWORD or PASSWORD")
 	}
-	s.serve(s.newJob(ctx, method, path, t))
 	return nil
 }
 
@@ -78,23 +102,23 @@ func isProbe(path string) bool {
 }
 
 // probe answers the health checks.
-func (s *Server) probe(ctx *fasthttp.RequestCtx) error {
+func (s *Server) probe(ctx *fasthttp.RequestCtx) {
 	if !ctx.IsGet() && !ctx.IsHead() {
 		setHeader(ctx, "Allow", "GET, HEAD")
-		return s.refuse(ctx, wire.OpenAI, apierror.New(apierror.MethodNotAllowed, "this path takes GET and HEAD"))
+		s.refuse(ctx, wire.OpenAI, apierror.New(apierror.MethodNotAllowed, "this path takes GET and HEAD"))
+		return
 	}
 	ctx.SetContentType("application/json")
 	if !ctx.IsHead() {
 		ctx.SetBodyString(`{"status":"ok"}`)
 	}
-	return nil
 }
 
 func (s *Server) geminiCaller(ctx *fasthttp.RequestCtx) bool {
 	return len(ctx.Request.Header.Peek("x-goog-api-key")) > 0 || len(ctx.QueryArgs().Peek("key")) > 0
 }
 
-func (s *Server) newJob(ctx *fasthttp.RequestCtx, method, path string, t target) *job {
+func (s *Server) newJob(ctx *fasthttp.RequestCtx, path string, t target) *job {
 	j, _ := s.jobs.Get().(*job)
 	if j == nil {
 		j = &job{}
@@ -106,7 +130,7 @@ func (s *Server) newJob(ctx *fasthttp.RequestCtx, method, path string, t target)
 	if t.route.Verb == pipeline.Streaming && t.route.Format == wire.Gemini {
 		t.route.Array = s.wantsArray(ctx)
 	}
-	j.x.Open(&j.call, pipeline.Request{ID: s.nextID(), Method: method, Path: path, Route: t.route,
+	j.x.Open(&j.call, pipeline.Request{ID: s.nextID(), Method: string(ctx.Method()), Path: path, Route: t.route,
 		Model: t.model, Peer: ctx.RemoteIP(), Client: &j.client})
 	j.x.Patience(s.opt.Grace, 15*time.Second)
 	if j.peer = watch.Of(ctx.Conn()); j.peer != nil {

@@ -145,6 +145,9 @@ func TestWhatIsNotServed(t *testing.T) {
 		{"GET", "/v1/chat/completions", 405, "method_not_allowed"},
 		{"PUT", "/v1/chat/completions", 405, "method_not_allowed"},
 		{"POST", "/v1/models", 405, "method_not_allowed"},
+		{"PROPFIND", "/v1/chat/completions", 405, "method_not_allowed"}, // fiber knows no such method
+		{"QUERY", "/v1beta/models/m:generateContent", 405, "method_not_allowed"},
+		{"PURGE", "/v1/nothing", 404, `"not_found"`},
 		{"DELETE", "/v1beta/models/m", 405, "method_not_allowed"},
 		{"GET", "/v1beta/models/m:generateContent", 405, "method_not_allowed"},
 		{"POST", "/v1beta/models/:generateContent", 400, "no model"},

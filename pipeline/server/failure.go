@@ -65,7 +65,8 @@ func (s *Server) fiberError(c *fiber.Ctx, err error) error {
 	} else {
 		s.opt.Log.Error("handler failed", "error", err)
 	}
-	return s.refuse(c.Context(), wire.OpenAI, fail)
+	s.refuse(c.Context(), wire.OpenAI, fail)
+	return nil
 }
 
 // cors lets browser clients use the chat side: any origin, never with cookies. Only a browser says

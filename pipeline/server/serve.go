@@ -163,11 +163,15 @@ func (j *job) commit(b *streamBody) {
 	ctx.Response.ImmediateHeaderFlush = false
 	b.out.job, b.out.limit, b.out.last = j, j.s.opt.WriteTimeout, time.Now()
 	b.out.beat = wire.Heartbeat(j.x.Answer, array)
-	ctx.Response.SetBodyStream(b, -1)
+	if ctx.Request.Header.IsHTTP11() {
+		ctx.Response.SetBodyStream(b, -1)
+		return
+	}
+	b.unframed(ctx)
 }
 
 // refuse answers a request that never became an exchange.
-func (s *Server) refuse(ctx *fasthttp.RequestCtx, f wire.Format, fail *apierror.Error) error {
+func (s *Server) refuse(ctx *fasthttp.RequestCtx, f wire.Format, fail *apierror.Error) {
 	id := s.nextID()
 	ctx.Response.Header.Set("X-Request-Id", id)
 	leftUnread(ctx.Conn(), ctx.Request.Header.ContentLength() != 0)
@@ -176,5 +180,4 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, f wire.Format, fail *apierror.
 	if !s.opt.Quiet {
 		s.opt.Log.Info("request refused", "id", id, "method", string(ctx.Method()), "status", fail.Status, "code", string(fail.Code))
 	}
-	return nil
 }

@@ -77,7 +77,12 @@ func New(o Options) *Server {
 	if o.Mount != nil {
 		o.Mount(s.app)
 	}
-	s.app.Use(s.chat)
+	s.app.Use(func(c *fiber.Ctx) error {
+		s.chat(c.Context())
+		return nil
+	})
+	s.app.Server().Handler = s.handler(s.app.Server().Handler)
+	s.app.Server().ExpectHandler = s.expect
 	return s
 }
 
