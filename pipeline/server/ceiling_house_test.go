@@ -107,7 +107,6 @@ func gatePart(tb testing.TB, binary string, google cpuPart) cpuPart {
 	cmd.Dir = tb.TempDir()
 	cmd.Env = []string{"HOST=127.0.0.1", "PORT=" + port, "PASSWORD=pwd", "GEMINI_API_KEY=ceiling",
 		"GEMINI_API_BASE_URL=http://" + google.addr, "HOME=" + cmd.Dir}
-	cmd.Env = append(cmd.Env, strings.Fields(os.Getenv("ZZENV"))...)
 	spawnPart(tb, cmd)
 	tb.Cleanup(func() { stopPart(tb, cmd) })
 	p := cpuPart{"127.0.0.1:" + port, cmd.Process.Pid}
