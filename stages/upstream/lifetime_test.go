@@ -215,7 +215,7 @@ func twin(t *testing.T) (*simulator.Server, *stage, map[string]string) {
 	a := sim.AddAccount(simulator.Account{})
 	sim.AddKey("AIza-simulated-key")
 	at := address(sim.URL())
-	s := &stage{Clients{Caller: func() outbound.Caller { return client },
+	s := &stage{clients: Clients{Caller: func() outbound.Caller { return client },
 		Dialects: map[string]Dialect{"codeassist": codeassist.New(at), "gemini": geminiapi.New(at)}}}
 	return sim, s, map[string]string{"codeassist": sim.AccessToken(a.Email), "gemini": "AIza-simulated-key", "project": a.Project}
 }

@@ -48,7 +48,7 @@ func Kind(c Clients) pipeline.Kind {
 		Needs: []pipeline.Fact{pipeline.HasModel, pipeline.HasCall, pipeline.HasLease},
 		Gives: []pipeline.Fact{pipeline.HasReply},
 		New: pipeline.New(Settings{}, func(Settings, *pipeline.Build) (pipeline.Stage, error) {
-			return &stage{c}, nil
+			return &stage{clients: c}, nil
 		}),
 	}
 }
@@ -59,7 +59,10 @@ const (
 	maxError = 1 << 20
 )
 
-type stage struct{ clients Clients }
+type stage struct {
+	clients Clients
+	calls   sync.Pool // *call
+}
 
 // call is what a call is made of: used again for later ones. The buffer holds the request until it
 // is sent, and then an answer that comes in one piece.
@@ -68,15 +71,20 @@ type call struct {
 	buf wire.Buffer
 }
 
-var calls = sync.Pool{New: func() any { return new(call) }}
+type callKey struct{}
 
-func (c *call) giveBack() {
-	c.req.Reset()
-	wire.Buffers.Put(&c.buf)
-	calls.Put(c)
+func (s *stage) newCall() *call {
+	if c, ok := s.calls.Get().(*call); ok {
+		return c
+	}
+	return new(call)
 }
 
-type callKey struct{}
+func (s *stage) giveBack(c *call) {
+	c.req.Reset()
+	wire.Buffers.Put(&c.buf)
+	s.calls.Put(c)
+}
 
 // Process makes one call.
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
@@ -84,19 +92,19 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	if d == nil {
 		return x.Fail(apierror.Newf(apierror.Internal, "no upstream client serves credentials of kind %q", x.Lease.Kind()))
 	}
-	c := calls.Get().(*call)
+	c := s.newCall()
 	wire.Buffers.Lend(&c.buf, x.Call.Size()+512)
 	if fail := d.Prepare(&c.req, &c.buf, x); fail != nil {
-		c.giveBack()
+		s.giveBack(c)
 		return x.Fail(fail)
 	}
 	x.Try()
 	resp, err := s.clients.Caller().Do(x.Context(), &c.req)
 	events := x.WantsStream && x.In.Route.Verb != pipeline.Count
 	if err == nil && resp.Status == fasthttp.StatusOK && !events {
-		return whole(x, d, c, resp)
+		return s.whole(x, d, c, resp)
 	}
-	c.giveBack()
+	s.giveBack(c)
 	switch {
 	case err != nil:
 		return failed(x, explain(x.Context(), err))
@@ -130,9 +138,9 @@ func refusal(resp *outbound.Response) *apierror.Error {
 }
 
 // whole reads an answer that comes in one piece; it stays in the call's buffer until End.
-func whole(x *pipeline.Exchange, d Dialect, c *call, resp *outbound.Response) pipeline.Verdict {
+func (s *stage) whole(x *pipeline.Exchange, d Dialect, c *call, resp *outbound.Response) pipeline.Verdict {
 	defer resp.Body.Close()
-	endCall(x)
+	s.End(x) // of an earlier attempt
 	x.Keep(callKey{}, c)
 	if size := int(min(resp.Length, 1<<20)); size > cap(c.buf.B) {
 		wire.Buffers.Put(&c.buf)
@@ -236,12 +244,9 @@ func slurp(buf *wire.Buffer, r io.Reader) error {
 }
 
 // End returns the buffer of the answer; the engine has closed the stream by then.
-func (s *stage) End(x *pipeline.Exchange) { endCall(x) }
-
-// endCall returns the call whose answer the exchange holds, if there is one.
-func endCall(x *pipeline.Exchange) {
+func (s *stage) End(x *pipeline.Exchange) {
 	if c, ok := x.Note(callKey{}).(*call); ok {
 		x.Keep(callKey{}, nil)
-		c.giveBack()
+		s.giveBack(c)
 	}
 }

@@ -62,7 +62,7 @@ func newRig(t *testing.T, answer http.HandlerFunc) *rig {
 	}
 	r := &rig{Server: httptest.NewServer(answer), client: client}
 	at := address(r.URL)
-	r.stage = &stage{Clients{Caller: func() outbound.Caller { return r },
+	r.stage = &stage{clients: Clients{Caller: func() outbound.Caller { return r },
 		Dialects: map[string]Dialect{"codeassist": codeassist.New(at), "gemini": geminiapi.New(at)}}}
 	t.Cleanup(func() {
 		_ = client.Close()
