@@ -1,10 +1,8 @@
 package outbound
 
 import (
-	"bufio"
 	"context"
 	"io"
-	"net"
 	"strings"
 	"testing"
 
@@ -31,43 +29,36 @@ func quick(b *testing.B, size int, answer ...string) string {
 	return u.url
 }
 
-// sizeOf is the number of bytes that a request has on the wire.
-func sizeOf(b *testing.B, req *fasthttp.Request) int {
+// request2k gives what Client and the raw HostClient send, and its size on the wire, which is one.
+func request2k(b *testing.B, url func(size int) string) (string, *Request, *fasthttp.Request) {
 	b.Helper()
-	left, right := net.Pipe()
-	done := make(chan int)
-	go func() {
-		n, _ := io.Copy(io.Discard, right)
-		done <- int(n)
-	}()
-	w := bufio.NewWriter(left)
-	if err := req.Write(w); err != nil {
-		b.Fatalf("%.100v", err)
-	}
-	_ = w.Flush()
-	_ = left.Close()
-	return <-done
-}
-
-func request2k(b *testing.B) (func(url string) *fasthttp.Request, int) {
-	ask := func(url string) *fasthttp.Request {
-		r := post(url+"/v1beta/models/m:generateContent", strings.Repeat("q", 1000))
-		r.Header.SetUserAgent("bench") // HostClient would add its own
+	body := strings.Repeat("q", 1000)
+	const path = "/v1beta/models/m:generateContent"
+	ask := func(base string) *Request {
+		r := post(base+path, body)
+		r.Set("User-Agent", "bench")
 		return r
 	}
-	return ask, sizeOf(b, ask("http://127.0.0.1:12345"))
+	head, rest := ask("http://127.0.0.1:12345").render()
+	at := url(len(head) + len(rest))
+	raw := &fasthttp.Request{}
+	raw.Header.SetMethod("POST")
+	raw.SetRequestURI(at + path)
+	raw.Header.SetContentType("application/json")
+	raw.Header.SetUserAgent("bench")
+	raw.SetBodyString(body)
+	return at, ask(at), raw
 }
 
 func BenchmarkJSON(b *testing.B) {
-	req, size := request2k(b)
-	url := quick(b, size, sized200(strings.Repeat("a", 2000)))
+	url, req, raw := request2k(b, func(size int) string { return quick(b, size, sized200(strings.Repeat("a", 2000))) })
 	buf := make([]byte, 0, 4096)
 	b.Run("raw", func(b *testing.B) {
 		hc := &fasthttp.HostClient{Addr: strings.TrimPrefix(url, "http://")}
-		r, resp := req(url), &fasthttp.Response{}
+		resp := &fasthttp.Response{}
 		b.ReportAllocs()
 		for b.Loop() {
-			if err := hc.Do(r, resp); err != nil || len(resp.Body()) != 2000 {
+			if err := hc.Do(raw, resp); err != nil || len(resp.Body()) != 2000 {
 				b.Fatalf("%.100v", err)
 			}
 		}
@@ -75,15 +66,13 @@ func BenchmarkJSON(b *testing.B) {
 	})
 	b.Run("client, no context", func(b *testing.B) {
 		c := client(b, Defaults())
-		r := req(url)
-		benchDo(b, func() (*Response, error) { return c.Do(context.Background(), r) }, buf)
+		benchDo(b, func() (*Response, error) { return c.Do(context.Background(), req) }, buf)
 	})
 	b.Run("client, one context", func(b *testing.B) {
 		c := client(b, Defaults())
 		ctx, cancel := context.WithCancel(b.Context())
 		defer cancel()
-		r := req(url)
-		benchDo(b, func() (*Response, error) { return c.Do(ctx, r) }, buf)
+		benchDo(b, func() (*Response, error) { return c.Do(ctx, req) }, buf)
 	})
 }
 
@@ -113,7 +102,6 @@ func benchDo(b *testing.B, do func() (*Response, error), buf []byte) {
 }
 
 func BenchmarkStream40(b *testing.B) {
-	req, size := request2k(b)
 	events := []string{chunkedHeader}
 	for range 40 {
 		events = append(events, chunk("data: "+strings.Repeat("e", 192)+"\r\n\r\n"))
@@ -123,13 +111,13 @@ func BenchmarkStream40(b *testing.B) {
 		name   string
 		answer []string
 	}{{"burst", burst}, {"one by one", append(events, "0\r\n\r\n")}} {
-		url := quick(b, size, mode.answer...)
+		url, req, raw := request2k(b, func(size int) string { return quick(b, size, mode.answer...) })
 		b.Run("raw, "+mode.name, func(b *testing.B) {
 			hc := &fasthttp.HostClient{Addr: strings.TrimPrefix(url, "http://"), StreamResponseBody: true}
-			r, resp, buf := req(url), &fasthttp.Response{}, make([]byte, 4096)
+			resp, buf := &fasthttp.Response{}, make([]byte, 4096)
 			b.ReportAllocs()
 			for b.Loop() {
-				if err := hc.Do(r, resp); err != nil {
+				if err := hc.Do(raw, resp); err != nil {
 					b.Fatalf("%.100v", err)
 				}
 				drain(b, resp.BodyStream(), buf)
@@ -141,10 +129,10 @@ func BenchmarkStream40(b *testing.B) {
 			c := client(b, Defaults())
 			ctx, cancel := context.WithCancel(b.Context())
 			defer cancel()
-			r, buf := req(url), make([]byte, 4096)
+			buf := make([]byte, 4096)
 			b.ReportAllocs()
 			for b.Loop() {
-				resp, err := c.Do(ctx, r)
+				resp, err := c.Do(ctx, req)
 				if err != nil {
 					b.Fatalf("%.100v", err)
 				}

@@ -177,7 +177,7 @@ func TestConnectionLimit(t *testing.T) {
 	}
 	_ = r.Body.Close()
 	_ = held[1].Body.Close()
-	if h, _ := c.host(post(u.url, "").URI()); h.open != 0 || len(h.waiting) != 0 {
+	if h, _ := c.host(post(u.url, "")); h.open != 0 || len(h.waiting) != 0 {
 		t.Errorf("%d open, %d waiting", h.open, len(h.waiting))
 	}
 }
@@ -197,7 +197,7 @@ func TestWaitingTakesOver(t *testing.T) {
 		_, _, err := whole(context.Background(), c, post(u.url, "{}"))
 		done <- err
 	}()
-	h, _ := c.host(post(u.url, "").URI())
+	h, _ := c.host(post(u.url, ""))
 	eventually(t, "the second waits", func() bool { h.mu.Lock(); defer h.mu.Unlock(); return len(h.waiting) == 1 })
 	_, _ = io.ReadAll(r.Body)
 	_ = r.Body.Close()
@@ -221,7 +221,7 @@ func TestHostTableIsBounded(t *testing.T) {
 	c := client(t, settings())
 	for i := range maxHosts + 50 {
 		req := post(fmt.Sprintf("http://127.0.0.1:%d/", i+1), "")
-		if _, err := c.host(req.URI()); err != nil {
+		if _, err := c.host(req); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -302,7 +302,7 @@ func TestManyAtOnce(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	h, _ := c.host(post(u.url, "").URI())
+	h, _ := c.host(post(u.url, ""))
 	if h.open != len(h.idle) || len(h.waiting) != 0 {
 		t.Errorf("%d open, %d kept, %d waiting", h.open, len(h.idle), len(h.waiting))
 	}

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
 // both runs a test against the two implementations of Caller.
@@ -62,9 +60,9 @@ func TestAnswers(t *testing.T) {
 			both(t, nil, func(t *testing.T, c Caller) {
 				for range 2 { // the second on the kept connection
 					req := post(u.url+"/x", "{}")
-					req.Header.SetMethod(tc.method)
+					req.Method = tc.method
 					if tc.method == "HEAD" {
-						req.ResetBody()
+						req.Body = nil
 					}
 					r, body, err := whole(t.Context(), c, req)
 					if err != nil {
@@ -129,8 +127,7 @@ func TestRequestArrivesAsMade(t *testing.T) {
 	body := strings.Repeat("x", 5<<20)
 	both(t, nil, func(t *testing.T, c Caller) {
 		req := post(u.url+"/v1beta/models/a%2Fb:generateContent?alt=sse", body)
-		req.URI().DisablePathNormalizing = true
-		req.Header.Set("Authorization", "Bearer abc")
+		req.Set("Authorization", "Bearer abc")
 		r, err := c.Do(t.Context(), req)
 		if err != nil {
 			t.Fatal(err)
@@ -337,8 +334,8 @@ func TestTLS(t *testing.T) {
 func TestRequestsThatCannotBeSent(t *testing.T) {
 	c := client(t, settings())
 	for _, url := range []string{"ftp://127.0.0.1/", "/only/a/path"} {
-		req := &fasthttp.Request{}
-		req.SetRequestURI(url)
+		req := &Request{}
+		req.To(url)
 		if _, err := c.Do(t.Context(), req); !errors.Is(err, ErrRequest) {
 			t.Errorf("%s: got %v", url, err)
 		}

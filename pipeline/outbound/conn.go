@@ -14,7 +14,6 @@ import (
 // a header that does not fit gets headerMax once.
 const (
 	readSize  = 4 << 10
-	writeSize = 4 << 10
 	headerMax = 64 << 10
 )
 
@@ -80,7 +79,7 @@ func (cn *conn) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Write implements io.Writer for the buffered writer.
+// Write sends p under the limit of the call.
 func (cn *conn) Write(p []byte) (int, error) {
 	sent := 0
 	for {

@@ -33,7 +33,7 @@ type exchange struct {
 }
 
 // exchange sends req on cn and reads the header of the answer. On an error cn is given back.
-func (c *Client) exchange(ctx context.Context, cn *conn, req *fasthttp.Request) (*Response, *Error) {
+func (c *Client) exchange(ctx context.Context, cn *conn, req *Request) (*Response, *Error) {
 	x := &exchange{client: c, cn: cn, ctx: ctx, stop: cn.arm(ctx)}
 	refused, failed := x.send(req)
 	if failed == nil {
@@ -47,8 +47,8 @@ func (c *Client) exchange(ctx context.Context, cn *conn, req *fasthttp.Request) 
 		return nil, failed
 	}
 	h := &cn.header
-	x.keep = refused == nil && !h.ConnectionClose() && !req.ConnectionClose()
-	x.frame = framed(h, req.Header.IsHead())
+	x.keep = refused == nil && !h.ConnectionClose()
+	x.frame = framed(h, req.Method == "HEAD")
 	x.Status, x.Length = h.StatusCode(), x.frame.length()
 	x.Body, x.header = x, x
 	cn.readLimit, cn.rearm = c.set.Idle, true
@@ -56,27 +56,18 @@ func (c *Client) exchange(ctx context.Context, cn *conn, req *fasthttp.Request) 
 }
 
 // send writes the request. refused says that the peer did not take all of it but may have answered.
-func (x *exchange) send(req *fasthttp.Request) (refused, failed *Error) {
+func (x *exchange) send(req *Request) (refused, failed *Error) {
 	cn, c := x.cn, x.client
 	cn.writeLimit = c.set.Idle
-	w, _ := c.writers.Get().(*bufio.Writer)
-	if w == nil {
-		w = bufio.NewWriterSize(cn, writeSize)
-	} else {
-		w.Reset(cn)
+	head, body := req.render()
+	_, err := cn.Write(head)
+	if err == nil && body != nil {
+		_, err = cn.Write(body)
 	}
-	err := req.Write(w)
-	if err == nil {
-		err = w.Flush()
-	}
-	w.Reset(nil)
-	c.writers.Put(w)
 	switch {
 	case err == nil:
 		cn.limitHeader(c.set.FirstByte)
 		return nil, nil
-	case cn.err == nil: // the socket had no part in it
-		return nil, &Error{Kind: ErrRequest, Where: cn.host.addr, cause: err}
 	case timedOut(cn.err) || cn.gone.Load():
 		return nil, x.failure(cn.err, ErrIdle)
 	}

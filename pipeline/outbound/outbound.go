@@ -1,6 +1,6 @@
 // Package outbound calls the outside: Google's endpoints, directly or through a proxy.
 //
-// The data path is fasthttp's request writer and header parser over connections of our own. Neither
+// The data path is fasthttp's header parser over connections and requests of our own. Neither
 // fasthttp.HostClient nor its streamed bodies are used: they cannot be cancelled while they dial or
 // wait, their pool runs a goroutine that nobody can wait for, and what they return on a failure has
 // to be told apart by its text. So this package owns each connection from dial to close, and knows
@@ -16,8 +16,6 @@ import (
 	"net/http"
 	"sync"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
 // Settings says how calls go out. A duration of 0 means no limit, except for MaxIdle. FirstByte and
@@ -47,7 +45,7 @@ type Caller interface {
 	// Do sends req and returns when the header of the answer is in; the body is read from the
 	// Response, which must be closed. Cancelling ctx ends the call wherever it is, also inside the
 	// body. req is not kept. Errors are *Error; Explain turns them into what a client may see.
-	Do(ctx context.Context, req *fasthttp.Request) (*Response, error)
+	Do(ctx context.Context, req *Request) (*Response, error)
 }
 
 // Response is an answer whose body has yet to be read. It belongs to one goroutine; others end the
@@ -81,7 +79,6 @@ type Client struct {
 	dialer  *dialer
 	rare    *http.Client
 	readers sync.Pool // *bufio.Reader of readSize
-	writers sync.Pool // *bufio.Writer
 
 	mu     sync.RWMutex
 	hosts  [2]map[string]*host // by authority; [1] is TLS
@@ -149,13 +146,12 @@ func (c *Client) Close() error {
 }
 
 // Do implements Caller. A kept connection that turns out to be closed before any byte of the answer
-// is replaced by a new one, once, whatever the method: the peer closed it while it was idle. A
-// request with a body stream is not sent twice.
-func (c *Client) Do(ctx context.Context, req *fasthttp.Request) (*Response, error) {
+// is replaced by a new one, once, whatever the method: the peer closed it while it was idle.
+func (c *Client) Do(ctx context.Context, req *Request) (*Response, error) {
 	if ctx.Err() != nil {
 		return nil, cancelled(ctx)
 	}
-	h, err := c.host(req.URI())
+	h, err := c.host(req)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +159,6 @@ func (c *Client) Do(ctx context.Context, req *fasthttp.Request) (*Response, erro
 	if c.set.Total > 0 {
 		until = time.Now().Add(c.set.Total)
 	}
-	once := req.IsBodyStream() // asked now: writing it takes the stream off the request
 	for fresh := false; ; fresh = true {
 		cn, err := h.take(ctx, want{fresh: fresh, until: until})
 		if err != nil {
@@ -173,7 +168,7 @@ func (c *Client) Do(ctx context.Context, req *fasthttp.Request) (*Response, erro
 		if failed == nil {
 			return r, nil
 		}
-		if !cn.reused || failed.Kind != ErrClosedEarly || once {
+		if !cn.reused || failed.Kind != ErrClosedEarly {
 			return nil, failed
 		}
 	}

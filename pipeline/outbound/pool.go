@@ -33,27 +33,24 @@ type want struct {
 }
 
 // host finds or makes the pool for the target of a request.
-func (c *Client) host(uri *fasthttp.URI) (*host, error) {
-	authority, kind := uri.Host(), 0
-	switch string(uri.Scheme()) {
-	case "https":
+func (c *Client) host(req *Request) (*host, error) {
+	if bad := req.check(); bad != nil {
+		return nil, bad
+	}
+	kind := 0
+	if req.tls {
 		kind = 1
-	case "http":
-	default:
-		return nil, &Error{Kind: ErrRequest, Where: "scheme must be http or https"}
 	}
 	c.mu.RLock()
-	h, closed := c.hosts[kind][string(authority)], c.closed
+	h, closed := c.hosts[kind][req.authority], c.closed
 	c.mu.RUnlock()
 	switch {
 	case closed:
 		return nil, &Error{Kind: ErrClosed}
 	case h != nil:
 		return h, nil
-	case len(authority) == 0:
-		return nil, &Error{Kind: ErrRequest, Where: "no host"}
 	}
-	return c.addHost(string(authority), kind)
+	return c.addHost(req.authority, kind)
 }
 
 func (c *Client) addHost(authority string, kind int) (*host, error) {

@@ -1,14 +1,11 @@
 package outbound
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-
-	"github.com/valyala/fasthttp"
 )
 
 // A server that closes idle connections costs no POST, and each arrives once.
@@ -105,23 +102,5 @@ func TestSecondTryIsFresh(t *testing.T) {
 	wg.Wait()
 	if _, _, err := whole(t.Context(), c, post(u.url, "{}")); err != nil || seen.Load() != 2 {
 		t.Errorf("%v after %d tries", err, seen.Load())
-	}
-}
-
-// A request with a body stream cannot be sent again.
-func TestBodyStreamIsNotSentTwice(t *testing.T) {
-	u := serve(t, func(p *peer) bool { p.say(sized200("ok")); return false })
-	c := client(t, settings())
-	req := func() *fasthttp.Request {
-		r := post(u.url, "")
-		r.SetBodyStream(strings.NewReader("abc"), 3)
-		return r
-	}
-	if _, _, err := whole(t.Context(), c, req()); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the server closed", func() bool { return u.open.Load() == 0 })
-	if _, _, err := whole(t.Context(), c, req()); !errors.Is(err, ErrClosedEarly) {
-		t.Fatalf("got %v", err)
 	}
 }

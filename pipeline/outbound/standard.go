@@ -10,8 +10,6 @@ import (
 	"net/http/httptrace"
 	"sync/atomic"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
 // Standard is a Caller on net/http. It knows HTTP/2 and costs about twice the CPU of Client; the
@@ -55,11 +53,11 @@ func (s *Standard) Close() error {
 }
 
 // Do implements Caller.
-func (s *Standard) Do(ctx context.Context, req *fasthttp.Request) (*Response, error) {
+func (s *Standard) Do(ctx context.Context, req *Request) (*Response, error) {
 	if ctx.Err() != nil {
 		return nil, cancelled(ctx)
 	}
-	call := &standardCall{limit: s.set.Idle, parent: ctx, where: string(req.URI().Host())}
+	call := &standardCall{limit: s.set.Idle, parent: ctx, where: req.authority}
 	limited, cancel := context.WithCancelCause(ctx)
 	call.cancel, call.ctx = cancel, limited
 	call.timer = time.AfterFunc(time.Hour, func() { cancel(ErrIdle) })
@@ -84,21 +82,16 @@ func (s *Standard) Do(ctx context.Context, req *fasthttp.Request) (*Response, er
 	return &Response{Status: answer.StatusCode, Length: answer.ContentLength, Body: call, header: call}, nil
 }
 
-func standardRequest(ctx context.Context, req *fasthttp.Request) (*http.Request, error) {
-	body := bytes.Clone(req.Body()) // the transport may still read it after a failed call
-	uri := string(req.URI().Scheme()) + "://" + string(req.URI().Host()) + string(req.URI().RequestURI())
-	hr, err := http.NewRequestWithContext(ctx, string(req.Header.Method()), uri, bytes.NewReader(body))
+func standardRequest(ctx context.Context, req *Request) (*http.Request, error) {
+	if bad := req.check(); bad != nil {
+		return nil, bad
+	}
+	body := bytes.Clone(req.Body) // the transport may still read it after a failed call
+	hr, err := http.NewRequestWithContext(ctx, req.method(), req.URL(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	for key, value := range req.Header.All() {
-		switch string(key) {
-		case fasthttp.HeaderHost, fasthttp.HeaderContentLength, fasthttp.HeaderConnection:
-		default:
-			hr.Header.Add(string(key), string(value))
-		}
-	}
-	hr.Close = req.ConnectionClose()
+	req.eachHeader(hr.Header.Add)
 	hr.Header["Idempotency-Key"] = nil // never sent; allows another try on a stale connection
 	return hr, nil
 }

@@ -21,8 +21,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
 // peer is one connection as the upstream sees it; a test writes raw bytes on it.
@@ -173,17 +171,15 @@ func client(t testing.TB, set Settings) *Client {
 	return c
 }
 
-func post(url, body string) *fasthttp.Request {
-	req := &fasthttp.Request{}
-	req.Header.SetMethod("POST")
-	req.SetRequestURI(url)
-	req.Header.SetContentType("application/json")
-	req.SetBodyString(body)
+func post(url, body string) *Request {
+	req := &Request{Body: []byte(body)}
+	req.To(url)
+	req.Set("Content-Type", "application/json")
 	return req
 }
 
 // whole makes a call and reads the answer to its end.
-func whole(ctx context.Context, c Caller, req *fasthttp.Request) (*Response, []byte, error) {
+func whole(ctx context.Context, c Caller, req *Request) (*Response, []byte, error) {
 	r, err := c.Do(ctx, req)
 	if err != nil {
 		return nil, nil, err

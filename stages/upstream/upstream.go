@@ -25,7 +25,7 @@ import (
 type Dialect interface {
 	// Prepare writes address, headers and body of the call for the exchange's lease. The body is
 	// written into buf, which is lent until the call was sent.
-	Prepare(req *fasthttp.Request, buf *wire.Buffer, x *pipeline.Exchange) *apierror.Error
+	Prepare(req *outbound.Request, buf *wire.Buffer, x *pipeline.Exchange) *apierror.Error
 	// Unwrap cuts the envelope off a reply or event; false when it carries nothing (keep reading).
 	Unwrap(data []byte) ([]byte, bool)
 }
@@ -67,7 +67,7 @@ type stage struct {
 // call is what a call is made of: used again for later ones. The buffer holds the request until it
 // is sent, and then an answer that comes in one piece.
 type call struct {
-	req fasthttp.Request
+	req outbound.Request
 	buf wire.Buffer
 }
 

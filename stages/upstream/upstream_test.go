@@ -19,8 +19,6 @@ import (
 	"gcli2api/pipeline/wire/gemini"
 	"gcli2api/stages/upstream/codeassist"
 	"gcli2api/stages/upstream/geminiapi"
-
-	"github.com/valyala/fasthttp"
 )
 
 // lease writes down what is reported to it.
@@ -76,7 +74,7 @@ func newRig(t *testing.T, answer http.HandlerFunc) *rig {
 }
 
 // Do counts the bodies that go out.
-func (r *rig) Do(ctx context.Context, req *fasthttp.Request) (*outbound.Response, error) {
+func (r *rig) Do(ctx context.Context, req *outbound.Request) (*outbound.Response, error) {
 	resp, err := r.client.Do(ctx, req)
 	if err == nil {
 		r.open.Add(1)

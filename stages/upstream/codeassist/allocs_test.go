@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"gcli2api/pipeline"
+	"gcli2api/pipeline/outbound"
 	"gcli2api/stages/upstream/codeassist"
 	"gcli2api/stages/upstream/geminiapi"
 )
@@ -15,8 +16,9 @@ import (
 func TestPrepareHardlyAllocates(t *testing.T) {
 	x := exchange(t, pipeline.Streaming, "gemini-2.5-pro", body2k)
 	for name, d := range map[string]dialect{"codeassist": codeassist.New(fixed{}), "geminiapi": geminiapi.New(fixed{})} {
+		var req outbound.Request
 		got := testing.AllocsPerRun(200, func() {
-			once(d, x)
+			once(&req, d, x)
 		})
 		if got > 2 {
 			t.Errorf("%s: %v allocations, 2 are allowed", name, got)

@@ -5,11 +5,10 @@ import (
 	"testing"
 
 	"gcli2api/pipeline"
+	"gcli2api/pipeline/outbound"
 	"gcli2api/pipeline/wire"
 	"gcli2api/stages/upstream/codeassist"
 	"gcli2api/stages/upstream/geminiapi"
-
-	"github.com/valyala/fasthttp"
 )
 
 // body2k is a Gemini request of two kilobytes as an SDK writes it.
@@ -21,11 +20,10 @@ type fixed struct{ settings }
 func (fixed) UserAgent(string) string { return "GeminiCLI/1.2.3/gemini-2.5-pro (linux; x64; terminal)" }
 
 // once is what the stage does around Prepare.
-func once(d dialect, x *pipeline.Exchange) {
-	req := fasthttp.AcquireRequest()
+func once(req *outbound.Request, d dialect, x *pipeline.Exchange) {
 	buf := wire.Buffers.Get(x.Call.Size() + 512)
 	_ = d.Prepare(req, buf, x)
-	fasthttp.ReleaseRequest(req)
+	req.Reset()
 	wire.Buffers.Put(buf)
 }
 
@@ -33,10 +31,11 @@ func BenchmarkPrepare(b *testing.B) {
 	x := exchange(b, pipeline.Streaming, "gemini-2.5-pro", body2k)
 	for name, d := range map[string]dialect{"codeassist": codeassist.New(fixed{}), "geminiapi": geminiapi.New(fixed{})} {
 		b.Run(name, func(b *testing.B) {
+			var req outbound.Request
 			b.ReportAllocs()
 			b.SetBytes(int64(len(body2k)))
 			for b.Loop() {
-				once(d, x)
+				once(&req, d, x)
 			}
 		})
 	}

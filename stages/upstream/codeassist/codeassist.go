@@ -9,10 +9,9 @@ import (
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/outbound"
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
-
-	"github.com/valyala/fasthttp"
 )
 
 // Settings are asked at each call, so that a changed address counts at once.
@@ -28,20 +27,17 @@ func New(s Settings) *Dialect { return &Dialect{s} }
 type Dialect struct{ settings Settings }
 
 // Prepare writes the envelope around the call.
-func (d *Dialect) Prepare(req *fasthttp.Request, buf *wire.Buffer, x *pipeline.Exchange) *apierror.Error {
-	var room [512]byte // addresses and tokens are copied by the setters and need no memory of their own
-	h := &req.Header
-	h.SetMethod(fasthttp.MethodPost)
-	req.SetRequestURIBytes(append(append(room[:0], d.settings.CodeAssist()...), method(x)...))
-	h.SetBytesV("Authorization", append(append(room[:0], "Bearer "...), x.Lease.Token()...))
-	h.SetContentType("application/json")
-	h.SetUserAgent(strings.Map(printable, d.settings.UserAgent(x.Model.Base)))
+func (d *Dialect) Prepare(req *outbound.Request, buf *wire.Buffer, x *pipeline.Exchange) *apierror.Error {
+	req.To(d.settings.CodeAssist(), method(x))
+	req.Set("Authorization", "Bearer ", x.Lease.Token())
+	req.Set("Content-Type", "application/json")
+	req.Set("User-Agent", strings.Map(printable, d.settings.UserAgent(x.Model.Base)))
 	if x.In.Route.Verb == pipeline.Count {
 		buf.B = appendCount(buf.B, x)
 	} else {
 		buf.B = appendEnvelope(buf.B, x)
 	}
-	req.SetBodyRaw(buf.B)
+	req.Body = buf.B
 	return nil
 }
 

@@ -8,12 +8,11 @@ import (
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/models"
+	"gcli2api/pipeline/outbound"
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
 	"gcli2api/stages/upstream/codeassist"
 	"gcli2api/stages/upstream/geminiapi"
-
-	"github.com/valyala/fasthttp"
 )
 
 type settings struct{}
@@ -47,7 +46,7 @@ func exchange(t testing.TB, verb pipeline.Verb, model, body string) *pipeline.Ex
 
 // dialect is what both upstream clients offer.
 type dialect interface {
-	Prepare(*fasthttp.Request, *wire.Buffer, *pipeline.Exchange) *apierror.Error
+	Prepare(*outbound.Request, *wire.Buffer, *pipeline.Exchange) *apierror.Error
 	Unwrap([]byte) ([]byte, bool)
 }
 
@@ -56,19 +55,17 @@ type prepared struct{ uri, body, agent, auth, kind, method string }
 
 func prepare(t testing.TB, d dialect, x *pipeline.Exchange) prepared {
 	t.Helper()
-	req := fasthttp.AcquireRequest()
-	defer fasthttp.ReleaseRequest(req)
+	req := &outbound.Request{}
 	buf := wire.Buffers.Get(1)
 	defer wire.Buffers.Put(buf)
 	if fail := d.Prepare(req, buf, x); fail != nil {
 		t.Fatal(fail)
 	}
-	h := &req.Header
-	if got := string(h.Peek("x-goog-user-project")); got != "" {
+	if got := req.Header("x-goog-user-project"); got != "" {
 		t.Errorf("x-goog-user-project is sent: %q", got)
 	}
-	return prepared{string(req.URI().FullURI()), string(req.Body()), string(h.UserAgent()),
-		string(h.Peek("Authorization")), string(h.ContentType()), string(h.Method())}
+	return prepared{req.URL(), string(req.Body), req.Header("User-Agent"),
+		req.Header("Authorization"), req.Header("Content-Type"), req.Method}
 }
 
 const turn = `[{"role":"user","parts":[{"text":"hi"}]}]`
@@ -86,7 +83,7 @@ func TestAddressAndHeaders(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			got := prepare(t, codeassist.New(settings{}), exchange(t, c.verb, "gemini-2.5-pro", `{"contents":`+turn+`}`))
 			want := prepared{uri: c.uri, body: got.body, agent: "GeminiCLI/1.2.3/gemini-2.5-pro (linux; x64; terminal)",
-				auth: "Bearer ya29.made-up", kind: "application/json", method: "POST"}
+				auth: "Bearer ya29.made-up", kind: "application/json"}
 			if got != want {
 				t.Errorf("got  %+v\nwant %+v", got, want)
 			}

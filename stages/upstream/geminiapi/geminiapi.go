@@ -9,10 +9,9 @@ import (
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/outbound"
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
-
-	"github.com/valyala/fasthttp"
 )
 
 // Settings are asked at each call, so that a changed address counts at once.
@@ -26,27 +25,20 @@ func New(s Settings) *Dialect { return &Dialect{s} }
 // Dialect is the dialect of the Gemini API.
 type Dialect struct{ settings Settings }
 
-var keyHeader = []byte("X-Goog-Api-Key") // as fasthttp writes it: nothing is left to normalise
-
 // Prepare writes the call as it is, less what only Vertex knows.
-func (d *Dialect) Prepare(req *fasthttp.Request, buf *wire.Buffer, x *pipeline.Exchange) *apierror.Error {
-	var room [512]byte // the address is copied by the setter and needs no memory of its own
-	address := append(append(room[:0], d.settings.Gemini()...), "/v1beta/models/"...)
-	address = append(append(address, url.PathEscape(bare(x.Model.Base))...), method(x)...)
-	h := &req.Header
-	h.SetMethod(fasthttp.MethodPost)
-	req.SetRequestURIBytes(address)
-	req.URI().DisablePathNormalizing = true // else "../" in a name would reach other methods
-	h.SetCanonical(keyHeader, append(room[:0], x.Lease.Token()...))
-	h.SetContentType("application/json")
-	h.SetUserAgent("gcli2api")
+func (d *Dialect) Prepare(req *outbound.Request, buf *wire.Buffer, x *pipeline.Exchange) *apierror.Error {
+	// Escaped, because "../" in a name would reach other methods.
+	req.To(d.settings.Gemini(), "/v1beta/models/", url.PathEscape(bare(x.Model.Base)), method(x))
+	req.Set("x-goog-api-key", x.Lease.Token())
+	req.Set("Content-Type", "application/json")
+	req.Set("User-Agent", "gcli2api")
 	var fail *apierror.Error
 	if x.In.Route.Verb == pipeline.Count {
 		buf.B, fail = appendCount(buf.B, x)
 	} else {
 		buf.B = appendCall(buf.B, x)
 	}
-	req.SetBodyRaw(buf.B)
+	req.Body = buf.B
 	return fail
 }
 

@@ -14,8 +14,6 @@ import (
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
 	"gcli2api/stages/upstream/geminiapi"
-
-	"github.com/valyala/fasthttp"
 )
 
 type settings string
@@ -45,14 +43,13 @@ func exchange(t testing.TB, verb pipeline.Verb, model, body string) *pipeline.Ex
 
 func body(t testing.TB, x *pipeline.Exchange) string {
 	t.Helper()
-	req := fasthttp.AcquireRequest()
-	defer fasthttp.ReleaseRequest(req)
+	req := &outbound.Request{}
 	buf := wire.Buffers.Get(1)
 	defer wire.Buffers.Put(buf)
 	if fail := geminiapi.New(settings("http://studio.test")).Prepare(req, buf, x); fail != nil {
 		t.Fatal(fail)
 	}
-	return string(req.Body())
+	return string(req.Body)
 }
 
 const turn = `[{"role":"user","parts":[{"text":"hi"}]}]`
@@ -106,8 +103,7 @@ func TestCount(t *testing.T) {
 
 func TestCountOfSomethingElse(t *testing.T) {
 	x := exchange(t, pipeline.Count, "m", `{"generateContentRequest":7}`)
-	req := fasthttp.AcquireRequest()
-	defer fasthttp.ReleaseRequest(req)
+	req := &outbound.Request{}
 	fail := geminiapi.New(settings("http://studio.test")).Prepare(req, wire.Buffers.Get(1), x)
 	if fail == nil || fail.Code != apierror.BadRequest {
 		t.Errorf("got %v, want a bad_request", fail)
@@ -140,8 +136,7 @@ func TestAddressOnTheWire(t *testing.T) {
 		{"x\r\nX-Evil: 1", "/v1beta/models/x%0D%0AX-Evil:%201:generateContent", pipeline.Generate},
 	} {
 		t.Run(c.model, func(t *testing.T) {
-			req := fasthttp.AcquireRequest()
-			defer fasthttp.ReleaseRequest(req)
+			req := &outbound.Request{}
 			buf := wire.Buffers.Get(1)
 			defer wire.Buffers.Put(buf)
 			x := exchange(t, c.verb, c.model, `{"contents":`+turn+`}`)
