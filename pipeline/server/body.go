@@ -88,7 +88,7 @@ func (b *body) fill() *apierror.Error {
 	}
 	size := 4096
 	if b.length > 0 && b.coding == "" {
-		size = min(b.length+1, firstRead) // one more, so that the end is seen without growing
+		size = min(b.length, firstRead)
 	}
 	return b.drain(src, size)
 }
@@ -109,7 +109,7 @@ func (b *body) drain(src io.Reader, size int) *apierror.Error {
 		if n == len(p) {
 			next := 2 * len(p)
 			if b.length >= n && b.coding == "" {
-				next = min(next, b.length+1)
+				next = min(next, b.length)
 			}
 			if f := b.reserve(int64(next) - b.taken); f != nil {
 				return f
@@ -121,7 +121,7 @@ func (b *body) drain(src io.Reader, size int) *apierror.Error {
 		if int64(n) > b.shared.limit {
 			return b.tooLarge()
 		}
-		if err == io.EOF {
+		if err == io.EOF || n == b.length && b.coding == "" {
 			b.buf.B = p[:n]
 			return nil
 		}

@@ -78,11 +78,10 @@ func (s *Server) chat(ctx *fasthttp.RequestCtx) {
 // misplaced refuses a method that the path does not take, and everybody from outside while nobody
 // has chosen a password.
 func (s *Server) misplaced(ctx *fasthttp.RequestCtx, t target) *apierror.Error {
-	method := string(ctx.Method())
 	switch {
-	case method != t.method && !(ctx.IsHead() && t.method == fiber.MethodGet):
+	case string(ctx.Method()) != t.method && !(ctx.IsHead() && t.method == fiber.MethodGet):
 		ctx.Response.Header.Set("Allow", t.method+", OPTIONS")
-		return apierror.Newf(apierror.MethodNotAllowed, "this path takes %s, not %s", t.method, clip(method))
+		return apierror.Newf(apierror.MethodNotAllowed, "this path takes %s, not %s", t.method, clip(string(ctx.Method())))
 	case s.opt.ChatOpen != nil && !s.opt.ChatOpen() && !Local(ctx):
 		return apierror.New(apierror.Forbidden,
 			"the gateway still has its built-in password, so it answers this machine only, and no proxy or web page on it; set API_PASSWORD or PASSWORD")
@@ -130,7 +129,11 @@ func (s *Server) newJob(ctx *fasthttp.RequestCtx, path string, t target) *job {
 	if t.route.Verb == pipeline.Streaming && t.route.Format == wire.Gemini {
 		t.route.Array = s.wantsArray(ctx)
 	}
-	j.x.Open(&j.call, pipeline.Request{ID: s.nextID(), Method: string(ctx.Method()), Path: path, Route: t.route,
+	method := t.method
+	if ctx.IsHead() {
+		method = fiber.MethodHead
+	}
+	j.x.Open(&j.call, pipeline.Request{ID: s.nextID(), Method: method, Path: path, Route: t.route,
 		Model: t.model, Peer: ctx.RemoteIP(), Client: &j.client})
 	j.x.Patience(s.opt.Grace, 15*time.Second)
 	if j.peer = watch.Of(ctx.Conn()); j.peer != nil {

@@ -23,7 +23,7 @@ func native(x *pipeline.Exchange) *apierror.Error {
 	if fail != nil {
 		return fail
 	}
-	if x.Call, fail = gemini.CallOf(body, members); fail != nil {
+	if fail := x.Call.Take(body, members); fail != nil {
 		return fail
 	}
 	if x.In.Route.Format == wire.OpenAI {

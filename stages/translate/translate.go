@@ -9,7 +9,6 @@ import (
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/models"
 	"gcli2api/pipeline/wire"
-	"gcli2api/pipeline/wire/gemini"
 	"gcli2api/pipeline/wire/openai"
 )
 
@@ -76,7 +75,7 @@ func (s *stage) foreign(x *pipeline.Exchange) *apierror.Error {
 	if len(asked.Ignored) > 0 {
 		x.Header.Set("X-Dropped-Params", strings.Join(asked.Ignored, ", "))
 	}
-	x.Call = gemini.CallMade(hub)
+	x.Call.TakeMade(hub)
 	return nil
 }
 

@@ -18,6 +18,7 @@ type Call struct {
 	body    []byte
 	members []entry // in the order in which they are rendered
 	undo    []undo
+	room    [6]entry // for members, so that most calls need no memory of their own
 }
 
 type entry struct {
@@ -48,39 +49,43 @@ type Mark int
 
 // NewCall reads body, which must be one JSON object, whole and strictly. The error is a bad_request
 // that names the offset, or the member that the body has twice, in whichever spellings.
-func NewCall(body []byte) (Call, *apierror.Error) {
+func NewCall(body []byte) (c Call, fail *apierror.Error) {
 	var room [16]wire.Member
 	members, err := wire.Scan(body, room[:0])
 	if err != nil {
 		return Call{}, apierror.Wrap(apierror.BadRequest, "the request body is not a JSON object: "+err.Error(), err)
 	}
-	return CallOf(body, members)
+	fail = c.Take(body, members)
+	return c, fail
 }
 
-// CallOf is NewCall for a body that was scanned already: members is what wire.Scan found in it.
-func CallOf(body []byte, members []wire.Member) (Call, *apierror.Error) {
-	c := Call{body: body, members: make([]entry, 0, len(members)+4)}
+// Take is NewCall for a body that was scanned already: members is what wire.Scan found in it. What c
+// was before is forgotten.
+func (c *Call) Take(body []byte, members []wire.Member) *apierror.Error {
+	*c = Call{body: body}
+	c.members = c.room[:0]
 	for i := range members {
 		m := &members[i]
 		name := canonicalKey(m.Key)
 		if c.slot(name) >= 0 {
-			return Call{}, apierror.Newf(apierror.BadRequest, "the request body has the member %q more than once", name).Naming(name)
+			*c = Call{}
+			return apierror.Newf(apierror.BadRequest, "the request body has the member %q more than once", name).Naming(name)
 		}
 		c.members = append(c.members, entry{name: name, value: m.Value, start: m.Start, end: m.End})
 	}
-	return c, nil
+	return nil
 }
 
-// CallMade is NewCall for a body that this program wrote of parts that were checked: it is taken
-// apart and not checked again.
-func CallMade(body []byte) Call {
-	c := Call{body: body, members: make([]entry, 0, 8)}
+// TakeMade is Take for a body that this program wrote of parts that were checked: it is taken apart
+// and not checked again.
+func (c *Call) TakeMade(body []byte) {
+	*c = Call{body: body}
+	c.members = c.room[:0]
 	for o := wire.ObjectOf(body); o.Next(); {
 		// What is left of the body's capacity tells where a part of it begins.
 		start, end := cap(body)-cap(o.Key)-1, cap(body)-cap(o.Value)+len(o.Value)
 		c.members = append(c.members, entry{name: canonicalKey(o.Key), value: o.Value, start: start, end: end})
 	}
-	return c
 }
 
 // IsZero reports whether there is no call at all.

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
 )
 
 func mustCall(t testing.TB, body string) Call {
@@ -251,14 +252,15 @@ func clone(m map[string]any) map[string]any {
 	return n
 }
 
-func TestCallMadeIsNewCallUnchecked(t *testing.T) {
+func TestTakeMadeIsNewCallUnchecked(t *testing.T) {
 	const body = `{"contents":[{"parts":[{"text":"a } , b"}]}],"generationConfig": {"topK":3},"safetySettings":[]}`
 	for _, doc := range [][]byte{[]byte(body), append(make([]byte, 0, 4096), body...)} { // with and without room behind it
 		want, fail := NewCall(doc)
 		if fail != nil {
 			t.Fatal(fail)
 		}
-		made := CallMade(doc)
+		var made Call
+		made.TakeMade(doc)
 		if got := string(made.AppendTo(nil)); got != string(want.AppendTo(nil)) || made.Len() != want.Len() || made.Size() != want.Size() {
 			t.Errorf("%s of %d bytes, want %s of %d", got, made.Size(), want.AppendTo(nil), want.Size())
 		}
@@ -267,5 +269,28 @@ func TestCallMadeIsNewCallUnchecked(t *testing.T) {
 		if got := string(made.AppendTo(nil)); got != `{"contents":[{"parts":[{"text":"a } , b"}]}],"safetySettings":[],"labels":{}}` {
 			t.Errorf("edited: %s", got)
 		}
+	}
+}
+
+// What a call was before does not shine through, and more members than there is room for are kept.
+func TestTakeForgets(t *testing.T) {
+	var c Call
+	for _, body := range []string{`{"a":1,"b":2,"c":3,"d":4,"e":5,"f":6,"g":7,"h":8}`, `{"contents":[]}`, `{}`} {
+		members, err := wire.Scan([]byte(body), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Set("labels", []byte(`{}`))
+		if fail := c.Take([]byte(body), members); fail != nil {
+			t.Fatal(fail)
+		}
+		if got := string(c.AppendTo(nil)); got != body || c.Mark() != 0 {
+			t.Errorf("got %s, want %s", got, body)
+		}
+	}
+	twice := `{"top_p":1,"topP":2}`
+	members, _ := wire.Scan([]byte(twice), nil)
+	if fail := c.Take([]byte(twice), members); fail == nil || !c.IsZero() {
+		t.Errorf("%v, %s", fail, c.AppendTo(nil))
 	}
 }
