@@ -319,6 +319,42 @@ func TestFailedApplyKeepsTheOldListAndClosesOnlyItsOwn(t *testing.T) {
 	}
 }
 
+func TestCheckClosesWhatItMade(t *testing.T) {
+	var closed int
+	kinds := append(frame(answer), kind("extra", &script{close: func() error { closed++; return nil }}))
+	if err := bare(t, kinds).Check(order("who", "extra", "call", "form")); err != nil || closed != 1 {
+		t.Errorf("closed %d times, %v", closed, err)
+	}
+}
+
+// heir takes over from the instance before it.
+type heir struct {
+	script
+	before pipeline.Stage
+}
+
+func (h *heir) Adopt(old pipeline.Stage) { h.before = old }
+
+func TestInstancesHandStateOver(t *testing.T) {
+	var made []*heir
+	kinds := append(frame(answer), kind("extra", nil, builds(func(*pipeline.Build) (pipeline.Stage, error) {
+		made = append(made, &heir{})
+		return made[len(made)-1], nil
+	})))
+	l := order("who", "extra", "call", "form")
+	e := engine(t, kinds, l)
+	l.sections = map[string]string{"stage.extra": "x"}
+	if err := e.Apply(l); err != nil || len(made) != 2 || made[0].before != nil || made[1].before != pipeline.Stage(made[0]) {
+		t.Errorf("%v, %v", made, err)
+	}
+}
+
+func TestDrainedListLetsNobodyIn(t *testing.T) {
+	if pipeline.LetsIn(0) || !pipeline.LetsIn(1) {
+		t.Error("an exchange may only enter a list that somebody holds")
+	}
+}
+
 func TestExchangeFinishesOnItsSnapshot(t *testing.T) {
 	var closed atomic.Bool
 	kinds := append(frame(answer), kind("old", &script{close: func() error { closed.Store(true); return nil }}))

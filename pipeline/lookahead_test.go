@@ -187,6 +187,10 @@ func TestDropped(t *testing.T) {
 			x.Dropped(strings.Repeat("n", i+1))
 		}
 	}
+	first := pipeline.NewExchange(t.Context(), pipeline.Request{})
+	if first.Dropped("a,\r\nb"); first.Header.Get("X-Dropped-Params") != "a???b" {
+		t.Errorf("the first one: %q", first.Header.Get("X-Dropped-Params"))
+	}
 	if got := x.Header.Get("X-Dropped-Params"); strings.Count(got, ", ") != 16 || !strings.HasSuffix(got, "nnnnnnnnnnnnn, more") {
 		t.Errorf("%q", got)
 	}

@@ -225,6 +225,26 @@ func TestSilentProxy(t *testing.T) {
 	}
 }
 
+// The same of a proxy that says nothing inside TLS, and of one that speaks none.
+func TestSilentProxyBehindTLS(t *testing.T) {
+	cfg, roots := certificate(t)
+	silent := serveRaw(t, cfg, func(p *peer) { _, _ = p.br.ReadString('\n'); p.up.ask(); p.gone() })
+	set := settings()
+	set.Proxy, set.RootCAs = "https://"+silent.addr, roots
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-silent.asked; cancel() }()
+	if _, err := client(t, set).Do(ctx, post("http://upstream.test/", "{}")); !errors.Is(err, ErrCancelled) {
+		t.Errorf("got %v", err)
+	}
+	await(t, "the proxy seeing the close", silent.left)
+	plain := serveRaw(t, nil, func(p *peer) { p.say("HTTP/1.1 400 Bad Request\r\n\r\n"); p.gone() })
+	set.Proxy = "https://" + plain.addr
+	if _, err := client(t, set).Do(t.Context(), post("http://upstream.test/", "{}")); err == nil {
+		t.Error("a proxy without TLS was taken")
+	}
+	await(t, "the plain proxy seeing the close", plain.left)
+}
+
 func TestProxyAnswers(t *testing.T) {
 	for name, answer := range map[string]string{
 		"garbage": "hello\r\n\r\n", "closes": "", "speaks first": "HTTP/1.1 200 OK\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"gcli2api/pipeline"
 	"gcli2api/pipeline/server"
 )
 
@@ -48,6 +49,7 @@ func TestBodyLimits(t *testing.T) {
 	}{
 		{"plain", "", strings.NewReader(fits), 200, "hello"},
 		{"chunked", "", io.MultiReader(strings.NewReader(fits)), 200, "hello"},
+		{"as long as may be", "", strings.NewReader(fits + strings.Repeat(" ", limit-len(fits))), 200, "hello"},
 		{"gzip", "gzip", packed(t, "gzip", []byte(fits)), 200, "hello"},
 		{"deflate", "deflate", packed(t, "deflate", []byte(fits)), 200, "hello"},
 		{"too long", "", strings.NewReader(over), 413, "65536 bytes"},
@@ -148,44 +150,64 @@ func TestUnfinishedBodyHoldsNothing(t *testing.T) {
 
 func TestRefusedUploadHearsWhy(t *testing.T) {
 	d := open(t, server.Options{}, whole)
-	for i := range 20 {
-		req, _ := http.NewRequest("POST", d.url("/v1/chat/completions"), bytes.NewReader(make([]byte, 8<<20)))
+	for i := range 40 {
+		path, want := "/v1/chat/completions", 401
+		if i%2 == 1 { // refused before there is an exchange
+			path, want = "/no/such/path", 404
+		}
+		req, _ := http.NewRequest("POST", d.url(path), bytes.NewReader(make([]byte, 8<<20)))
 		req.Header.Set("Authorization", "Bearer wrong")
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatalf("upload %d: %v", i, err)
 		}
 		resp.Body.Close()
-		if resp.StatusCode != 401 {
-			t.Fatalf("upload %d: status %d", i, resp.StatusCode)
+		if resp.StatusCode != want {
+			t.Fatalf("upload %d: status %d, want %d", i, resp.StatusCode, want)
 		}
 	}
 }
 
 func TestBodiesShareOneBudget(t *testing.T) {
-	d := open(t, server.Options{BodyLimit: 8 << 20, BodyBudget: 10 << 20}, whole)
-	hold := func() net.Conn {
-		c, err := net.Dial("tcp", d.addr)
-		if err != nil {
-			t.Fatal(err)
+	held, leave := make(chan struct{}), make(chan struct{})
+	d := open(t, server.Options{BodyLimit: 8 << 20, BodyBudget: 10 << 20}, func(x *pipeline.Exchange) pipeline.Verdict {
+		if x.Member("hold") != nil {
+			close(held)
+			<-leave
 		}
-		io.WriteString(c, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer pwd\r\nContent-Length: 8000000\r\n\r\n"+strings.Repeat("{", 7_900_000))
-		return c
-	}
-	first := hold()
-	defer first.Close()
-	big := `{"model":"m","pad":"` + strings.Repeat("x", 4<<20) + `"}`
-	status := func() int {
-		resp := d.post("/v1/chat/completions", big)
+		return whole(x)
+	})
+	status := func(body string) int {
+		resp := d.post("/v1/chat/completions", body)
 		defer resp.Body.Close()
 		if resp.StatusCode == 503 && resp.Header.Get("Retry-After") == "" {
 			t.Error("503 without Retry-After")
 		}
 		return resp.StatusCode
 	}
-	wait(t, "the held body is counted", func() bool { return status() == 503 })
-	first.Close()
-	wait(t, "the budget is given back", func() bool { return status() == 200 })
+	big := `{"model":"m","pad":"` + strings.Repeat("x", 4<<20) + `"}`
+	first := make(chan int, 1)
+	go func() { first <- status(`{"model":"m","hold":1,"pad":"` + strings.Repeat("x", 7<<20) + `"}`) }()
+	<-held
+	for i := range 40 { // what is refused is not counted
+		if got := status(big); got != 503 {
+			t.Errorf("request %d beside a body of 7 MB: status %d", i, got)
+			break
+		}
+	}
+	close(leave)
+	if got := <-first; got != 200 {
+		t.Errorf("the first one: status %d", got)
+	}
+	for range 3 { // uploads that are given up hold nothing
+		c, err := net.Dial("tcp", d.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.WriteString(c, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer pwd\r\nContent-Length: 8000000\r\n\r\n"+strings.Repeat("{", 7_900_000))
+		c.Close()
+	}
+	wait(t, "the budget is given back", func() bool { return status(big) == 200 })
 }
 
 // wait polls until ok, for at most five seconds.

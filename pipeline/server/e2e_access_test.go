@@ -157,6 +157,35 @@ func TestWhoMayAskFromOutside(t *testing.T) {
 	}
 }
 
+// With the built-in password a loopback peer alone is nobody to trust, on either side.
+func TestBuiltInPasswordIsForThisMachine(t *testing.T) {
+	t.Parallel()
+	sim := google(t, 1, 0)
+	g := start(t, launch{sim: sim, accounts: 1, env: map[string]string{"PASSWORD": "-"}})
+	g.pass = "pwd"
+	host := func(name string) func(*http.Request) { return func(r *http.Request) { r.Host = name } }
+	for name, tt := range map[string]struct {
+		from func(*http.Request)
+		want int
+	}{
+		"this machine":   {header("Accept", "*/*"), 200},
+		"its own page":   {header("Origin", "http://localhost:3000"), 200},
+		"a proxy":        {header("X-Forwarded-For", "198.51.100.1"), 403},
+		"another's page": {header("Origin", "https://evil.example"), 403},
+		"a rebound name": {host("evil.example"), 403},
+	} {
+		for _, a := range asks() {
+			path, body := a.http(flash, "hello")
+			if r := g.post(path, body, tt.from); r.status != tt.want {
+				t.Errorf("%s, %s: %d %s", name, a.name, r.status, r.body)
+			}
+		}
+		if r := g.get("/creds/status", tt.from); r.status != tt.want {
+			t.Errorf("%s, console: %d %s", name, r.status, r.body)
+		}
+	}
+}
+
 // Without the stage auth everybody may ask, when that was said twice; the operator's routes stay shut.
 func TestOpenToEverybody(t *testing.T) {
 	t.Parallel()

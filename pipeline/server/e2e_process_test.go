@@ -269,9 +269,12 @@ func idle(t testing.TB, sim *simulator.Server) {
 // TestLogs: each request has its line with its id, and nothing in any log is secret or a body.
 func TestLogs(t *testing.T) {
 	t.Parallel()
+	const shapeless = "of-no-known-shape" // only who was told knows that this is a key
 	sim := google(t, 2, 2)
+	sim.AddKey(shapeless)
 	g := start(t, launch{sim: sim, accounts: 2, keys: 1, env: map[string]string{"GEMINI_API_KEY": apiKey(1), "CALLS_PER_ROTATION": "1"},
-		files: map[string]string{"stale.json": string(sim.StaleCredentialFile("ann1@example.com", simulator.LayoutCLIProxy))}})
+		files: map[string]string{"stale.json": string(sim.StaleCredentialFile("ann1@example.com", simulator.LayoutCLIProxy)),
+			"shapeless.json": `{"type":"gemini_api_key","api_key":"` + shapeless + `"}`}})
 	const prompt = "Xylophones-are-private"
 	picture := base64.StdEncoding.EncodeToString([]byte("not really a picture, but private"))
 	ids := map[string]int{}
@@ -283,6 +286,9 @@ func TestLogs(t *testing.T) {
 	}
 	note(g.post("/v1/chat/completions", `{"model":"`+flash+`","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,`+picture+`"}}]}]}`))
 	note(g.post("/v1/chat/completions?key="+secret, `{"model":"`+flash+`","messages":["`+prompt+`"]}`, header("Authorization", "Bearer wrong-"+secret)))
+	for _, model := range []string{secret, shapeless} { // the line of a request names its model
+		note(g.post("/v1/chat/completions", `{"model":"`+model+`","messages":[{"role":"user","content":"`+prompt+`"}]}`))
+	}
 	note(g.get("/v1/models?key="+prompt, header("Authorization")))
 	note(g.get("/nothing/" + prompt))
 	note(g.post("/v1beta/models/"+prompt+":predict", "{}"))
@@ -301,7 +307,7 @@ func TestLogs(t *testing.T) {
 			}
 		}
 	}
-	secrets := []string{secret, apiKey(0), apiKey(1), "ya29.", "1//0sim", simulator.ClientSecret, picture, "Xylophones"}
+	secrets := []string{secret, shapeless, apiKey(0), apiKey(1), "ya29.", "1//0sim", simulator.ClientSecret, picture, "Xylophones"}
 	for name, text := range map[string]string{"stdout": stdout, "stderr": g.stderr.String(), "the file": file} {
 		for _, s := range secrets {
 			if i := strings.Index(text, s); i >= 0 {

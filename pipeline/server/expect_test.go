@@ -11,11 +11,15 @@ import (
 	"time"
 
 	"gcli2api/pipeline/server"
+
+	"github.com/gofiber/fiber/v2"
 )
 
 // TestExpect: who says Expect: 100-continue is asked for the body only if somebody will read it.
 func TestExpect(t *testing.T) {
-	d := open(t, server.Options{BodyLimit: 1 << 20}, whole)
+	d := open(t, server.Options{BodyLimit: 1 << 20, Mount: func(app *fiber.App) {
+		app.Post("/console", func(c *fiber.Ctx) error { return c.Send(c.Body()) })
+	}}, whole)
 	const chat, gem = "/v1/chat/completions", "/v1beta/models/m:generateContent"
 	for _, tt := range []struct {
 		name, path, password, framing string
@@ -25,6 +29,8 @@ func TestExpect(t *testing.T) {
 		{"let in", chat, "pwd", "Content-Length: 12", "", ""},
 		{"let in, chunked", chat, "pwd", "Transfer-Encoding: chunked", "", ""},
 		{"let in, Gemini", gem, "pwd", "Content-Length: 12", "", ""},
+		{"the console's", "/console", "", "Content-Length: 12", "", `{"model":1 }`},
+		{"wrong method", "/v1/models", "pwd", "Content-Length: 12", "405", `"method_not_allowed"`},
 		{"wrong password", chat, "wrong", "Content-Length: 12", "401", `"authentication_error"`},
 		{"wrong password, chunked", chat, "wrong", "Transfer-Encoding: chunked", "401", `"authentication_error"`},
 		{"wrong password, Gemini", gem, "wrong", "Content-Length: 12", "401", `"UNAUTHENTICATED"`},
@@ -65,6 +71,34 @@ func TestExpect(t *testing.T) {
 				t.Errorf("Connection: close is %t", resp.Close) // behind a refusal the body may come all the same
 			}
 		})
+	}
+}
+
+// TestExpectOfTheImpatient: who is refused and sends the body all the same gets to read why.
+func TestExpectOfTheImpatient(t *testing.T) {
+	d := open(t, server.Options{}, whole)
+	const size = 8 << 20
+	body := strings.Repeat("x", size)
+	for framing, body := range map[string]string{
+		fmt.Sprintf("Content-Length: %d", size): body,
+		"Transfer-Encoding: chunked":            fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", size, body),
+	} {
+		for i := range 10 {
+			c, err := net.Dial("tcp", d.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+			_, err = fmt.Fprintf(c, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wrong\r\nExpect: 100-continue\r\n%s\r\n\r\n%s", framing, body)
+			if err != nil {
+				t.Fatalf("%s, upload %d: %v", framing, i, err)
+			}
+			resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+			if err != nil || resp.StatusCode != 401 {
+				t.Fatalf("%s, upload %d: %v, %v", framing, i, resp, err)
+			}
+			_ = c.Close()
+		}
 	}
 }
 

@@ -21,6 +21,8 @@ func TestLocal(t *testing.T) {
 		{"behind a proxy", "127.0.0.1", "127.0.0.1", [2]string{"X-Forwarded-For", "198.51.100.1"}, false},
 		{"behind nginx", "127.0.0.1", "127.0.0.1", [2]string{"X-Real-IP", "198.51.100.1"}, false},
 		{"forwarded", "127.0.0.1", "127.0.0.1", [2]string{"Forwarded", "for=198.51.100.1"}, false},
+		{"behind another proxy", "127.0.0.1", "127.0.0.1", [2]string{"X-Forwarded-Host", "gw.example"}, false},
+		{"behind any proxy", "127.0.0.1", "127.0.0.1", [2]string{"Via", "1.1 gw"}, false},
 		{"foreign page", "127.0.0.1", "127.0.0.1", [2]string{"Origin", "https://evil.example"}, false},
 		{"a file's page", "127.0.0.1", "127.0.0.1", [2]string{"Origin", "null"}, false},
 		{"rebound name", "127.0.0.1", "evil.example", [2]string{}, false},

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
@@ -161,5 +162,31 @@ func TestCachedContentGoesToKeysOnly(t *testing.T) {
 			s.End(x)
 		}
 		_ = p.Close()
+	}
+}
+
+// Only what lacks a key is put down to the cache: a key that rests says so in its own words.
+func TestCachedContentWhenTheKeyRests(t *testing.T) {
+	for _, c := range []struct {
+		status  int
+		code    apierror.Code
+		blames  bool // the message says that a key is needed
+		message string
+	}{
+		{429, apierror.RateLimited, false, "every credential is rate limited"},
+		{403, apierror.NoCredential, true, "Google refuses every credential"},
+	} {
+		_, s := lender(t, "AIza-1")
+		x := exchange(context.Background())
+		x.Call, _ = gemini.NewCall([]byte(`{"cachedContent":"cachedContents/x"}`))
+		s.Process(x)
+		x.Try()
+		x.Report(gemini.ParseError(c.status, "60", nil, time.Now()))
+		s.Process(x)
+		f := x.Reply.Err
+		if f == nil || f.Code != c.code || f.RetryAfter == 0 || strings.HasPrefix(f.Message, "cachedContent") != c.blames || !strings.Contains(f.Message, c.message) {
+			t.Errorf("%d: %+v", c.status, f)
+		}
+		s.End(x)
 	}
 }

@@ -82,6 +82,7 @@ func TestHowOften(t *testing.T) {
 		{"no advice", usual, pipeline.Advice{}, 500, 1, 0},
 		{"a fresh one is free, up to max_calls", usual, other, 429, 12, 0},
 		{"a fresh one is free without returns", set(func(s *Settings) { s.Returns = 0 }), other, 500, 12, 0},
+		{"a fresh one is free after a 429, without returns", set(func(s *Settings) { s.Returns = 0 }), other, 429, 12, 0},
 		{"fewer calls", set(func(s *Settings) { s.MaxCalls = 2 }), other, 500, 2, 0},
 		{"one call", set(func(s *Settings) { s.MaxCalls = 1 }), other, 500, 1, 0},
 		{"the same one at once is no return", set(func(s *Settings) { s.Returns = 0 }), same, 503, 12, 0},

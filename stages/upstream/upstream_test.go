@@ -286,6 +286,8 @@ func TestWhole(t *testing.T) {
 		{"an envelope with nothing in it", "codeassist", pipeline.Generate, 200, `{"traceId":"x"}`, ending{nil, apierror.UpstreamUnavailable, 200, true}},
 		{"an error in a 200", "codeassist", pipeline.Generate, 200, refused, ending{nil, apierror.RateLimited, 429, true}},
 		{"an error in a 200, as a list", "codeassist", pipeline.Generate, 200, `[` + refused + `]`, ending{nil, apierror.RateLimited, 429, true}},
+		{"an error in a 200, beside an answer", "gemini", pipeline.Generate, 200, strings.TrimSuffix(answer, "}") + "," + refused[1:], ending{nil, apierror.RateLimited, 429, true}},
+		{"an error in a 200 that is none", "codeassist", pipeline.Generate, 200, `{"error":null,"response":` + answer + `}`, ending{passed: []string{answer}}},
 		{"an error in a 200, of the other kind", "gemini", pipeline.Count, 200, refused, ending{nil, apierror.RateLimited, 429, true}},
 		{"garbage", "gemini", pipeline.Generate, 200, `{"candidates": [{"content": {"parts" oops`, ending{nil, apierror.UpstreamUnavailable, 200, true}},
 		{"a page", "codeassist", pipeline.Generate, 200, page, ending{nil, apierror.UpstreamUnavailable, 200, true}},

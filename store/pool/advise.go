@@ -14,9 +14,6 @@ const worthWaiting = 3 * time.Second
 // to pause after a 429 at least is the business of whoever makes the call (stage retry).
 func (p *Pool) advise(o outcome) pipeline.Advice {
 	l, r := o.l, o.r
-	if o.said().HTTP == 429 && p.set.Pass429 {
-		return pipeline.Advice{}
-	}
 	if !r.first {
 		if a, ok := p.adviseSame(o); ok {
 			return a

@@ -90,17 +90,6 @@ func TestExchanges(t *testing.T) {
 	}
 }
 
-func TestPassing429On(t *testing.T) {
-	p, c := keys(t, 2, func(o *Options) { o.Settings.Pass429 = true })
-	limited := func(string) *apierror.Error { return gemini.ParseError(429, "", []byte(infoA), c.at) }
-	if got := walk(t, p, c, limited); got != " key-0 no" {
-		t.Errorf("got%s", got)
-	}
-	if got := walk(t, p, c, func(string) *apierror.Error { return gemini.ParseError(500, "", []byte(plain("x")), c.at) }); got != " key-1 1s key-1 no" {
-		t.Errorf("a 500 is none of it: got%s", got)
-	}
-}
-
 func TestBreakerStopsNewExchangesOnly(t *testing.T) {
 	p, c := keys(t, 10)
 	capacity := func() *apierror.Error { return gemini.ParseError(503, "", []byte(infoC), c.at) }

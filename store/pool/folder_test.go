@@ -42,8 +42,12 @@ func TestFolder(t *testing.T) {
 	if log.count("credential=twin.json") != 1 {
 		t.Error("no warning names the twin")
 	}
+	before := contents(t, p.dir)
 	p.Rescan()
 	p.Rescan()
+	if after := contents(t, p.dir); after != before || strings.Count(after, "\x00") != 9 || !strings.Contains(after, `broken.json={"refresh_token": `+"\x00") {
+		t.Errorf("the folder was changed: %q", after)
+	}
 	if n := log.count("level=WARN"); n != 4 {
 		t.Errorf("%d warnings after more looks:\n%s", n, log.String())
 	}
@@ -61,6 +65,24 @@ func TestFolder(t *testing.T) {
 			t.Errorf("the status shows %q", secret)
 		}
 	}
+}
+
+// contents is every file of a folder with what is in it.
+func contents(t *testing.T, dir string) string {
+	t.Helper()
+	files, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, f := range files {
+		data, err := os.ReadFile(filepath.Join(dir, f.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.WriteString(f.Name() + "=" + string(data) + "\x00")
+	}
+	return all.String()
 }
 
 func TestFilesComeChangeAndGo(t *testing.T) {

@@ -25,7 +25,6 @@ type Settings struct {
 	APIKeys          []string // keys of Google AI Studio
 	AutoBan          bool     // switch credentials off that Google refuses for good
 	AutoBanCodes     []int    // HTTP statuses that count as such a refusal when they repeat; never 400
-	Pass429          bool     // a 429 is passed on instead of tried again (RETRY_429_ENABLED=false)
 }
 
 // Options are what a pool is made from.
