@@ -114,7 +114,7 @@ func read(x *pipeline.Exchange) pipeline.Verdict {
 
 func form(x *pipeline.Exchange) pipeline.Verdict {
 	if x.Answer == wire.OpenAI {
-		x.Encoder = openai.NewEncoder(openai.EncoderOptions{ID: "chatcmpl-t", Model: "m", Created: 1})
+		x.Encoder = openai.NewEncoder(openai.EncoderOptions{ID: "t", Model: "m", Created: 1})
 	} else {
 		x.Encoder = gemini.NewEncoder(x.WantsStream, x.In.Route.Array)
 	}

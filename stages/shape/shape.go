@@ -73,7 +73,7 @@ func encoder(x *pipeline.Exchange) wire.Encoder {
 	if x.WantsStream { // only then: the body of a refused caller must not be read
 		usage, _ = wire.Bool(wire.Get(x.Member("stream_options"), "include_usage"))
 	}
-	return openai.NewEncoder(openai.EncoderOptions{ID: "chatcmpl-" + x.In.ID, Model: x.Model.Asked,
+	return openai.NewEncoder(openai.EncoderOptions{ID: x.In.ID, Model: x.Model.Asked,
 		Created: x.Started().Unix(), IncludeUsage: usage})
 }
 

@@ -4,6 +4,7 @@ package translate
 
 import (
 	"strings"
+	"sync"
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
@@ -25,13 +26,16 @@ func Kind() pipeline.Kind {
 		Gives: []pipeline.Fact{pipeline.HasCall},
 		New: pipeline.New(Settings{}, func(_ Settings, b *pipeline.Build) (pipeline.Stage, error) {
 			c, err := b.Models()
-			return &stage{c}, err
+			return &stage{catalogue: c}, err
 		}),
 		Off: hubOnly,
 	}
 }
 
-type stage struct{ catalogue *models.Catalogue }
+type stage struct {
+	catalogue *models.Catalogue
+	buffers   sync.Pool // *wire.Buffer, the handles: each keeps its bytes in wire.Buffers
+}
 
 type bufferKey struct{}
 
@@ -66,7 +70,7 @@ func (s *stage) foreign(x *pipeline.Exchange) *apierror.Error {
 	if fail != nil {
 		return fail
 	}
-	buf := buffer(x, len(body)+512)
+	buf := s.buffer(x, len(body)+512)
 	hub, asked, fail := openai.ToHub(buf.B, body, members, s.options(x.Model.Base))
 	if fail != nil {
 		return fail
@@ -80,10 +84,13 @@ func (s *stage) foreign(x *pipeline.Exchange) *apierror.Error {
 }
 
 // buffer lends the exchange one buffer, also when a rewind brings it here again.
-func buffer(x *pipeline.Exchange, size int) *wire.Buffer {
+func (s *stage) buffer(x *pipeline.Exchange, size int) *wire.Buffer {
 	b, ok := x.Note(bufferKey{}).(*wire.Buffer)
 	if !ok {
-		b = wire.Buffers.Get(size)
+		if b, _ = s.buffers.Get().(*wire.Buffer); b == nil {
+			b = &wire.Buffer{}
+		}
+		wire.Buffers.Lend(b, size)
 		x.Keep(bufferKey{}, b)
 	}
 	b.B = b.B[:0]
@@ -108,7 +115,9 @@ func (s *stage) output(base string) int {
 // End returns the buffer of the rewritten request.
 func (s *stage) End(x *pipeline.Exchange) {
 	if b, ok := x.Note(bufferKey{}).(*wire.Buffer); ok {
+		x.Keep(bufferKey{}, nil)
 		wire.Buffers.Put(b)
+		s.buffers.Put(b)
 	}
 }
 

@@ -19,7 +19,7 @@ func made(t testing.TB) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &stage{c}
+	return &stage{catalogue: c}
 }
 
 // exchange is one that format and model have settled.

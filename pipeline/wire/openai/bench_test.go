@@ -54,7 +54,7 @@ const hubEvent = `{"candidates": [{"content": {"parts": [{"text": "Here is a pie
 	`"promptTokensDetails": [{"modality": "TEXT","tokenCount": 50}]},"modelVersion": "gemini-2.5-pro","responseId": "r1"}`
 
 func benchEncoder() wire.Encoder {
-	return NewEncoder(EncoderOptions{ID: "chatcmpl-0123456789abcdef01234567", Model: "gemini-2.5-pro", Created: 1764580000, IncludeUsage: true})
+	return NewEncoder(EncoderOptions{ID: "0123456789abcdef01234567", Model: "gemini-2.5-pro", Created: 1764580000, IncludeUsage: true})
 }
 
 func BenchmarkEvent(b *testing.B) {

@@ -11,7 +11,7 @@ import (
 
 // EncoderOptions is what every chunk repeats, and what the client asked for.
 type EncoderOptions struct {
-	ID           string // of the answer: "chatcmpl-" and hex, not the same for two answers
+	ID           string // not the same for two answers; "chatcmpl-" is put before it
 	Model        string // as the client wrote it
 	Created      int64  // seconds since 1970
 	IncludeUsage bool   // Request.IncludeUsage
@@ -30,11 +30,13 @@ type EncoderOptions struct {
 // here they are "stop".
 func NewEncoder(o EncoderOptions) wire.Encoder {
 	e := &encoder{usageAsked: o.IncludeUsage, seed: hash(o.ID)}
-	e.choices = e.room[:0]
+	e.choices = e.room.choices[:0]
 	// Every chunk begins alike, so the beginning is made once; an answer in one piece uses parts of it.
 	const open = "data: "
-	b := make([]byte, 0, 128+len(o.ID)+len(o.Model))
-	b = wire.AppendQuoted(append(append(b, open...), `{"id":`...), o.ID)
+	b := append(append(e.room.text[:0], open...), `{"id":"chatcmpl-`...)
+	in := len(b)
+	b = wire.AppendQuoted(b, o.ID)
+	b = append(b[:in], b[in+1:]...) // its opening quote stands before the prefix
 	id := len(b)
 	b = append(b, `,"object":"chat.completion.chunk"`...)
 	created := len(b)
@@ -54,7 +56,10 @@ type encoder struct {
 	failed     bool
 	usage      gemini.Usage
 	choices    []choice
-	room       [1]choice
+	room       struct { // for what most answers need, so that it comes with the encoder
+		choices [1]choice
+		text    [192]byte
+	}
 }
 
 // choice is what was already said of a candidate.

@@ -11,7 +11,7 @@ import (
 )
 
 func newEncoder(usage bool) wire.Encoder {
-	return NewEncoder(EncoderOptions{ID: "chatcmpl-1", Model: "假流式/gemini", Created: 1, IncludeUsage: usage})
+	return NewEncoder(EncoderOptions{ID: "1", Model: "假流式/gemini", Created: 1, IncludeUsage: usage})
 }
 
 // stream feeds the events and returns what a client reads: the data of each event.

@@ -41,9 +41,9 @@ type Request struct {
 // one role are joined. A dialogue that does not begin or end with the user gets a short user turn
 // there, because Google refuses it otherwise: an assistant message in the last place is therefore
 // continued and not prefilled. Messages without any content are left out.
-func ToHub(dst, body []byte, members []wire.Member, o Options) ([]byte, *Request, *apierror.Error) {
+func ToHub(dst, body []byte, members []wire.Member, o Options) ([]byte, Request, *apierror.Error) {
 	if name, twice := wire.Duplicate(members); twice {
-		return dst, nil, refuse(printable(name), "is in the request twice")
+		return dst, Request{}, refuse(printable(name), "is in the request twice")
 	}
 	var f form
 	for i := range members {
@@ -57,23 +57,23 @@ func ToHub(dst, body []byte, members []wire.Member, o Options) ([]byte, *Request
 			f.unknown(m.Key)
 		case known.take != nil:
 			if err := known.take(&f, m.Value); err != nil {
-				return dst, nil, err
+				return dst, Request{}, err
 			}
 		}
 	}
 	dst = slices.Grow(dst, len(body)+room)
 	dst, err := f.messages(append(dst, '{'), body)
 	if err != nil {
-		return dst, nil, err
+		return dst, Request{}, err
 	}
 	if dst, err = f.generation(dst, o); err != nil {
-		return dst, nil, err
+		return dst, Request{}, err
 	}
 	r := f.Request
 	if f.more > 0 {
 		r.Ignored = append(r.Ignored, strconv.Itoa(f.more)+" more")
 	}
-	return append(dst, '}'), &r, nil
+	return append(dst, '}'), r, nil
 }
 
 // room is what a hub request usually needs beyond the length of the body it was made of.

@@ -35,7 +35,7 @@ func translate(t testing.TB, body string, o Options) (string, *Request, *apierro
 	if _, err := gemini.NewCall(hub); err != nil {
 		t.Fatalf("no hub request: %v: %s", err, hub)
 	}
-	return string(hub), r, nil
+	return string(hub), &r, nil
 }
 
 // dialogue is a body with these messages; turnsOf is what it must become.
