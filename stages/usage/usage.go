@@ -89,14 +89,23 @@ type meter struct {
 // Next passes the event on.
 func (m *meter) Next() (wire.Event, error) {
 	ev, err := m.inner.Next()
-	if err == nil && bytes.Contains(ev.Data, []byte(`"usageMetadata"`)) {
+	if err == nil {
 		m.read(ev.Data)
 	}
 	return ev, err
 }
 
 func (m *meter) read(data []byte) {
-	if v := wire.Get(data, "usageMetadata"); v != nil {
+	const name = `"usageMetadata"`
+	i := bytes.Index(data, []byte(name))
+	if i < 0 {
+		return
+	}
+	v := wire.Behind(data, i+len(name)) // the counts stand near the end of an event
+	if v == nil {
+		v = wire.Get(data, "usageMetadata") // that one was inside of something else
+	}
+	if v != nil {
 		m.usage.Merge(gemini.UsageOf(v))
 	}
 }
