@@ -32,7 +32,8 @@ func (s *Server) wouldRead(ctx *fasthttp.RequestCtx) bool {
 	if s.misplaced(ctx, t) != nil {
 		return false
 	}
-	c := &unsent{client{ctx: ctx}, s.bodies.limit}
+	waiting := apierror.New(apierror.Internal, "the body was not sent yet")
+	c := &unsent{client{ctx: ctx}, s.bodies.limit, waiting}
 	x := pipeline.NewExchange(context.Background(), pipeline.Request{ID: s.nextID(), Method: string(ctx.Method()), Path: path,
 		Route: t.route, Model: t.model, Peer: ctx.RemoteIP(), Client: c})
 	fail = s.opt.Engine.Enter(x)
@@ -40,13 +41,11 @@ func (s *Server) wouldRead(ctx *fasthttp.RequestCtx) bool {
 	return fail == nil && (x.Reply.Err == nil || x.Reply.Err == waiting)
 }
 
-// waiting is what stages hear instead of a body that the client keeps back.
-var waiting = apierror.New(apierror.Internal, "the body was not sent yet")
-
 // unsent is a client who waits to be asked for the body.
 type unsent struct {
 	client
-	limit int64
+	limit   int64
+	waiting *apierror.Error // what stages hear instead of a body
 }
 
 // Body says that there is none, or that what is announced is too much.
@@ -54,5 +53,5 @@ func (u *unsent) Body() ([]byte, *apierror.Error) {
 	if int64(u.ctx.Request.Header.ContentLength()) > u.limit {
 		return nil, tooLarge(u.limit)
 	}
-	return nil, waiting
+	return nil, u.waiting
 }
