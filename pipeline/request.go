@@ -51,6 +51,7 @@ type Request struct {
 	Route  Route
 	Model  string // model named by the path, decoded; "" on OpenAI routes
 	Peer   net.IP // address of the client
+	Trial  bool   // only to find out who is let in: the body is not there, and nothing may be spent
 	Client Client
 }
 

@@ -46,6 +46,7 @@ type body struct {
 
 	done  bool
 	over  bool        // released
+	cut   bool        // the connection ended before the body did
 	buf   wire.Buffer // lent; empty before the first read and after release
 	taken int64
 	err   *apierror.Error
@@ -157,10 +158,10 @@ func (b *body) broken(err error) *apierror.Error {
 	if errors.As(err, &f) {
 		return f
 	}
-	if ne := net.Error(nil); errors.As(err, &ne) && ne.Timeout() {
+	switch {
+	case timedOut(err):
 		return apierror.Wrap(apierror.BadRequest, "the request body did not arrive in time", err)
-	}
-	if b.coding != "" {
+	case b.coding != "" && !b.cut:
 		return apierror.Wrap(apierror.BadRequest, "the request body is not valid "+b.coding, err)
 	}
 	return apierror.Wrap(apierror.BadRequest, "the request body could not be read to its end", err)
@@ -213,5 +214,17 @@ func (p *patient) Read(q []byte) (int, error) {
 	if p.conn != nil {
 		_ = p.conn.SetReadDeadline(time.Now().Add(p.shared.patience))
 	}
-	return p.src.Read(q)
+	n, err := p.src.Read(q)
+	// fasthttp reads on only while the body is not complete, and takes the end of the connection for
+	// the end of the body.
+	if l, ok := p.conn.(*lingerConn); ok && err == io.EOF && l.ended {
+		err = io.ErrUnexpectedEOF
+	}
+	p.cut = p.cut || err != nil && err != io.EOF && !timedOut(err)
+	return n, err
+}
+
+func timedOut(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout()
 }

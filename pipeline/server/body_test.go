@@ -6,10 +6,12 @@ import (
 	"compress/zlib"
 	"context"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -218,4 +220,82 @@ func wait(t *testing.T, what string, ok func() bool) {
 			t.Fatalf("never: %s", what)
 		}
 	}
+}
+
+// A body that ends with its connection is not a whole one, however complete it looks.
+func TestCutUploads(t *testing.T) {
+	lines := &lineLog{}
+	d := openLogged(t, server.Options{}, whole, slog.New(lines))
+	const body = `{"model":"m"}`
+	zipped := packed(t, "gzip", []byte(body)).String()
+	for _, tt := range []struct{ name, head, body string }{
+		{"short of its length", "Content-Length: 40", body},
+		{"cut in the middle", "Content-Length: 13", body[:6]},
+		{"without its last chunk", "Transfer-Encoding: chunked", "d\r\n" + body + "\r\n"},
+		{"in a chunk", "Transfer-Encoding: chunked", "d\r\n" + body[:6]},
+		{"packed, short", "Content-Encoding: gzip\r\nContent-Length: " + itoa(len(zipped)+9), zipped},
+		{"packed, cut", "Content-Encoding: gzip\r\nContent-Length: " + itoa(len(zipped)), zipped[:len(zipped)-9]},
+		{"packed in chunks", "Content-Encoding: gzip\r\nTransfer-Encoding: chunked", "f\r\n" + zipped[:15] + "\r\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, err := net.Dial("tcp", d.addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+			io.WriteString(c, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer pwd\r\n"+tt.head+"\r\n\r\n"+tt.body)
+			_ = c.(*net.TCPConn).CloseWrite()
+			answer, err := io.ReadAll(c)
+			if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") || !strings.Contains(string(answer), "could not be read to its end") {
+				t.Errorf("%v, %q", err, answer)
+			}
+			if line := lines.last(); !strings.Contains(line, "code=client_gone") || !strings.Contains(line, "gone=true") {
+				t.Errorf("the log says %q", line)
+			}
+		})
+	}
+	// Whole ones are taken.
+	for _, head := range []string{"Content-Length: 13\r\n\r\n" + body, "Transfer-Encoding: chunked\r\n\r\nd\r\n" + body + "\r\n0\r\n\r\n"} {
+		c, err := net.Dial("tcp", d.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		io.WriteString(c, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer pwd\r\nConnection: close\r\n"+head)
+		if answer, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 200 ") {
+			t.Errorf("%v, %q", err, answer)
+		}
+	}
+}
+
+// lineLog keeps the lines about requests.
+type lineLog struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *lineLog) Enabled(context.Context, slog.Level) bool { return true }
+func (l *lineLog) WithAttrs([]slog.Attr) slog.Handler       { return l }
+func (l *lineLog) WithGroup(string) slog.Handler            { return l }
+
+func (l *lineLog) Handle(_ context.Context, r slog.Record) error {
+	line := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		line += " " + a.String()
+		return true
+	})
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, line)
+	return nil
+}
+
+func (l *lineLog) last() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.lines) == 0 {
+		return ""
+	}
+	return l.lines[len(l.lines)-1]
 }

@@ -163,6 +163,7 @@ func (j *job) left() {
 // end closes the exchange, once, after its last byte was written or given up. gone tells that the
 // client left before that; whoever closes right after the last byte has had the whole answer.
 func (j *job) end(err *apierror.Error, gone bool) {
+	gone = gone || j.client.body.cut
 	switch {
 	case !gone || err != nil && err.Code == apierror.ClientGone:
 	case err == nil:

@@ -236,6 +236,9 @@ func TestStopCutsWhatDoesNotFinish(t *testing.T) {
 		if code := g.exits(); code != 0 {
 			t.Errorf("exit code %d", code)
 		}
+		if said := g.stdout.String(); !strings.Contains(said, "code=overloaded gone=false") || strings.Contains(said, "code=client_gone") {
+			t.Errorf("the log blames somebody else: %s", said)
+		}
 		idle(t, sim)
 	}
 }

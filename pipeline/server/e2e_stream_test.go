@@ -288,6 +288,12 @@ func TestBehindNginx(t *testing.T) {
 	if r := g.post("/v1/chat/completions", body, through, header("Authorization", "Bearer wrong")); r.status != 401 || r.header.Get("X-Request-Id") == "" {
 		t.Errorf("a wrong password: %d", r.status)
 	}
+	for i := range 4 { // nginx sends a body to its end before it looks for an answer
+		r := g.post("/v1/chat/completions", strings.Repeat("x", 40<<20), through, header("Authorization", "Bearer wrong"))
+		if r.status != 401 {
+			t.Errorf("a wrong password with a large body, try %d: %d %s", i, r.status, tail(string(r.body)))
+		}
+	}
 	picture := base64.StdEncoding.EncodeToString(append([]byte("\x89PNG\r\n\x1a\n"), make([]byte, 3<<20-8)...))
 	big := `{"model":"` + flash + `","messages":[{"role":"user","content":[{"type":"text","text":"!describe"},{"type":"image_url","image_url":{"url":"data:image/png;base64,` + picture + `"}}]}]}`
 	if r := g.post("/v1/chat/completions", big, through); r.status != 200 || !strings.Contains(string(r.body), `\"bytes\":3145728`) {

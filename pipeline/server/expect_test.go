@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -196,3 +197,38 @@ func TestHTTP10ClientLeaves(t *testing.T) {
 		t.Fatal("not noticed within a second")
 	}
 }
+
+// TestHTTP10BehindABrokenAnswer: fasthttp drops a stream that it was to hand over when an earlier
+// answer on the connection cannot be written. open checks that nothing of it is left over.
+func TestHTTP10BehindABrokenAnswer(t *testing.T) {
+	feeds := make(chan *feed, 1)
+	d := openOn(t, func(ln net.Listener) net.Listener { return deaf{ln} }, streaming(feeds))
+	c, err := net.Dial("tcp", d.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "GET /health HTTP/1.1\r\nHost: x\r\n\r\nPOST /v1/chat/completions HTTP/1.0\r\nAuthorization: Bearer pwd\r\nContent-Length: %d\r\n\r\n%s", len(chat), chat)
+	f := <-feeds
+	f.events <- text("one")
+	select {
+	case <-f.closed:
+	case <-time.After(5 * time.Second):
+		t.Fatal("the call goes on")
+	}
+}
+
+// deaf hands out connections that take no byte.
+type deaf struct{ net.Listener }
+
+func (d deaf) Accept() (net.Conn, error) {
+	c, err := d.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return deafConn{c}, nil
+}
+
+type deafConn struct{ net.Conn }
+
+func (deafConn) Write([]byte) (int, error) { return 0, syscall.EPIPE }

@@ -48,26 +48,47 @@ func (d *desk) url(path string) string { return "http://" + d.addr + path }
 // open starts a server with the stages who (password "pwd" as Bearer), read, call and form.
 func open(t *testing.T, o server.Options, call step) *desk {
 	t.Helper()
+	o.Log = slog.New(slog.DiscardHandler)
+	return opened(t, o, nil, call)
+}
+
+// openLogged is open with a log of the test's.
+func openLogged(t *testing.T, o server.Options, call step, log *slog.Logger) *desk {
+	t.Helper()
+	o.Log = log
+	return opened(t, o, nil, call)
+}
+
+// openOn is open with a listener of the test's.
+func openOn(t *testing.T, on func(net.Listener) net.Listener, call step) *desk {
+	t.Helper()
+	return opened(t, server.Options{Log: slog.New(slog.DiscardHandler)}, on, call)
+}
+
+func opened(t *testing.T, o server.Options, on func(net.Listener) net.Listener, call step) *desk {
+	t.Helper()
 	d := &desk{t: t, ended: make(chan pipeline.Outcome, 64)}
 	kinds := []pipeline.Kind{
 		kind("who", d.who, pipeline.HasCaller), kind("read", read, pipeline.HasFormat),
 		kind("call", call, pipeline.HasReply), kind("form", form, pipeline.HasEncoder),
 	}
-	quiet := slog.New(slog.DiscardHandler)
 	var err error
-	if d.engine, err = pipeline.NewEngine(pipeline.Options{Kinds: kinds, Log: quiet}); err != nil {
+	if d.engine, err = pipeline.NewEngine(pipeline.Options{Kinds: kinds, Log: o.Log}); err != nil {
 		t.Fatal(err)
 	}
 	if err = d.engine.Apply(list{"who", "read", "call", "form"}); err != nil {
 		t.Fatal(err)
 	}
-	o.Engine, o.Log = d.engine, quiet
+	o.Engine = d.engine
 	d.server = server.New(o)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.addr = ln.Addr().String()
+	if on != nil {
+		ln = on(ln)
+	}
 	served := make(chan error, 1)
 	go func() { served <- d.server.Serve(ln) }()
 	t.Cleanup(func() {

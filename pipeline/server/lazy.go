@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -16,6 +17,8 @@ type lazyConn struct {
 	mu   sync.Mutex
 	want time.Time // what was asked for; zero is no deadline
 	set  time.Time // what is in force: never later than want
+
+	ended bool // the peer has sent its last byte; for the goroutine that reads
 }
 
 // NetConn lets watch.Of find its connection beneath.
@@ -45,6 +48,7 @@ func (c *lazyConn) SetDeadline(t time.Time) error {
 func (c *lazyConn) Read(p []byte) (int, error) {
 	for {
 		n, err := c.Conn.Read(p)
+		c.ended = c.ended || err == io.EOF
 		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) || !c.early() {
 			return n, err
 		}

@@ -1,18 +1,20 @@
 package server
 
 import (
-	"io"
 	"net"
 	"sync/atomic"
 	"time"
 
 	"gcli2api/pipeline/server/watch"
+	"gcli2api/pipeline/wire"
 )
 
-// A refused upload is let run into the void for this long and this far.
+// A refused upload is let run into the void as long as it runs, but only so long and so far. nginx in
+// front of us sends a body to its end before it looks for an answer.
 const (
-	lingerTime  = time.Second
-	lingerBytes = 16 << 20
+	lingerTime  = time.Second // without a byte
+	lingerLimit = 10 * time.Second
+	lingerBytes = 256 << 20
 )
 
 // lingering hands out connections that can close gently.
@@ -32,10 +34,14 @@ func (l lingering) Accept() (net.Conn, error) {
 type lingerConn struct {
 	lazyConn
 	unread atomic.Bool // a body was left unread
+	last   func()      // what must end with the connection (unframed)
 }
 
 // Close tells the peer that nothing more comes, lets it finish for a moment, then closes.
 func (c *lingerConn) Close() error {
+	if c.last != nil {
+		c.last()
+	}
 	if c.unread.Load() {
 		c.drain()
 	}
@@ -48,10 +54,21 @@ func (c *lingerConn) drain() {
 		return
 	}
 	tcp, ok := w.Conn.(*net.TCPConn)
-	if !ok || tcp.CloseWrite() != nil || tcp.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+	if !ok || tcp.CloseWrite() != nil {
 		return
 	}
-	_, _ = io.CopyN(io.Discard, tcp, lingerBytes)
+	buf := wire.Buffers.Get(64 << 10)
+	defer wire.Buffers.Put(buf)
+	limit := time.Now().Add(lingerLimit)
+	for n := 0; n < lingerBytes && time.Now().Before(limit); {
+		if tcp.SetReadDeadline(time.Now().Add(lingerTime)) != nil {
+			return
+		}
+		m, err := tcp.Read(buf.B[:cap(buf.B)])
+		if n += m; err != nil {
+			return
+		}
+	}
 }
 
 // leftUnread marks a connection whose request body was not read to its end.

@@ -12,6 +12,10 @@ func (b *streamBody) unframed(ctx *fasthttp.RequestCtx) {
 	h := &ctx.Response.Header
 	h.SetContentLength(-2) // fasthttp's word for a length that nobody knows; adds Connection: close
 	head := append([]byte(nil), h.Header()...)
+	if l, ok := ctx.Conn().(*lingerConn); ok {
+		// Where an earlier answer cannot be written any more, fasthttp drops what it was to hand over.
+		l.last = func() { _ = b.Close() }
+	}
 	ctx.HijackSetNoResponse(true)
 	ctx.Hijack(func(c net.Conn) { _, _ = b.WriteTo(&headed{c, head}) })
 }

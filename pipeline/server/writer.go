@@ -95,6 +95,10 @@ func (b *streamBody) finish(err error) error {
 	wire.Buffers.Put(&b.held.buf)
 	_ = b.job.conn.SetWriteDeadline(time.Time{})
 	b.job.began = began
-	b.job.end(run.err, err != nil)
+	fail := run.err
+	if fail != nil && err == nil {
+		fail = b.job.honest(fail)
+	}
+	b.job.end(fail, err != nil)
 	return err
 }

@@ -2,7 +2,8 @@ package wire
 
 // Behind is the value of a member of the object doc whose quoted name ends at i, found without
 // reading what precedes it: a name is one of doc itself when only members follow, up to the bracket
-// that ends doc. nil means that it is not, or that doc is broken there.
+// that ends doc. nil means that it is not, or that doc is broken there. No backslash may stand before
+// the name: its first quote would be a part of another one.
 func Behind(doc []byte, i int) (value []byte) {
 	for {
 		i = space(doc, i)

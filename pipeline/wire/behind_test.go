@@ -36,6 +36,7 @@ func FuzzBehind(f *testing.F) {
 	for _, doc := range documents {
 		f.Add([]byte(doc))
 	}
+	f.Add([]byte(`{"x\"a":[],"y":1}`))
 	f.Add([]byte(`{"a":{"a":1},"b":{"a":[{"a":"a"}]},"c":"\"a\":1}"}`))
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		members, err := Scan(doc, nil)
@@ -52,6 +53,9 @@ func FuzzBehind(f *testing.F) {
 				return
 			}
 			at += i + len(name)
+			if at > len(name) && doc[at-len(name)-1] == '\\' {
+				continue // as it is asked for
+			}
 			v, there := Behind(doc, at), false
 			for _, m := range members {
 				there = there || string(m.Key) == "a" && !m.Escaped && m.Start == at-len(name) && string(m.Value) == string(v)

@@ -42,7 +42,7 @@ type stage struct{ ledger Ledger }
 
 // Process reserves the price for callers with a key.
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
-	if x.Caller.Kind != "key" || x.Charge.Key != "" {
+	if x.Caller.Kind != "key" || x.Charge.Key != "" || x.In.Trial {
 		return pipeline.Next
 	}
 	if s.ledger == nil {

@@ -136,3 +136,18 @@ func TestKeyWithoutLedger(t *testing.T) {
 	}
 	s.End(x) // nothing to give back, nobody to ask
 }
+
+// Whoever only asks whether the body would be read pays nothing, not for a moment.
+func TestTrialCostsNothing(t *testing.T) {
+	l := &ledger{left: 10}
+	s := &stage{l}
+	x := exchange(pipeline.Caller{Kind: "key", ID: "k"}, body)
+	x.In.Trial = true
+	if v := s.Process(x); v != pipeline.Next || x.Charge != (pipeline.Charge{}) {
+		t.Errorf("%v, charged %+v", v, x.Charge)
+	}
+	s.End(x)
+	if len(l.journal) != 0 {
+		t.Errorf("the ledger was asked: %q", l.journal)
+	}
+}

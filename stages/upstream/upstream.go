@@ -92,6 +92,7 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	if d == nil {
 		return x.Fail(apierror.Newf(apierror.Internal, "no upstream client serves credentials of kind %q", x.Lease.Kind()))
 	}
+	s.End(x) // of an earlier attempt
 	c := s.newCall()
 	wire.Buffers.Lend(&c.buf, x.Call.Size()+512)
 	if fail := d.Prepare(&c.req, &c.buf, x); fail != nil {
@@ -140,7 +141,6 @@ func refusal(resp *outbound.Response) *apierror.Error {
 // whole reads an answer that comes in one piece; it stays in the call's buffer until End.
 func (s *stage) whole(x *pipeline.Exchange, d Dialect, c *call, resp *outbound.Response) pipeline.Verdict {
 	defer resp.Body.Close()
-	s.End(x) // of an earlier attempt
 	x.Keep(callKey{}, c)
 	if size := int(min(resp.Length, 1<<20)); size > cap(c.buf.B) {
 		wire.Buffers.Put(&c.buf)

@@ -101,7 +101,10 @@ func (m *meter) read(data []byte) {
 	if i < 0 {
 		return
 	}
-	v := wire.Behind(data, i+len(name)) // the counts stand near the end of an event
+	var v []byte
+	if i > 0 && data[i-1] != '\\' {
+		v = wire.Behind(data, i+len(name)) // the counts stand near the end of an event
+	}
 	if v == nil {
 		v = wire.Get(data, "usageMetadata") // that one was inside of something else
 	}

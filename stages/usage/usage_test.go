@@ -114,6 +114,7 @@ func TestStream(t *testing.T) {
 	events := []string{
 		`{"candidates":[],"usageMetadata":{"promptTokenCount":10}}`,
 		`{"candidates":[{"content":{"parts":[{"text":"\"usageMetadata\":{\"promptTokenCount\":99}"}]}}]}`,
+		`{"candidates":[],"x\"usageMetadata":{"promptTokenCount":99}}`,
 		`{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{"usageMetadata":{"promptTokenCount":99}}}}]}}],"usageMetadata":{"promptTokenCount":10}}`,
 		`{"usageMetadata":{"promptTokenCount":10,"candidatesTokenCount":1,"totalTokenCount":11}}`,
 		`{"usageMetadata":{"candidatesTokenCount":3,"thoughtsTokenCount":4,"totalTokenCount":17}}`,
