@@ -252,6 +252,7 @@ func (g *gateway) open() (int, error) {
 		return exitFailed, err
 	}
 	fmt.Printf("gcli2api %s listens on http://%s\n", version(), ln.Addr())
+	g.log.Logger().Info("started", "version", version(), "address", ln.Addr().String(), "config", g.c.File())
 	if at.Restricted {
 		fmt.Println("on this machine only, because nobody has set a password yet: set PASSWORD=... to open it")
 	}
@@ -314,7 +315,7 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	if err := g.engine.Apply(g.c); err != nil {
 		return exitUsage, located(g.c, err)
 	}
-	seen := console.Services{Access: g.live, Engine: g.engine, Pool: g.pool, Stats: figures}
+	seen := console.Services{Access: g.live, Engine: g.engine, Pool: g.pool, Stats: figures, Log: g.log.Logger()}
 	g.server = server.New(server.Options{Engine: g.engine, Log: g.log.Logger(), ChatOpen: g.live.ChatOpen, GeminiSSE: g.live.GeminiSSE,
 		Mount:     seen.Mount,
 		BodyLimit: g.c.Size("server.body_limit"), BodyBudget: g.c.Size("server.body_budget"), WriteTimeout: g.c.Duration("server.write_timeout")})

@@ -1,7 +1,9 @@
 package console
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -39,7 +41,7 @@ func panelOf(t *testing.T, a access) *fiber.App {
 	s := stats.New()
 	s.Record(stats.Request{Key: "password", Model: "m", Tries: []stats.Try{{Credential: "c", Model: "m", Total: 5}}})
 	app := fiber.New()
-	Services{Access: a, Engine: e, Pool: p, Stats: s}.Mount(app)
+	Services{Access: a, Engine: e, Pool: p, Stats: s, Log: slog.New(slog.DiscardHandler)}.Mount(app)
 	return app
 }
 
@@ -107,6 +109,33 @@ func TestOtherMachinesWaitForAPassword(t *testing.T) {
 			if got := ctx.Response.StatusCode(); got != status {
 				t.Errorf("peer %s, password chosen %v: %d, want %d", ip, open, got, status)
 			}
+		}
+	}
+}
+
+// Each request has an id and a line, and who tries passwords is seen; the password is not.
+func TestRequestsAreLogged(t *testing.T) {
+	var lines bytes.Buffer
+	p, err := pool.New(pool.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	app := fiber.New()
+	Services{Access: access{"right", true}, Pool: p, Stats: stats.New(), Log: slog.New(slog.NewTextHandler(&lines, nil))}.Mount(app)
+	for password, want := range map[string]string{"right": "level=INFO", "guessed": "level=WARN"} {
+		lines.Reset()
+		req := httptest.NewRequest("GET", "/creds/status?token=guessed", nil)
+		req.Header.Set("Authorization", "Bearer "+password)
+		resp, err := app.Test(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := resp.Header.Get("X-Request-Id")
+		line := lines.String()
+		if id == "" || !strings.Contains(line, want) || !strings.Contains(line, "id="+id) || !strings.Contains(line, "path=/creds/status ") ||
+			!strings.Contains(line, fmt.Sprintf("status=%d ", resp.StatusCode)) || !strings.Contains(line, "peer=") || strings.Contains(line, "guessed") {
+			t.Errorf("id %q, line %q", id, line)
 		}
 	}
 }

@@ -5,6 +5,8 @@
 package console
 
 import (
+	"log/slog"
+
 	"gcli2api/pipeline"
 	"gcli2api/store/pool"
 	"gcli2api/store/stats"
@@ -24,6 +26,7 @@ type Services struct {
 	Engine *pipeline.Engine
 	Pool   *pool.Pool
 	Stats  *stats.Stats
+	Log    *slog.Logger // nil is slog.Default
 }
 
 // permission says who may use a route.
@@ -49,7 +52,10 @@ func (s Services) routes() []route {
 
 // Mount registers the console's routes.
 func (s Services) Mount(app *fiber.App) {
+	if s.Log == nil {
+		s.Log = slog.Default()
+	}
 	for _, r := range s.routes() {
-		app.Add(r.method, r.path, s.guard(r.who), r.handle)
+		app.Add(r.method, r.path, s.logged, s.guard(r.who), r.handle)
 	}
 }

@@ -57,6 +57,10 @@ func TestOverview(t *testing.T) {
 	if !strings.HasPrefix(plain, "built-in defaults: ok\n\n  1  on   auth         lets in\n") || strings.Contains(plain, "set, not default") {
 		t.Errorf("%s", plain)
 	}
+	same := "[pipeline]\nopen = false\n[models]\n[server]\nport = 7861\n[stage.retry]\nenabled = true"
+	if got := load(t, options(same)).Overview(does); strings.Contains(got, "set, not default") {
+		t.Errorf("what is set as it is anyway is shown as a change: %s", got)
+	}
 	got := load(t, options("[stage.retry]\nenabled = false", "PORT=99", "PASSWORD=hunter2")).Overview(does)
 	for _, want := range []string{"config.toml: ok\n", "  8  off  retry        tries again\n", "server.port = 99  # environment (PORT)\n",
 		"stage.retry.enabled = false  # file (config.toml:2)\n", "server.password = \"********\""} {

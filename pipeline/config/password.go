@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 )
 
 // BuiltinPassword holds until somebody sets one; while it does, only loopback may ask.
@@ -31,7 +32,11 @@ func (s *Snapshot) Passwords() Passwords {
 	pick(api, &out.API, &out.APIChosen)
 	pick(panel, &out.Panel, &out.PanelChosen)
 	for _, key := range []string{both, api, panel} {
-		switch value := s.String(key); {
+		value := s.String(key)
+		if strings.TrimSpace(value) != value {
+			out.Warnings = append(out.Warnings, s.named(key)+" begins or ends with a space, which no client can send in a header")
+		}
+		switch {
 		case value == "":
 		case key != both && s.String(both) != "":
 			out.Warnings = append(out.Warnings, fmt.Sprintf("%s overrides %s: the specific password does not count", s.named(both), s.named(key)))

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"time"
 )
@@ -56,11 +57,23 @@ func (s *Snapshot) Overview(does map[string]string) string {
 func (s *Snapshot) dump(defaults bool) string {
 	var b strings.Builder
 	for _, e := range s.Entries() {
-		if e.Origin.Source != "" && (defaults || e.Origin.Source != FromDefault) {
+		if e.Origin.Source != "" && (defaults || !s.isDefault(e.Key)) {
 			fmt.Fprintf(&b, "%s = %s  # %s\n", e.Key, e.Value, e.Origin)
 		}
 	}
 	return b.String()
+}
+
+// isDefault tells that a setting is what it would be without being set, also when somebody set it so.
+func (s *Snapshot) isDefault(key string) bool {
+	if table, ok := s.values[key].(map[string]any); ok && len(table) == 0 {
+		return true
+	}
+	if s.origins[key].Source == FromDefault {
+		return true
+	}
+	d, ok := s.table.defaults[key]
+	return ok && reflect.DeepEqual(d.value, s.values[key])
 }
 
 // Format keeps fmt from printing secrets, with any verb. The receiver is a value because a copied

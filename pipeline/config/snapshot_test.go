@@ -210,6 +210,7 @@ func TestPasswords(t *testing.T) {
 		{"a stored general one overrides a specific variable", "[server]\npassword = \"x\"", []string{"API_PASSWORD=z"}, nil, Passwords{"x", "x", true, true, []string{
 			"server.password (config.toml:2) overrides API_PASSWORD: the specific password does not count"}}},
 		{"pwd by hand", "", []string{"PASSWORD=pwd"}, nil, Passwords{"pwd", "pwd", true, true, []string{"PASSWORD" + known}}},
+		{"no header can carry it", "", []string{"PASSWORD=x "}, nil, Passwords{"x ", "x ", true, true, []string{"PASSWORD begins or ends with a space, which no client can send in a header"}}},
 		{"pwd by hand for one", "", nil, map[string]any{"api_password": "pwd"}, Passwords{"pwd", "pwd", true, false, []string{"server.api_password (panel)" + known}}},
 	}
 	for _, test := range tests {

@@ -47,9 +47,10 @@ func (s *Server) handler(fibers fasthttp.RequestHandler) fasthttp.RequestHandler
 
 // chat is the one handler of the chat side: every path that no console route took.
 func (s *Server) chat(ctx *fasthttp.RequestCtx) {
-	path, fail := cleanPath(ctx.URI().PathOriginal())
+	raw := ctx.URI().PathOriginal()
+	path, fail := cleanPath(raw)
 	if fail != nil {
-		s.refuse(ctx, wire.OpenAI, fail)
+		s.refuse(ctx, familyOf(string(raw)), fail)
 		return
 	}
 	if isProbe(path) {
@@ -90,8 +91,8 @@ func (s *Server) misplaced(ctx *fasthttp.RequestCtx, t target) *apierror.Error {
 }
 
 func formatOf(t target, path string, fail *apierror.Error) wire.Format {
-	if fail.Code == apierror.NotFound && !looksGemini(path) {
-		return wire.OpenAI
+	if fail.Code == apierror.NotFound {
+		return familyOf(path)
 	}
 	return t.route.Format
 }

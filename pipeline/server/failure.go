@@ -35,6 +35,9 @@ func writeFailure(ctx *fasthttp.RequestCtx, x *pipeline.Exchange, f *apierror.Er
 		h.Set("WWW-Authenticate", `Bearer realm="gcli2api"`)
 	}
 	ctx.SetStatusCode(f.Status)
+	if f.Code == apierror.ClientGone { // fasthttp has no word for 499
+		h.SetStatusMessage([]byte("Client Closed Request"))
+	}
 	ctx.SetContentType("application/json; charset=UTF-8")
 	ctx.Response.SetBody(buf.B)
 }
@@ -65,7 +68,7 @@ func (s *Server) fiberError(c *fiber.Ctx, err error) error {
 	} else {
 		s.opt.Log.Error("handler failed", "error", err)
 	}
-	s.refuse(c.Context(), wire.OpenAI, fail)
+	s.turnAway(c.Context(), wire.OpenAI, fail) // method and path may be what could not be read
 	return nil
 }
 

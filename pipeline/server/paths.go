@@ -185,9 +185,43 @@ func clip(s string) string {
 	return s
 }
 
-// looksGemini guesses the family of a path that led nowhere, for the shape of its error.
-func looksGemini(path string) bool {
+// familyOf guesses the family of a path that led nowhere, for the shape of its error.
+func familyOf(path string) wire.Format {
 	_, ok := cutFold(path, "/v1beta/openai")
 	_, beta := cutFold(path, "/v1beta")
-	return beta && !ok || strings.Contains(path, "/models/") && strings.Contains(path, ":")
+	if beta && !ok || strings.Contains(path, "/models/") && strings.Contains(path, ":") {
+		return wire.Gemini
+	}
+	return wire.OpenAI
+}
+
+// shapeOf is a path for the log: enough to see a wrong base address, nothing that a client may have
+// put into it. Words of the APIs stay, whatever else stands between slashes is a star.
+func shapeOf(path string) string {
+	var b strings.Builder
+	for i, part := range strings.Split(path, "/") {
+		if i > 12 {
+			return b.String() + "/..."
+		}
+		if i > 0 {
+			b.WriteByte('/')
+		}
+		name, verb, has := strings.Cut(part, ":")
+		b.WriteString(wordOf(name))
+		if has {
+			b.WriteString(":" + wordOf(verb))
+		}
+	}
+	return b.String()
+}
+
+func wordOf(part string) string {
+	switch part {
+	case "", "v1", "v1alpha", "v1beta", "v1internal", "api", "openai", "chat", "completions", "models", "messages", "responses", "embeddings",
+		"images", "generations", "edits", "audio", "speech", "transcriptions", "files", "upload", "batches", "moderations", "assistants",
+		"threads", "cachedContents", "tunedModels", "corpora", "operations", "generateContent", "streamGenerateContent", "countTokens",
+		"embedContent", "batchEmbedContents", "predict", "generateAnswer", "health", "keepalive", "creds", "usage", "pipeline", "favicon.ico":
+		return part
+	}
+	return "*"
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"strings"
 	"testing"
 
 	"gcli2api/pipeline"
@@ -66,6 +67,19 @@ func TestPaths(t *testing.T) {
 		}
 		if tt.want.code != 0 || got.route.Format != tt.want.f || got.route.Verb != tt.want.v || got.model != tt.want.model {
 			t.Errorf("%s (gemini caller %v): %+v, want %+v", tt.raw, tt.gemini, got, tt.want)
+		}
+	}
+}
+
+func TestShapeOf(t *testing.T) {
+	for path, want := range map[string]string{
+		"/": "/", "": "", "/v1/v1/chat/completions/chat/completions": "/v1/v1/chat/completions/chat/completions",
+		"/my-key-in-the-path/v1/models": "/*/v1/models", "/v1beta/models/gemini-2.5-pro:predict": "/v1beta/models/*:predict",
+		"/v1beta/models/x:secretVerb": "/v1beta/models/*:*", "/v1//models/": "/v1//models/", "/%76%31": "/*",
+		strings.Repeat("/v1", 40): strings.Repeat("/v1", 12) + "/...",
+	} {
+		if got := shapeOf(path); got != want {
+			t.Errorf("%q: %q, want %q", path, got, want)
 		}
 	}
 }

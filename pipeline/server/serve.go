@@ -172,12 +172,17 @@ func (j *job) commit(b *streamBody) {
 
 // refuse answers a request that never became an exchange.
 func (s *Server) refuse(ctx *fasthttp.RequestCtx, f wire.Format, fail *apierror.Error) {
+	s.turnAway(ctx, f, fail, "method", string(ctx.Method()), "path", shapeOf(string(ctx.URI().PathOriginal())))
+}
+
+// turnAway is refuse with what there is to say of the request.
+func (s *Server) turnAway(ctx *fasthttp.RequestCtx, f wire.Format, fail *apierror.Error, said ...any) {
 	id := s.nextID()
 	ctx.Response.Header.Set("X-Request-Id", id)
 	leftUnread(ctx.Conn(), ctx.Request.Header.ContentLength() != 0)
 	x := pipeline.NewExchange(context.Background(), pipeline.Request{ID: id, Route: pipeline.Route{Format: f}})
 	writeFailure(ctx, x, fail)
 	if !s.opt.Quiet {
-		s.opt.Log.Info("request refused", "id", id, "method", string(ctx.Method()), "status", fail.Status, "code", string(fail.Code))
+		s.opt.Log.Info("request refused", append([]any{"id", id, "status", fail.Status, "code", string(fail.Code), "says", fail.Message}, said...)...)
 	}
 }

@@ -60,8 +60,8 @@ Paste into another terminal:
   curl -sN http://ADDR/v1/chat/completions -H "Authorization: Bearer pwd" -H "Content-Type: application/json" \
     -d '{"model":"gemini-2.5-flash","stream":true,"messages":[{"role":"user","content":"!fault cut"}]}'
 
-The prompt "!fault help" lists the others. Those of 429 and 403 put credentials out of use, as Google's own do:
-then ask for another model or start the demo again.
+The prompt "!fault help" lists the others. The pool takes them for Google's: a 429 or 404 rests a credential for one
+model, a 401, a 403 or a bad key switches it off. Start the demo again when nothing answers any more.
 
 Clients: OpenAI base URL http://ADDR/v1, Gemini base URL http://ADDR, API key pwd. Ctrl-C stops.
 `

@@ -296,23 +296,44 @@ func (p *Pool) rebuild() {
 		all = append(all, p.files[name].entries...)
 	}
 	all = append(all, p.keys...)
-	seen, byID := map[string]string{}, map[string]*entry{}
+	first, byID := p.firstOfTwins(all), map[string]*entry{}
 	for _, e := range all {
-		twin := e.cred.Secret() + "\x00" + e.cred.ProjectID
-		if other, twice := seen[twin]; twice {
-			if key := "twice " + e.cred.ID + " " + other; e.path != "" && other != e.cred.ID && !p.warned[key] {
+		if other := first[e.twin()]; other != e {
+			if key := "twice " + e.cred.ID + " " + other.cred.ID; e.path != "" && other.cred.ID != e.cred.ID && !p.warned[key] {
 				p.warned[key] = true
-				p.say(slog.LevelWarn, "credential is there twice", "credential", e.cred.ID, "same as", other)
+				p.say(slog.LevelWarn, "credential is there twice", "credential", e.cred.ID, "same as", other.cred.ID)
 			}
 			continue
 		}
-		seen[twin], byID[e.cred.ID] = e.cred.ID, e
-		queue = append(queue, e)
+		if byID[e.cred.ID] != e { // a key may be in the settings twice
+			byID[e.cred.ID] = e
+			queue = append(queue, e)
+		}
 	}
 	if slices.Equal(queue, p.queue) {
 		return
 	}
 	p.replace(queue, byID)
+}
+
+// twin is what two entries of one credential have in common.
+func (e *entry) twin() string { return e.cred.Secret() + "\x00" + e.cred.ProjectID }
+
+// firstOfTwins says who counts of several: the one in use, so that a copy of its file takes neither
+// its name nor its state away, else the first.
+func (p *Pool) firstOfTwins(all []*entry) map[string]*entry {
+	first := map[string]*entry{}
+	for _, e := range p.queue {
+		if slices.Contains(all, e) {
+			first[e.twin()] = e
+		}
+	}
+	for _, e := range all {
+		if first[e.twin()] == nil {
+			first[e.twin()] = e
+		}
+	}
+	return first
 }
 
 // replace swaps the queue. Rotations go on where they stood.

@@ -275,3 +275,32 @@ func TestSettingsOfTheClientCount(t *testing.T) {
 		t.Errorf("%s %s", l.ID(), l.Project())
 	}
 }
+
+// A copy of a file takes nothing away from the one in use; without it the copy counts.
+func TestCopyOfACredentialInUse(t *testing.T) {
+	var log lines
+	content := ready("alice", "ya29.a", time.Now().Add(time.Hour))
+	p := folder(t, Options{Log: log.logger()}, "alice.json", content)
+	l := take(t, p, Want{Model: "m"})
+	l.Report(nil)
+	l.Release()
+	copied := filepath.Join(p.dir, "alice 2.json") // stands before alice.json
+	if err := os.WriteFile(copied, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		p.Rescan()
+	}
+	if got := ids(p); got != "alice.json" || status(t, p, "alice.json").Calls != 1 || log.count("credential=\"alice 2.json\"") != 1 {
+		t.Errorf("%q\n%s", got, log.String())
+	}
+	if err := os.Remove(filepath.Join(p.dir, "alice.json")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		p.Rescan()
+	}
+	if got := ids(p); got != "alice 2.json" {
+		t.Errorf("%q", got)
+	}
+}
