@@ -17,10 +17,6 @@ import (
 	"time"
 )
 
-// Exchange is the attribute under which every line about a request carries its id:
-// log.With(logging.Exchange, id).
-const Exchange = "exchange"
-
 // Critical is the level above error; slog has no name for it.
 const Critical = slog.LevelError + 4
 

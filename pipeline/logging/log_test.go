@@ -52,7 +52,7 @@ func TestLine(t *testing.T) {
 		{func(g *slog.Logger) { g.Info("q", "a", "two words", "b", "", "c", `"`, "d", "x=y") }, `[INFO] q a="two words" b="" c="\"" d="x=y"`},
 		{func(g *slog.Logger) { g.Info("one\ntwo\x1b[31m", "v", "a\nb\x1b") }, `[INFO] one\ntwo\x1b[31m v="a\nb\x1b"`},
 		{func(g *slog.Logger) { g.Info("e", "error", errors.New("bad thing"), "nil", nil) }, `[INFO] e error="bad thing" nil=<nil>`},
-		{func(g *slog.Logger) { g.With(Exchange, "x1").Info("m", "k", "v") }, "[INFO] m exchange=x1 k=v"},
+		{func(g *slog.Logger) { g.With("exchange", "x1").Info("m", "k", "v") }, "[INFO] m exchange=x1 k=v"},
 		{func(g *slog.Logger) {
 			g.With("a", 1).WithGroup("g").With("b", 2).Info("m", slog.Group("h", "c", 3), slog.Group("", "d", 4))
 		}, "[INFO] m a=1 g.b=2 g.h.c=3 g.d=4"},
@@ -81,7 +81,7 @@ func (panics) String() string { panic("no") }
 func TestJSON(t *testing.T) {
 	var out bytes.Buffer
 	l := mustNew(t, Options{JSON: true, Stdout: &out})
-	l.Logger().With(Exchange, "x1").WithGroup("g").Warn(`say "hi"`, "n", 1, "s", "a\nb", "share", 0.5, "password", 12345)
+	l.Logger().With("exchange", "x1").WithGroup("g").Warn(`say "hi"`, "n", 1, "s", "a\nb", "share", 0.5, "password", 12345)
 	want := `","level":"WARNING","message":"say \"hi\"","exchange":"x1","g.n":1,"g.s":"a\nb","g.share":0.5,"g.password":"***"}` + "\n"
 	if got := out.String(); !strings.HasSuffix(got, want) || !regexp.MustCompile(`^{"time":"\d{4}-\d\d-\d\dT`).MatchString(got) {
 		t.Errorf("got %s", got)
@@ -288,7 +288,7 @@ func BenchmarkLine(b *testing.B) {
 			for _, s := range []string{"a-long-password", "another-password", "pwd"} {
 				l.Hide(s)
 			}
-			g := l.Logger().With(Exchange, "0123456789abcdef")
+			g := l.Logger().With("exchange", "0123456789abcdef")
 			b.ReportAllocs()
 			for b.Loop() {
 				g.LogAttrs(b.Context(), slog.LevelInfo, "request", slog.String("route", "/v1/chat/completions"), slog.String("model", "gemini-2.5-pro"),

@@ -39,7 +39,7 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 		x.Lease.Release()
 		x.Lease = nil
 	}
-	want := pool.Want{Model: x.Model.Base, Verb: x.In.Route.Verb, Tried: tried}
+	want := pool.Want{Model: x.Model.Base, Verb: x.In.Route.Verb, Tried: tried, ID: x.In.ID}
 	cached := usesCache(x)
 	if cached {
 		want.Kinds = []string{oauth.Gemini}

@@ -86,7 +86,7 @@ func (p *Pool) choose(k lane, w *Want, t time.Time) (*entry, *apierror.Error) {
 }
 
 func (p *Pool) lend(e *entry, k lane, w *Want, t time.Time) *lease {
-	l := &lease{pool: p, entry: e, lane: k, start: t, token: e.cred.APIKey}
+	l := &lease{pool: p, entry: e, lane: k, start: t, token: e.cred.APIKey, exchange: w.ID}
 	if len(w.Tried) > 0 {
 		l.tried = slices.Clone(w.Tried) // the caller may use its array again
 	}
@@ -112,6 +112,7 @@ type lease struct {
 	start    time.Time
 	token    string
 	project  string
+	exchange string // id
 	released bool
 }
 
@@ -150,7 +151,9 @@ func (l *lease) Report(f *apierror.Error) pipeline.Advice {
 	} else {
 		r := p.find(f, l.lane.model)
 		o := outcome{l: l, f: f, r: r, now: t}
+		p.cause = l.exchange
 		p.punish(o)
+		p.cause = ""
 		a = p.advise(o)
 		if o.said().HTTP == 429 {
 			a.Free = p.freeIn(l.lane, t)

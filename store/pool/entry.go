@@ -176,7 +176,11 @@ func (p *Pool) disable(e *entry, reason, link string) {
 	}
 	e.disabled, e.dirty = true, true
 	e.blame(reason, link)
-	p.say(slog.LevelWarn, "credential switched off", "credential", e.cred.ID, "reason", e.reason)
+	said := []any{"credential", e.cred.ID, "reason", e.reason}
+	if p.cause != "" {
+		said = append(said, "id", p.cause)
+	}
+	p.say(slog.LevelWarn, "credential switched off", said...)
 }
 
 // blame keeps why the entry is of no use, for the operator to read and a link to click on: Google's

@@ -14,6 +14,7 @@ type Want struct {
 	Model string        // base name, as it goes to Google
 	Verb  pipeline.Verb // what is asked
 	Kinds []string      // allowed kinds, nil for all
+	ID    string        // of the exchange, for the lines of the log that it causes
 
 	// Tried are the ids of the credentials of the exchange's earlier calls, one element a call,
 	// repeats included: they tell how often each was tried.

@@ -79,6 +79,7 @@ type Pool struct {
 	google   breaker
 	closed   bool
 	lines    []func() // log lines for unlock
+	cause    string   // the exchange whose report is dealt with, for those lines
 }
 
 // New loads the credentials and begins to watch the folder. A broken file is a warning in the log,

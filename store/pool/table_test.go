@@ -326,3 +326,18 @@ func TestBans(t *testing.T) {
 		}
 	}
 }
+
+// The line about a credential that is lost names the request that lost it.
+func TestLossNamesItsRequest(t *testing.T) {
+	var log lines
+	p, c := keys(t, 2, func(o *Options) { o.Log = log.logger() })
+	l := take(t, p, Want{Model: "m", ID: "boot-7"})
+	l.Report(gemini.ParseError(400, "", []byte(`{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"API_KEY_INVALID"}]}}`), c.at))
+	l.Release()
+	if log.count("credential switched off") != 1 || log.count("id=boot-7") != 1 {
+		t.Errorf("%s", log.String())
+	}
+	if !p.Disable(p.Status()[1].ID) || log.count("id=boot-7") != 1 || log.count("credential switched off") != 2 { // by hand: no request did it
+		t.Errorf("%s", log.String())
+	}
+}
