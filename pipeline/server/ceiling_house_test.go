@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -102,7 +101,7 @@ func buildGateway(tb testing.TB) string {
 // log on the console, which is /dev/null here, and in the log file.
 func gatePart(tb testing.TB, binary string, google cpuPart) cpuPart {
 	tb.Helper()
-	port := ceilingPort(tb)
+	port := strconv.Itoa(freePort(tb))
 	cmd := exec.Command(binary)
 	cmd.Dir = tb.TempDir()
 	cmd.Env = []string{"HOST=127.0.0.1", "PORT=" + port, "PASSWORD=pwd", "GEMINI_API_KEY=ceiling",
@@ -129,18 +128,6 @@ func stopPart(tb testing.TB, cmd *exec.Cmd) {
 		<-ended
 		tb.Error("the gateway did not end within ten seconds")
 	}
-}
-
-// ceilingPort gives a port that was free a moment ago.
-func ceilingPort(tb testing.TB) string {
-	tb.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer ln.Close()
-	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	return port
 }
 
 // awaitPart returns when the gateway answers.
