@@ -92,6 +92,9 @@ func (p *Pool) renew(ctx context.Context, cred oauth.Credential) (oauth.Tokens, 
 
 func (p *Pool) renewed(a *account, got oauth.Tokens) {
 	a.token, a.expiry, a.stale, a.retryAt = got.AccessToken, got.Expiry, false, time.Time{}
+	for _, e := range a.entries {
+		e.dirty = true // States keeps the token
+	}
 	if got.RefreshToken != "" {
 		a.cred.RefreshToken = got.RefreshToken
 		for _, e := range a.entries {

@@ -11,14 +11,25 @@ import (
 
 // State is what the pool has learned about a credential and would like to know after a restart.
 type State struct {
-	Of           string // hash of the secret: another one under the same id begins anew
-	Disabled     bool
-	Reason, Link string
-	CoolingUntil time.Time            // zero when it is not
-	Models       map[string]time.Time // cooldowns of single models
-	Codes        []int
-	Calls        int64
-	LastSuccess  time.Time
+	Of           string               `json:"of"` // hash of the secret: another one under the same id begins anew
+	Disabled     bool                 `json:"disabled,omitempty"`
+	Reason       string               `json:"reason,omitempty"`
+	Link         string               `json:"link,omitempty"`
+	CoolingUntil time.Time            `json:"cooling_until,omitzero"` // zero when it is not
+	Models       map[string]time.Time `json:"models,omitempty"`       // cooldowns of single models
+	Codes        []int                `json:"codes,omitempty"`
+	Calls        int64                `json:"calls,omitempty"`
+	LastSuccess  time.Time            `json:"last_success,omitzero"`
+
+	AccessToken string    `json:"access_token,omitempty"` // saves a refresh of every account at each start
+	TokenUntil  time.Time `json:"token_until,omitzero"`
+
+	// What was learned of a credential whose source cannot be written: a read-only folder, an
+	// environment variable.
+	RefreshToken string `json:"refresh_token,omitempty"` // that Google gave instead of the one that the source has
+	Project      string `json:"project,omitempty"`
+	Email        string `json:"email,omitempty"`
+	Tier         string `json:"tier,omitempty"`
 }
 
 // States remembers states. Both methods are called while requests wait, so they must not block.
@@ -76,6 +87,9 @@ func (e *entry) state() State {
 		Of: secretHash(e.cred.Secret()), Disabled: e.disabled, Reason: e.reason, Link: e.link,
 		Codes: slices.Clone(e.codes), Calls: e.calls, LastSuccess: e.lastSuccess,
 	}
+	if a := e.account; a != nil && !a.stale {
+		s.AccessToken, s.TokenUntil = a.token, a.expiry
+	}
 	if e.cool.until != 0 {
 		s.CoolingUntil = time.Unix(0, e.cool.until)
 	}
@@ -102,6 +116,9 @@ func (p *Pool) recall(e *entry) {
 	}
 	e.disabled, e.reason, e.link = s.Disabled, s.Reason, s.Link
 	e.codes, e.calls, e.lastSuccess = slices.Clone(s.Codes), s.Calls, s.LastSuccess
+	if a := e.account; a != nil && s.AccessToken != "" && s.TokenUntil.After(a.expiry) {
+		a.token, a.expiry = s.AccessToken, s.TokenUntil
+	}
 	now := p.now().UnixNano()
 	if !s.CoolingUntil.IsZero() {
 		e.cool = unknownRest(s.CoolingUntil)
