@@ -39,7 +39,8 @@ type entry struct {
 	codes       []int // HTTP statuses since the last success, newest last
 	calls       int64
 	lastSuccess time.Time
-	dirty       bool // States has not heard of the last change
+	dirty       bool  // States has not heard of the last change
+	told        int64 // the calls that States has heard of
 }
 
 // account is what the projects of one file share: the token.

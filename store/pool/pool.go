@@ -113,6 +113,10 @@ func New(o Options) (*Pool, error) {
 		p.wg.Add(1)
 		go p.watch(every)
 	}
+	if p.states != nil {
+		p.wg.Add(1)
+		go p.keepCounts(10 * time.Second)
+	}
 	return p, nil
 }
 
@@ -153,14 +157,15 @@ func (p *Pool) Rescan() {
 // Leases is the number of leases that are out.
 func (p *Pool) Leases() int { return int(p.out.Load()) }
 
-// Close stops watching, ends refreshes in flight and waits for all of it. Leases that are out can
-// still be reported and released; no new ones are given.
+// Close stops watching, ends refreshes in flight, waits for all of it and tells States what is left
+// to tell. Leases that are out can still be reported and released; no new ones are given.
 func (p *Pool) Close() error {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
 	p.cancel()
 	p.wg.Wait()
+	p.saveCounts()
 	return nil
 }
 

@@ -411,6 +411,9 @@ func TestStateOutlivesARestart(t *testing.T) {
 	if _, fail := p.Acquire(t.Context(), Want{Model: "m"}); fail == nil || fail.Status != 429 {
 		t.Errorf("%v", fail)
 	}
+	if calls := status(t, p, a.ID()).Calls; calls != 1 {
+		t.Errorf("%d calls", calls)
+	}
 	// Another secret under the same id begins anew.
 	kept[a.ID()] = State{Of: "something else", Disabled: true}
 	if st := status(t, folder(t, o), a.ID()); st.Disabled {

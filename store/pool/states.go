@@ -59,6 +59,30 @@ func (p *Pool) unlock(entries ...*entry) {
 	save()
 }
 
+// keepCounts tells States now and then what changes with every call: at once would be a write for
+// each of them.
+func (p *Pool) keepCounts(every time.Duration) {
+	defer p.wg.Done()
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			p.saveCounts()
+		case <-p.ctx.Done():
+			return
+		}
+	}
+}
+
+func (p *Pool) saveCounts() {
+	p.mu.Lock()
+	for _, e := range p.queue {
+		e.dirty = e.dirty || e.calls != e.told
+	}
+	p.unlock(p.queue...)
+}
+
 // unsaved collects what States has to hear.
 func (p *Pool) unsaved(entries ...*entry) func() {
 	if p.states == nil {
@@ -71,7 +95,7 @@ func (p *Pool) unsaved(entries ...*entry) func() {
 	var all []news
 	for _, e := range entries {
 		if e.dirty && !e.gone {
-			e.dirty = false
+			e.dirty, e.told = false, e.calls
 			all = append(all, news{e.cred.ID, e.state()})
 		}
 	}
@@ -115,7 +139,7 @@ func (p *Pool) recall(e *entry) {
 		return
 	}
 	e.disabled, e.reason, e.link = s.Disabled, s.Reason, s.Link
-	e.codes, e.calls, e.lastSuccess = slices.Clone(s.Codes), s.Calls, s.LastSuccess
+	e.codes, e.calls, e.told, e.lastSuccess = slices.Clone(s.Codes), s.Calls, s.Calls, s.LastSuccess
 	if a := e.account; a != nil && s.AccessToken != "" && s.TokenUntil.After(a.expiry) {
 		a.token, a.expiry = s.AccessToken, s.TokenUntil
 	}
