@@ -1,6 +1,7 @@
 // Package stats counts what was asked and what it cost, by credential, key and model.
 //
-// The figures live in memory and begin at zero with the process.
+// The figures are served from memory. keep.go brings them into the store every two seconds, as
+// counters by day, so that a crash costs at most those two seconds.
 package stats
 
 import (
@@ -49,6 +50,9 @@ type Request struct {
 // maxModels bounds the names under which a client can make us count; the rest is "other".
 const maxModels = 256
 
+// maxModel bounds the name of a model; real ones are a third of that.
+const maxModel = 100
+
 // Stats counts. It is safe for concurrent use.
 type Stats struct {
 	mu    sync.Mutex
@@ -56,13 +60,21 @@ type Stats struct {
 	creds map[pair]*Count
 	keys  map[pair]*Count
 	names map[string]bool // whether a call with it ever succeeded
+
+	now   func() time.Time
+	kept  *keeper        // nil where nothing outlives the process
+	fresh map[slot]Count // what the store has not heard of yet
+	day   string         // dayOf(today), made anew when the number changes
+	dayNo int64
 }
 
 type pair struct{ who, model string }
 
-// New begins at zero.
-func New() *Stats {
-	return &Stats{since: time.Now(), creds: map[pair]*Count{}, keys: map[pair]*Count{}, names: map[string]bool{}}
+// New begins at zero and forgets at the end of the process.
+func New() *Stats { return begin(time.Now) }
+
+func begin(now func() time.Time) *Stats {
+	return &Stats{now: now, since: now(), creds: map[pair]*Count{}, keys: map[pair]*Count{}, names: map[string]bool{}, fresh: map[slot]Count{}}
 }
 
 // Record counts a request and every try it took.
@@ -79,17 +91,24 @@ func (s *Stats) Record(r Request) {
 		if t.Code != "" {
 			c.Errors = 1
 		}
-		at(s.creds, pair{t.Credential, s.name(t.Model, t.Code == "")}).add(c)
+		p := pair{t.Credential, s.name(t.Model, t.Code == "")}
+		at(s.creds, p).add(c)
+		s.note(slot{side: "cred", pair: p}, c)
 		mine.Prompt += t.Prompt
 		mine.Output += t.Output
 		mine.Total += t.Total
 	}
-	at(s.keys, pair{r.Key, model}).add(mine)
+	p := pair{r.Key, model}
+	at(s.keys, p).add(mine)
+	s.note(slot{side: "key", pair: p}, mine)
 }
 
 // name keeps clients from growing the tables at will, and from filling them with names of no model:
 // these make room for one that works.
 func (s *Stats) name(model string, works bool) string {
+	if len(model) > maxModel {
+		return "other"
+	}
 	worked, known := s.names[model]
 	if !known && len(s.names) >= maxModels && !(works && s.makeRoom()) {
 		return "other"
