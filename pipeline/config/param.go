@@ -44,6 +44,10 @@ type Param struct {
 	AfterRestart bool // read at start only; a change is shown as waiting for a restart
 	Secret       bool // never printed; an empty string means not set, so that a lower layer holds
 
+	// Waits says why the setting has no effect yet; "" for one that works. A stage that such a setting
+	// belongs to does not exist yet.
+	Waits string
+
 	// Check looks at the typed value and returns an error that begins with "must".
 	Check func(value any) error
 }

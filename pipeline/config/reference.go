@@ -27,6 +27,7 @@ const preface = `# gcli2api: every setting with its default.
 // section of more takes the place of the server's section of that name.
 func Reference(more []Section) []byte {
 	all := ServerSections()
+	more = append(slices.Clone(more), waitingSections()...)
 	for _, s := range more {
 		i := slices.IndexFunc(all, func(other Section) bool { return other.Name == s.Name })
 		if i < 0 {
@@ -94,6 +95,9 @@ func facts(p Param) string {
 	}
 	if p.Flat != "" && p.Flat != p.Key[strings.LastIndexByte(p.Key, '.')+1:] {
 		parts = append(parts, "old name: "+p.Flat)
+	}
+	if p.Waits != "" {
+		parts = append(parts, "no effect yet: "+p.Waits)
 	}
 	if p.AfterRestart {
 		parts = append(parts, "after restart")

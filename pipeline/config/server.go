@@ -9,7 +9,7 @@ import (
 // Server is the server's part of the settings table; the stages add theirs with Options.Params.
 func Server() []Param {
 	var all []Param
-	for _, s := range ServerSections() {
+	for _, s := range append(ServerSections(), waitingSections()...) {
 		all = append(all, s.Params...)
 	}
 	// The owner of [models] decodes it with Section.
@@ -24,6 +24,7 @@ func ServerSections() []Section {
 		{Name: "pipeline", Help: "The list of stages that a request walks down. Each stage has a table of its own below.", Params: pipelineParams()},
 		{Name: "models", Help: "Known models, aliases and fallbacks."},
 		{Name: "pool", Help: "Credentials: where they come from and how they take turns.", Params: poolParams()},
+		{Name: "store", Help: "Where everything is kept: a file in the credentials folder, unless one of these is set.", Params: storeParams()},
 		{Name: "google", Help: "Google's addresses and what the gateway says about itself there.", Params: googleParams()},
 		{Name: "outbound", Help: "Calls to the outside.", Params: outboundParams()},
 		{Name: "log", Help: "What is logged, and where.", Params: logParams()},
@@ -47,11 +48,11 @@ func serverParams() []Param {
 		{Key: "server.gemini_stream_default", Env: []string{"GEMINI_STREAM_DEFAULT"}, Type: String, Default: "array", OneOf: []string{"array", "sse"},
 			Help: "form of :streamGenerateContent without alt=sse: a JSON array, as Google does, or server-sent events"},
 		{Key: "server.body_limit", Env: []string{"BODY_LIMIT"}, Type: Size, Default: "100MB", Min: new(1024.0),
-			Help: "largest request body, after decompression; a larger one is 413"},
+			AfterRestart: true, Help: "largest request body, after decompression; a larger one is 413"},
 		{Key: "server.body_budget", Env: []string{"BODY_BUDGET"}, Type: Size, Default: "512MB", Min: new(1024.0),
-			Help: "all request bodies in flight together; beyond it the answer is 503"},
+			AfterRestart: true, Help: "all request bodies in flight together; beyond it the answer is 503"},
 		{Key: "server.write_timeout", Type: Duration, Default: "30s", Min: new(1.0),
-			Help: "how long one event may wait for the client's socket to take it"},
+			AfterRestart: true, Help: "how long one event may wait for the client's socket to take it"},
 		{Key: "server.drain_timeout", Type: Duration, Default: "30s",
 			Help: "how long running requests may take to finish when the gateway stops"},
 	}
@@ -78,6 +79,10 @@ func poolParams() []Param {
 			Help: "switch a credential off when Google refuses it for good"},
 		{Key: "pool.auto_ban_error_codes", Flat: "auto_ban_error_codes", Env: []string{"AUTO_BAN_ERROR_CODES"}, Type: IntList, Default: []int{403}, Min: new(400.0), Max: new(599.0),
 			Help: "HTTP status codes that count as such a refusal; a 400 is the client's fault and never does"},
+		{Key: "pool.auto_load_env_creds", Flat: "auto_load_env_creds", Env: []string{"AUTO_LOAD_ENV_CREDS"}, Type: Bool, Default: false, AfterRestart: true,
+			Help: "true reads the credentials in the environment variables GCLI_CREDS_* at start; those in GOOGLE_CREDENTIALS and GOOGLE_CREDENTIALS_n are always read"},
+		{Key: "pool.env_creds_exclusive", Env: []string{"ENV_CREDS_EXCLUSIVE"}, Type: String, Default: "auto", OneOf: []string{"auto", "always", "never"}, AfterRestart: true,
+			Help: "whether credentials of the environment keep those of the folder out of use; auto is always where GOOGLE_CREDENTIALS* or auto_load_env_creds is set"},
 	}
 }
 
@@ -100,6 +105,8 @@ func googleParams() []Param {
 			Help:    "OAuth client for sign-in, and for credential files that name none; the default is Gemini CLI's public one"},
 		{Key: "google.oauth_client_secret", Env: []string{"GCLI_OAUTH_CLIENT_SECRET", "GOOGLE_OAUTH_CLIENT_SECRET"}, Type: String, Default: "", Secret: true,
 			Help: "secret of that client; none is built in"},
+		{Key: "google.oauth_callback_port", Flat: "oauth_callback_port", Env: []string{"OAUTH_CALLBACK_PORT"}, Type: Int, Default: 8080, Min: new(1.0), Max: new(65535.0), Waits: forSignIn,
+			Help: "port of this machine to which Google sends the browser back after signing in"},
 		{Key: "google.user_agent", Env: []string{"GCLI_USER_AGENT"}, Type: String, Min: new(1.0),
 			Default: "GeminiCLI/0.56.0/{model} ({platform}; {arch}; terminal)", Check: checkUserAgent,
 			Help: "User-Agent of Code Assist calls; {model}, {platform} and {arch} are filled in"},

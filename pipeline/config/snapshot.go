@@ -51,6 +51,7 @@ func (l *loader) merge(layers []layer) (*Snapshot, error) {
 	s.tables = stageTables(layers[1:])
 	s.warnings = append(l.warnings, s.refusals(l.refused)...)
 	s.warnings = append(s.warnings, s.unused(layers[1])...)
+	s.warnings = append(s.warnings, s.useless()...)
 	return s, nil
 }
 
@@ -92,7 +93,7 @@ func (s *Snapshot) unused(file layer) []string {
 	var out []string
 	order := s.Order()
 	for _, name := range stageTables([]layer{file}) {
-		if !slices.Contains(order, name) && s.Enabled(name) {
+		if !slices.Contains(order, name) && s.Enabled(name) && slices.Contains(s.table.stages, name) {
 			line := s.lines.at([]string{"stage", name})
 			out = append(out, Problem{File: s.file, Line: line, Key: "stage." + name,
 				Message: "has settings but pipeline.order does not name the stage, so it does not run"}.String())

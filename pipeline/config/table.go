@@ -129,7 +129,7 @@ func (t *table) children(table string) []string {
 func stageNames(params []Param, names []string) []string {
 	names = slices.Clone(names)
 	for _, p := range params {
-		if rest, ok := strings.CutPrefix(p.Key, "stage."); ok {
+		if rest, ok := strings.CutPrefix(p.Key, "stage."); ok && p.Waits == "" {
 			name, _, _ := strings.Cut(rest, ".")
 			names = append(names, name)
 		}

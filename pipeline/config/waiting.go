@@ -1,0 +1,67 @@
+package config
+
+// What settings of old versions wait for. They are accepted, so that nobody has to edit a file or
+// an environment twice.
+const (
+	forAntitrunc = "answers that are cut off are not continued yet"
+	forCompat    = "the compatibility mode has not landed yet"
+	forThinking  = "thoughts are always shown for now"
+	forSignIn    = "signing in has not landed yet"
+	forEngines   = "Redis, Postgres and MongoDB have not landed yet"
+)
+
+// waitingSections are tables of stages that are still to come. Their settings have the place that
+// the stages will declare.
+func waitingSections() []Section {
+	return []Section{
+		{Name: "stage.thinking", Help: "Stage to come: thinking budgets and thoughts.", Params: []Param{
+			{Key: "stage.thinking.return_thoughts", Flat: "return_thoughts_to_frontend", Env: []string{"RETURN_THOUGHTS_TO_FRONTEND"}, Type: Bool, Default: true,
+				Help: "false keeps a model's thoughts from the client", Waits: forThinking},
+		}},
+		{Name: "stage.compat", Help: "Stage to come: system messages for models that take none.", Params: []Param{
+			{Key: "stage.compat.enabled", Flat: "compatibility_mode_enabled", Env: []string{"COMPATIBILITY_MODE"}, Type: Bool, Default: false,
+				Help: "true turns system messages into user messages", Waits: forCompat},
+		}},
+		{Name: "stage.antitrunc", Help: "Stage to come: goes on where an answer was cut off.", Params: []Param{
+			{Key: "stage.antitrunc.max_attempts", Flat: "anti_truncation_max_attempts", Env: []string{"ANTI_TRUNCATION_MAX_ATTEMPTS"}, Type: Int, Default: 3, Min: new(1.0), Max: new(10.0),
+				Help: "calls that may be made to finish one answer", Waits: forAntitrunc},
+		}},
+	}
+}
+
+func storeParams() []Param {
+	address := func(key, flat, help string, env ...string) Param {
+		return Param{Key: "store." + key, Flat: flat, Env: env, Type: String, Default: "", Secret: true, AfterRestart: true, Waits: forEngines, Help: help}
+	}
+	return []Param{
+		address("redis_uri", "", "Redis to keep everything in; redis:// or rediss://", "REDIS_URI", "REDIS_URL"),
+		{Key: "store.redis_database", Env: []string{"REDIS_DATABASE"}, Type: Int, Default: 0, Min: new(0.0), Max: new(15.0), AfterRestart: true, Waits: forEngines,
+			Help: "number of the database in Redis"},
+		address("postgres_dsn", "", "Postgres to keep everything in; a URL or keyword=value pairs", "POSTGRES_DSN", "POSTGRESQL_URI"),
+		address("mongodb_uri", "mongodb_uri", "MongoDB to keep everything in", "MONGODB_URI"),
+		{Key: "store.mongodb_database", Flat: "mongodb_database", Env: []string{"MONGODB_DATABASE"}, Type: String, Default: "gcli2api", Min: new(1.0), Max: new(63.0), AfterRestart: true, Waits: forEngines,
+			Help: "name of the database in MongoDB"},
+	}
+}
+
+// Waiting lists the settings whose feature has not landed yet.
+func (s *Snapshot) Waiting() []Param {
+	var out []Param
+	for _, p := range s.table.params {
+		if p.Waits != "" {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// useless warns of settings that somebody made and that have no effect yet.
+func (s *Snapshot) useless() []string {
+	var out []string
+	for _, p := range s.Waiting() {
+		if s.origins[p.Key].Source != "" && !s.isDefault(p.Key) {
+			out = append(out, s.origins[p.Key].problem(p.Key, "has no effect: "+p.Waits).String())
+		}
+	}
+	return out
+}
