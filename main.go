@@ -5,16 +5,11 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"net"
 	"os"
-	"os/signal"
-	"runtime"
-	"runtime/debug"
+	"slices"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -22,7 +17,6 @@ import (
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/config"
 	"gcli2api/pipeline/logging"
-	"gcli2api/pipeline/models"
 	"gcli2api/pipeline/outbound"
 	"gcli2api/pipeline/server"
 	"gcli2api/pipeline/simulator"
@@ -32,6 +26,7 @@ import (
 	"gcli2api/stages/upstream/codeassist"
 	"gcli2api/stages/upstream/geminiapi"
 	"gcli2api/store/oauth"
+	"gcli2api/store/open"
 	"gcli2api/store/pool"
 	"gcli2api/store/stats"
 )
@@ -42,113 +37,47 @@ const (
 	exitUsage  = 2 // it was told something wrong: flags, configuration
 )
 
-const usage = `gcli2api serves OpenAI and Gemini clients from a pool of Google credentials.
-
-usage: gcli2api [command] [flags]
-
-commands:
-  serve     answer requests (the default)
-  demo      serve against a simulated Google on 127.0.0.1:7861, nothing needed
-  check     read the configuration, say what is wrong or print the list of stages
-  version   print the version
-
-flags of serve and check:
-  -config FILE   configuration; else $GCLI2API_CONFIG, else config.toml, else defaults
-flags of demo:
-  -port N        port to listen on (7861)
-
-exit codes: 0 well, 1 it could not run, 2 it was told something wrong
-`
-
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
-	command := "serve"
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		command, args = args[0], args[1:]
+	in, err := config.ParseArgs(args)
+	if use := (*config.UsageError)(nil); errors.As(err, &use) {
+		return explain(use)
 	}
-	flags := flag.NewFlagSet("gcli2api "+command, flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	file, port := "", 7861
-	switch command {
-	case "serve", "check":
-		flags.StringVar(&file, "config", "", "")
-	case "demo":
-		flags.IntVar(&port, "port", port, "")
-	case "version", "help":
-	default:
-		return badUsage(fmt.Errorf("unknown command %q", command))
-	}
-	if err := flags.Parse(args); err != nil {
-		return badUsage(err)
-	}
-	if flags.NArg() > 0 {
-		return badUsage(fmt.Errorf("unexpected argument %q", flags.Arg(0)))
-	}
-	if port < 1 || port > 65535 {
-		return badUsage(fmt.Errorf("-port must be between 1 and 65535, got %d", port))
-	}
-	o := config.Options{File: config.Find(file, os.Getenv("GCLI2API_CONFIG")), Environ: os.Environ()}
-	switch command {
+	find := func() string { return config.Find(in.File, os.Getenv("GCLI2API_CONFIG")) }
+	o := config.Options{File: find(), Environ: os.Environ()}
+	switch in.Command {
 	case "serve":
-		return serve(o, nil)
+		return serve(o, find, nil)
 	case "check":
 		return check(o)
 	case "demo":
-		return demo(port)
-	case "version":
-		fmt.Println("gcli2api", version())
-		return 0
+		return demo(in.Port)
+	case "stages":
+		return describe(in.Names)
+	case "healthcheck":
+		return healthcheck(o)
 	}
-	return badUsage(flag.ErrHelp)
+	fmt.Println("gcli2api", config.Version())
+	return 0
 }
 
-func badUsage(err error) int {
-	if errors.Is(err, flag.ErrHelp) {
-		fmt.Print(usage)
+func explain(use *config.UsageError) int {
+	if use.Cause == nil {
+		fmt.Print(use.Text)
 		return 0
 	}
-	fmt.Fprintf(os.Stderr, "gcli2api: %v\n\n%s", err, usage)
+	fmt.Fprintf(os.Stderr, "gcli2api: %v\n\n%s", use.Cause, use.Text)
 	return exitUsage
 }
 
-// version is what the build says about itself: a release, else the commit.
-func version() string {
-	name := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		name = info.Main.Version
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" && (name == "" || name == "(devel)") {
-				name = s.Value
-			}
-		}
-	}
-	return name + " (" + runtime.Version() + ")"
-}
-
-// load reads the configuration against the settings of every stage there is, and refuses what
-// could not be served.
+// load reads the configuration and refuses what could not be served.
 func load(o config.Options, kinds []pipeline.Kind) (*config.Snapshot, error) {
-	for _, k := range kinds {
-		o.Params = append(o.Params, k.Params...)
-		o.Stages = append(o.Stages, k.Name)
-	}
-	c, err := config.Load(o)
+	c, err := pipeline.Load(o, kinds)
 	if err != nil {
 		return nil, err
 	}
-	m := models.Defaults()
-	if err := c.Section("models", &m); err != nil {
-		return nil, err
-	}
-	if _, err := models.New(m); err != nil {
-		key, _, _ := strings.Cut(err.Error(), ":") // it begins with the key
-		return nil, fmt.Errorf("%s: %w", c.Place(key), err)
-	}
-	if err := outbound.Check(c); err != nil {
-		return nil, err
-	}
-	return c, checkList(c, kinds)
+	return c, errors.Join(outbound.Check(c), open.Check(c))
 }
 
 func check(o config.Options) int {
@@ -169,66 +98,81 @@ func check(o config.Options) int {
 	return 0
 }
 
-// checkList builds the list of stages without serving it.
-func checkList(c *config.Snapshot, kinds []pipeline.Kind) error {
-	engine, err := pipeline.NewEngine(pipeline.Options{Kinds: kinds, Loopback: c.Listening().Loopback})
+func describe(names []string) int {
+	text, err := pipeline.Describe(catalogue(stages.Services{}), names)
 	if err != nil {
-		return err
+		fmt.Fprintln(os.Stderr, "gcli2api:", err)
+		return exitUsage
 	}
-	if err := engine.Check(c); err != nil {
-		return located(c, err)
-	}
-	return nil
+	fmt.Print(text)
+	return 0
 }
 
-// located says where in the configuration the list stands that does not work.
-func located(c *config.Snapshot, err error) error {
-	key := "pipeline.order"
-	var stage *pipeline.StageError
-	if errors.As(err, &stage) {
-		key = "stage." + stage.Stage
+// healthcheck does without a file that is broken right now.
+func healthcheck(o config.Options) int {
+	c, err := load(o, catalogue(stages.Services{}))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		o.Data = []byte{}
+		if c, err = load(o, catalogue(stages.Services{})); err != nil {
+			return exitUsage
+		}
 	}
-	return fmt.Errorf("%s: %s: %w", c.Place(key), key, err)
+	if err := server.Probe(context.Background(), c.Listening().Host, c.Int("server.port")); err != nil {
+		fmt.Fprintln(os.Stderr, "gcli2api:", err)
+		return exitFailed
+	}
+	return 0
 }
 
 func catalogue(s stages.Services) []pipeline.Kind {
 	return append(stages.Catalogue(s), plugins.Catalogue()...)
 }
 
-// live is the configuration in force; the User-Agent is filled in where its dialect is known.
+// live is the configuration in force, with the User-Agent as its dialect writes it.
 type live struct{ config.Live }
 
 func (l *live) UserAgent(model string) string { return codeassist.Agent(l.AgentTemplate(), model) }
 
+// oauth is what signing in asks at each use.
+func (l *live) oauth() oauth.Settings {
+	return oauth.SettingsOf(l.Snapshot(), l.UserAgent("gemini-2.5-pro"))
+}
+
 // gateway is everything that serve opened, in the order of opening.
 type gateway struct {
-	c      *config.Snapshot
-	log    *logging.Log
-	live   *live
-	out    *outbound.Client
-	pool   *pool.Pool
-	engine *pipeline.Engine
-	server *server.Server
-	ln     net.Listener
-	stop   chan os.Signal // from before it listens: whoever sees the address may stop it
+	o       config.Options
+	find    func() string    // the file to read, when there was none; nil for a gateway that never reloads
+	c       *config.Snapshot // as it was started; live has what counts now
+	signals *server.Signals  // from before it listens: whoever sees the address may stop it
+	live    *live
+	ln      net.Listener
+	log     *logging.Log
+	states  *pool.Memory
+	figures *stats.Stats
+	out     outbound.Live
+	pool    *pool.Pool
+	engine  *pipeline.Engine
+	server  *server.Server
+	opened  []func() error // what closes them
 }
 
 // serve runs until a signal. ready is called with the address when it listens.
-func serve(o config.Options, ready func(addr string)) int {
+func serve(o config.Options, find func() string, ready func(addr string)) int {
 	c, err := load(o, catalogue(stages.Services{}))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return exitUsage
 	}
-	g := &gateway{c: c, live: &live{}, stop: make(chan os.Signal, 1)}
-	signal.Notify(g.stop, syscall.SIGINT, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) { // nohup ignores it
-		signal.Notify(g.stop, syscall.SIGHUP)
-	}
+	g := &gateway{o: o, c: c, live: &live{}, find: find, signals: server.Listen(find != nil)}
 	g.live.Set(c)
+	defer g.close()
+	if err := open.TakeOver(c.String("pool.credentials_dir"), c.Int("server.run_as_uid")); err != nil {
+		fmt.Fprintln(os.Stderr, "gcli2api:", err)
+		return exitFailed
+	}
 	if code, err := g.open(); err != nil {
 		fmt.Fprintln(os.Stderr, "gcli2api:", err)
-		g.close()
 		return code
 	}
 	if ready != nil {
@@ -248,18 +192,25 @@ func (g *gateway) open() (int, error) {
 		return exitFailed, fmt.Errorf("cannot listen: %w", err)
 	}
 	g.ln = ln
+	g.opened = append(g.opened, func() error { _ = ln.Close(); return nil }) // the server closes it in most cases
 	if err := g.openLog(); err != nil {
 		return exitFailed, err
 	}
-	fmt.Printf("gcli2api %s listens on http://%s\n", version(), ln.Addr())
-	g.log.Logger().Info("started", "version", version(), "address", ln.Addr().String(), "config", g.c.File())
-	if at.Restricted {
-		fmt.Println("on this machine only, because nobody has set a password yet: set PASSWORD=... to open it")
+	if err := g.openStore(); err != nil {
+		return exitFailed, err
 	}
 	if err := g.openPool(); err != nil {
 		return exitFailed, err
 	}
-	return g.openPipeline(at.Loopback)
+	if code, err := g.openPipeline(at.Loopback); err != nil {
+		return code, err
+	}
+	fmt.Printf("gcli2api %s listens on http://%s\n", config.Version(), ln.Addr())
+	if at.Restricted {
+		fmt.Println("on this machine only, because nobody has set a password yet: set PASSWORD=... to open it")
+	}
+	g.log.Logger().Info("started", "version", config.Version(), "address", ln.Addr().String(), "config", g.c.File())
+	return 0, nil
 }
 
 func (g *gateway) openLog() error {
@@ -271,51 +222,70 @@ func (g *gateway) openLog() error {
 	if err != nil {
 		return err
 	}
-	for _, secret := range g.c.Secrets() {
+	g.announce(g.c)
+	return nil
+}
+
+// announce keeps what a configuration holds secret out of the log and says what is odd about it.
+func (g *gateway) announce(c *config.Snapshot) {
+	for _, secret := range c.Secrets() {
 		g.log.Hide(secret)
 	}
-	for _, w := range append(g.c.Warnings(), g.c.Passwords().Warnings...) {
+	for _, w := range append(c.Warnings(), c.Passwords().Warnings...) {
 		g.log.Logger().Warn(w)
 	}
+}
+
+func (g *gateway) openStore() error {
+	kept, err := open.Store(g.c)
+	if err != nil {
+		return err
+	}
+	g.opened = append(g.opened, kept.Close)
+	if g.states, err = pool.Remember(context.Background(), kept, g.log.Logger()); err != nil {
+		return err
+	}
+	g.opened = append(g.opened, g.states.Close)
+	if g.figures, err = stats.Open(context.Background(), kept, g.log.Logger()); err != nil {
+		return err
+	}
+	g.opened = append(g.opened, g.figures.Close)
 	return nil
 }
 
 func (g *gateway) openPool() error {
-	where, err := outbound.EndpointsOf(g.c).Validate()
+	err := g.out.Set(outbound.SettingsOf(g.c))
 	if err != nil {
 		return err
 	}
-	g.out, err = outbound.New(outbound.SettingsOf(g.c))
-	if err != nil {
-		return err
-	}
-	signIn := oauth.New(oauth.Options{HTTP: g.out.HTTP, Log: g.log.Logger(), Settings: func() oauth.Settings {
-		return oauth.Settings{Endpoints: where, UserAgent: g.live.UserAgent("gemini-2.5-pro"),
-			ClientID: g.c.String("google.oauth_client_id"), ClientSecret: g.c.String("google.oauth_client_secret")}
-	}})
+	g.opened = append(g.opened, g.out.Close)
+	signIn := oauth.New(oauth.Options{HTTP: g.out.HTTP, Log: g.log.Logger(), Settings: g.live.oauth})
 	g.pool, err = pool.New(pool.Options{Dir: g.c.String("pool.credentials_dir"), OAuth: signIn, Log: g.log.Logger(), Hide: g.log.Hide,
-		Settings: pool.Settings{CallsPerRotation: g.c.Int("pool.calls_per_rotation"), APIKeys: g.c.Strings("pool.gemini_api_keys"),
-			AutoBan: g.c.Bool("pool.auto_ban"), AutoBanCodes: g.c.Ints("pool.auto_ban_error_codes")}})
-	if err == nil && len(g.pool.Status()) == 0 {
+		States: g.states, Settings: pool.SettingsOf(g.c)})
+	if err != nil {
+		return err
+	}
+	g.opened = append(g.opened, g.pool.Close)
+	if len(g.pool.Status()) == 0 {
 		g.log.Logger().Warn("there is no credential: set GEMINI_API_KEY, or put a credential file into the folder",
 			"folder", g.c.String("pool.credentials_dir"))
 	}
-	return err
+	return nil
 }
 
 func (g *gateway) openPipeline(loopback bool) (code int, err error) {
-	figures := stats.New()
-	clients := upstream.Clients{Caller: func() outbound.Caller { return g.out }, Dialects: map[string]upstream.Dialect{
+	clients := upstream.Clients{Caller: func() outbound.Caller { return &g.out }, Dialects: map[string]upstream.Dialect{
 		"codeassist": codeassist.New(g.live), "gemini": geminiapi.New(g.live)}}
-	kinds := catalogue(stages.Services{Access: g.live, Pool: g.pool, Clients: clients, Stats: figures})
+	kinds := catalogue(stages.Services{Access: g.live, Pool: g.pool, Clients: clients, Stats: g.figures})
 	g.engine, err = pipeline.NewEngine(pipeline.Options{Kinds: kinds, Loopback: loopback, Log: g.log.Logger()})
 	if err != nil {
 		return exitFailed, err
 	}
+	g.opened = append(g.opened, g.closeEngine)
 	if err := g.engine.Apply(g.c); err != nil {
-		return exitUsage, located(g.c, err)
+		return exitUsage, pipeline.Located(g.c, err)
 	}
-	seen := console.Services{Access: g.live, Engine: g.engine, Pool: g.pool, Stats: figures, Log: g.log.Logger()}
+	seen := console.Services{Access: g.live, Engine: g.engine, Pool: g.pool, Stats: g.figures, Log: g.log.Logger()}
 	g.server = server.New(server.Options{Engine: g.engine, Log: g.log.Logger(), ChatOpen: g.live.ChatOpen, GeminiSSE: g.live.GeminiSSE,
 		Mount:     seen.Mount,
 		BodyLimit: g.c.Size("server.body_limit"), BodyBudget: g.c.Size("server.body_budget"), WriteTimeout: g.c.Duration("server.write_timeout")})
@@ -324,45 +294,82 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 
 // run serves until a signal, then drains: exchanges may finish, the rest is cancelled.
 func (g *gateway) run() int {
-	drain := g.c.Duration("server.drain_timeout")
 	served := make(chan error, 1)
 	go func() { served <- g.server.Serve(g.ln) }()
-	code := 0
-	select {
-	case err := <-served:
-		fmt.Fprintln(os.Stderr, "gcli2api: serving failed:", err)
-		code = exitFailed
-	case s := <-g.stop:
-		signal.Stop(g.stop) // a second signal ends the process at once
-		g.log.Logger().Info("stopping: running requests may finish; a second signal ends at once",
-			"signal", s.String(), "requests", g.server.Active(), "at_most", drain)
+	for {
+		select {
+		case err := <-served:
+			fmt.Fprintln(os.Stderr, "gcli2api: serving failed:", err)
+			return exitFailed
+		case <-g.signals.Reload:
+			g.reload()
+		case s := <-g.signals.Stop:
+			drain := g.live.Snapshot().Duration("server.drain_timeout")
+			g.log.Logger().Info("stopping: running requests may finish; a second signal ends at once",
+				"signal", s.String(), "requests", g.server.Active(), "at_most", drain)
+			ctx, cancel := context.WithTimeout(context.Background(), drain)
+			defer cancel()
+			if err := g.server.Shutdown(ctx); err != nil {
+				g.log.Logger().Warn("not everything could finish", "error", err)
+			}
+			return 0
+		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), drain)
+}
+
+// reload puts the configuration into force as it is now; on an error the old one stays, whole.
+func (g *gateway) reload() {
+	if g.o.File == "" { // there may be one by now; one that was there stays the one
+		g.o.File = g.find()
+	}
+	c, err := load(g.o, catalogue(stages.Services{}))
+	if err == nil && c.Revision() == g.live.Snapshot().Revision() {
+		g.log.Logger().Info("settings read again, nothing has changed")
+		return
+	}
+	if err == nil {
+		err = g.apply(c)
+	}
+	if err != nil {
+		g.log.Logger().Error("settings not changed, the old ones stay", "error", err)
+		return
+	}
+	g.log.Logger().Info("settings changed", "keys", c.Differs(g.live.Snapshot()), "after_restart", c.WaitsForRestart(g.c))
+	g.live.Set(c)
+}
+
+// apply tries what can fail first.
+func (g *gateway) apply(c *config.Snapshot) error {
+	g.announce(c)
+	level, err := logging.ParseLevel(c.String("log.level"))
+	if err != nil {
+		return err
+	}
+	if err := g.engine.Apply(c); err != nil {
+		return pipeline.Located(c, err)
+	}
+	if err := g.out.Set(outbound.SettingsOf(c)); err != nil {
+		return errors.Join(err, g.engine.Apply(g.live.Snapshot()))
+	}
+	g.pool.Apply(pool.SettingsOf(c))
+	g.log.SetLevel(level)
+	return nil
+}
+
+func (g *gateway) closeEngine() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if err := g.server.Shutdown(ctx); err != nil {
-		g.log.Logger().Warn("not everything could finish", "error", err)
-	}
-	g.close()
-	return code
+	return g.engine.Close(ctx)
 }
 
 // close closes what was opened, last one first.
 func (g *gateway) close() {
-	if g.engine != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		if err := g.engine.Close(ctx); err != nil {
-			g.log.Logger().Warn("stages did not close in time", "error", err)
-		}
+	var left []error
+	for _, one := range slices.Backward(g.opened) {
+		left = append(left, one())
 	}
-	if g.pool != nil {
-		g.pool.Close()
-	}
-	if g.out != nil {
-		_ = g.out.Close()
-	}
-	if g.ln != nil {
-		_ = g.ln.Close()
+	if err := errors.Join(left...); err != nil {
+		g.log.Logger().Error("not everything could be closed", "error", err)
 	}
 	if g.server != nil {
 		g.log.Logger().Info("stopped")
@@ -370,6 +377,7 @@ func (g *gateway) close() {
 	if g.log != nil {
 		_ = g.log.Close()
 	}
+	g.signals.Close()
 }
 
 // demo serves against a simulated Google, in a folder that is gone afterwards.
@@ -387,6 +395,6 @@ func demo(port int) int {
 	}
 	defer google.Close()
 	environ = append(environ, "HOST=127.0.0.1", "PORT="+strconv.Itoa(port))
-	return serve(config.Options{Environ: environ, Overrides: map[string]any{"log.file": ""}},
+	return serve(config.Options{Environ: environ, Overrides: map[string]any{"log.file": ""}}, nil,
 		func(addr string) { fmt.Print(simulator.Invitation(addr)) })
 }

@@ -43,6 +43,8 @@ func serverParams() []Param {
 			Help: "password of the chat routes"},
 		{Key: "server.panel_password", Flat: "panel_password", Env: []string{"PANEL_PASSWORD"}, Type: String, Default: "", Secret: true,
 			Help: "password of the panel"},
+		{Key: "server.run_as_uid", Env: []string{"RUN_AS_UID"}, Type: Int, Default: 0, Min: new(0.0), Max: new(4294967294.0), AfterRestart: true,
+			Help: "user that a gateway started as root goes on as, after giving it the credentials folder; 0 stays root. For containers"},
 		{Key: "server.public_models", Env: []string{"PUBLIC_MODELS"}, Type: Bool, Default: false,
 			Help: "true answers the model list without a password or key"},
 		{Key: "server.gemini_stream_default", Env: []string{"GEMINI_STREAM_DEFAULT"}, Type: String, Default: "array", OneOf: []string{"array", "sse"},

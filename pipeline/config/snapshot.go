@@ -183,9 +183,13 @@ func (s *Snapshot) Resolve(name string) (Param, bool) {
 // Params is the settings table, in the order of its declaration.
 func (s *Snapshot) Params() []Param { return slices.Clone(s.table.params) }
 
-// WaitsForRestart lists the settings that are read at start only and differ from the running ones.
+// WaitsForRestart lists the settings that are read at start only and differ from those that the
+// gateway was started with. The address to listen on also depends on the passwords.
 func (s *Snapshot) WaitsForRestart(running *Snapshot) []string {
 	var out []string
+	if s.Listening() != running.Listening() && s.String("server.host") == running.String("server.host") {
+		out = append(out, "server.host")
+	}
 	for _, p := range s.table.params {
 		if p.AfterRestart && sum(s.values[p.Key]) != sum(running.values[p.Key]) {
 			out = append(out, p.Key)
@@ -225,4 +229,15 @@ func get[T any](s *Snapshot, key string) T {
 		panic(fmt.Sprintf("config: setting %q is not declared as %T", key, value))
 	}
 	return value
+}
+
+// Differs lists the settings that have another value than in the other snapshot.
+func (s *Snapshot) Differs(other *Snapshot) []string {
+	var out []string
+	for _, p := range s.table.params {
+		if sum(s.values[p.Key]) != sum(other.values[p.Key]) {
+			out = append(out, p.Key)
+		}
+	}
+	return out
 }

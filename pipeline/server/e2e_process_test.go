@@ -63,6 +63,11 @@ func TestCommands(t *testing.T) {
 		{[]string{"serve", "more"}, 2, `"more"`},
 		{[]string{"serve", "-port", "99"}, 2, "-port"}, {[]string{"demo", "-config", "x"}, 2, "-config"},
 		{[]string{"version", "-config", "x"}, 2, "-config"}, {[]string{"demo", "-port", "99999"}, 2, "between 1 and 65535"},
+		{[]string{"serve", "--help"}, 0, "usage: gcli2api serve"}, {[]string{"help", "demo"}, 0, "usage: gcli2api demo"},
+		{[]string{"check", "-h"}, 0, "usage: gcli2api check"}, {[]string{"healthcheck", "--help"}, 0, "usage: gcli2api healthcheck"},
+		{[]string{"stages", "--help"}, 0, "usage: gcli2api stages"}, {[]string{"version", "--help"}, 0, "usage: gcli2api version"},
+		{[]string{"help", "dance"}, 2, `unknown command "dance"`}, {[]string{"serv"}, 2, `did you mean "serve"`},
+		{[]string{"stages"}, 0, "| `stage.retry.max_calls` | | `12` |"}, {[]string{"stages", "usage"}, 0, "## usage"}, {[]string{"stages", "dance"}, 2, `no stage "dance"`},
 		{[]string{"check"}, 0, "built-in defaults: ok"},
 		{[]string{"check", "-config", "nowhere.toml"}, 2, "nowhere.toml: there is no such file"},
 		{[]string{"serve", "-config", "nowhere.toml"}, 2, "nowhere.toml: there is no such file"},
@@ -198,7 +203,7 @@ func TestStopLetsStreamsFinish(t *testing.T) {
 		sim := google(t, 1, 0)
 		g := start(t, launch{sim: sim, accounts: 1})
 		resp := g.begin(a, "!fault silence 1s")
-		g.signal([]os.Signal{syscall.SIGTERM, syscall.SIGHUP}[i])
+		g.signal([]os.Signal{syscall.SIGTERM, syscall.SIGINT}[i])
 		if !g.waitLine("stopping") {
 			t.Fatal("no line about the stop")
 		}

@@ -71,6 +71,9 @@ func (m *Memory) Save(id string, s State) {
 // again is the pause after a failure of the store.
 const again = 5 * time.Second
 
+// flushLimit is how long the store may take for all that is pending.
+const flushLimit = 10 * time.Second
+
 // write is the one writer, until Close.
 func (m *Memory) write(ctx context.Context) {
 	defer close(m.done)
@@ -90,6 +93,9 @@ func (m *Memory) write(ctx context.Context) {
 
 // flush writes what is pending; false when something has to be tried again.
 func (m *Memory) flush(ctx context.Context) bool {
+	// Close does not cut it short: a write that was given up may have happened or not.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushLimit)
+	defer cancel()
 	m.mu.Lock()
 	batch := m.pending
 	m.pending = map[string]State{}
@@ -129,9 +135,7 @@ func (m *Memory) report(err error, written int) {
 func (m *Memory) Close() error {
 	m.cancel()
 	<-m.done
-	ctx, cancel := context.WithTimeout(context.Background(), again)
-	defer cancel()
-	if !m.flush(ctx) {
+	if !m.flush(context.Background()) {
 		return errors.New("not every state of a credential could be written")
 	}
 	return nil
