@@ -114,6 +114,7 @@ type launch struct {
 	dirty          bool              // the test ends it by force: nothing to check at the end
 	light          bool              // without the race detector, whatever the test has
 	args           []string          // instead of serve and the configuration
+	dir            string            // of an earlier gateway, with all that it left; "" for a new one
 }
 
 // gateway is a running process.
@@ -180,9 +181,12 @@ func start(t testing.TB, l launch) *gateway {
 // spawn runs the gateway and returns at once.
 func spawn(t testing.TB, l launch) *gateway {
 	t.Helper()
-	g := &gateway{t: t, dir: t.TempDir(), port: freePort(t), pass: secret, ended: make(chan struct{})}
+	g := &gateway{t: t, dir: l.dir, port: freePort(t), pass: secret, ended: make(chan struct{})}
 	g.url = "http://127.0.0.1:" + strconv.Itoa(g.port)
-	g.credentials(l)
+	if g.dir == "" {
+		g.dir = t.TempDir()
+		g.credentials(l)
+	}
 	args := []string{"serve"}
 	if l.config != "" {
 		file := filepath.Join(g.dir, "config.toml")
