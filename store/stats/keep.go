@@ -52,6 +52,8 @@ func openAt(ctx context.Context, st store.Store, log *slog.Logger, now func() ti
 		return nil, fmt.Errorf("read usage figures: %w", err)
 	}
 	s.load(all)
+	s.kept.rolled = dayOf(now())
+	s.addUp(ctx, all)
 	ctx, s.kept.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	go s.keep(ctx)
 	return s, nil
@@ -212,21 +214,20 @@ func (k *keeper) report(err error) {
 	k.failing = err != nil
 }
 
-// rollUp adds the days that are long gone up into one, once a day: each day has its own counters
-// for every pair of names.
+// rollUp adds up once a day.
 func (s *Stats) rollUp(ctx context.Context) {
 	k, today := s.kept, dayOf(s.now())
 	if k.rolled == today {
 		return
 	}
 	k.rolled = today
-	if mine, err := k.store.Claim(ctx, "usage-rollup", k.owner, time.Minute); err != nil || !mine {
-		return // another node does it
+	if all, err := k.store.Counters(ctx, root); err == nil { // else tomorrow again
+		s.addUp(ctx, all)
 	}
-	all, err := k.store.Counters(ctx, root)
-	if err != nil {
-		return // tomorrow again
-	}
+}
+
+// addUp makes one of the days that are long gone: each has its own counters for every pair of names.
+func (s *Stats) addUp(ctx context.Context, all map[string]int64) {
 	oldest := dayOf(s.now().AddDate(0, 0, -keepDays))
 	sums := map[string]int64{}
 	for name, n := range all {
@@ -242,6 +243,10 @@ func (s *Stats) rollUp(ctx context.Context) {
 	}
 	if len(deltas) == 0 {
 		return
+	}
+	k := s.kept
+	if mine, err := k.store.Claim(ctx, "usage-rollup", k.owner, time.Minute); err != nil || !mine {
+		return // another node does it
 	}
 	if err := k.store.Add(ctx, deltas); err != nil {
 		k.log.Warn("old usage figures could not be added up", "error", err)

@@ -1,0 +1,206 @@
+package stats
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"gcli2api/pipeline/apierror"
+	"gcli2api/store"
+	"gcli2api/store/embedded"
+)
+
+// disk is a store that can be closed and opened again, with a clock of its own.
+type disk struct {
+	store.Store
+	t    *testing.T
+	path string
+	at   time.Time
+	fail error // of Add
+}
+
+func newDisk(t *testing.T) *disk {
+	d := &disk{t: t, path: filepath.Join(t.TempDir(), "x.db"), at: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
+	d.reopen()
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+func (d *disk) reopen() {
+	d.t.Helper()
+	if d.Store != nil {
+		d.Close()
+	}
+	db, err := embedded.Open(embedded.Options{Path: d.path})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.Store = db
+}
+
+func (d *disk) Add(ctx context.Context, deltas []store.Delta) error {
+	if d.fail != nil {
+		return d.fail
+	}
+	return d.Store.Add(ctx, deltas)
+}
+
+func (d *disk) stats() *Stats {
+	d.t.Helper()
+	s, err := openAt(d.t.Context(), d, slog.New(slog.DiscardHandler), func() time.Time { return d.at })
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return s
+}
+
+func (d *disk) counters() map[string]int64 {
+	d.t.Helper()
+	all, err := d.Counters(d.t.Context(), "use/")
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return all
+}
+
+func served(key, cred, model string) Request {
+	return Request{Key: key, Model: model, Tries: []Try{{Credential: cred, Model: model, Prompt: 3, Output: 5, Total: 8}}}
+}
+
+func (s *Stats) sums() (keys, creds Count) {
+	r := s.Report()
+	for _, row := range r.Keys {
+		keys.add(row.Count)
+	}
+	for _, row := range r.Credentials {
+		creds.add(row.Count)
+	}
+	return keys, creds
+}
+
+func TestFiguresOutliveTheProcess(t *testing.T) {
+	d := newDisk(t)
+	s := d.stats()
+	names := []string{"a/b.json", "项目 1.json", "%2F", strings.Repeat("长", 200), "x\x00y", strings.Repeat("z", 600)}
+	for _, name := range names {
+		s.Record(served("key "+name, name, "gemini-2.5-pro"))
+		s.Record(Request{Key: "key " + name, Model: "gemini-2.5-pro", Code: apierror.NoCredential})
+	}
+	want := s.Report()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time nothing may be counted twice
+		d.reopen()
+		s = d.stats()
+		got := s.Report()
+		if len(got.Keys) != len(want.Keys) || len(got.Credentials) != len(want.Credentials) {
+			t.Errorf("%d and %d rows, want %d and %d", len(got.Keys), len(got.Credentials), len(want.Keys), len(want.Credentials))
+		}
+		keys, creds := s.sums()
+		if (keys != Count{12, 6, 18, 30, 48}) || (creds != Count{6, 0, 18, 30, 48}) {
+			t.Errorf("%+v %+v", keys, creds)
+		}
+		if first := got.Since.Format(time.RFC3339); first != "2026-11-23T07:00:00Z" {
+			t.Errorf("since %s", first)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Names that clients make up do not grow the store.
+func TestInventedNamesAreOne(t *testing.T) {
+	d := newDisk(t)
+	s := d.stats()
+	for i := range 2000 {
+		s.Record(Request{Key: "k", Model: "invented-" + strings.Repeat("x", i%90) + string(rune('a'+i%26)), Code: apierror.ModelNotFound})
+	}
+	s.Record(served("k", "c", strings.Repeat("m", maxModel+1)))
+	s.Record(served("k", "c", "gemini-2.5-pro"))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	models := map[string]bool{}
+	for name := range d.counters() {
+		_, _, p, _, ok := parse(name)
+		if !ok {
+			t.Errorf("%s does not read", name)
+		}
+		models[p.model] = true
+	}
+	if len(models) != 2 || !models["other"] || !models["gemini-2.5-pro"] {
+		t.Errorf("models %v", models)
+	}
+	if keys, _ := s.sums(); keys.Calls != 2002 {
+		t.Errorf("%+v", keys)
+	}
+}
+
+// What the store does not take waits, and is counted once.
+func TestFiguresWaitForTheStore(t *testing.T) {
+	d := newDisk(t)
+	d.fail = errors.New("the disk is full")
+	s := d.stats()
+	s.Record(served("k", "c", "m"))
+	if s.flush(t.Context()) {
+		t.Error("it was flushed")
+	}
+	s.Record(served("k", "c", "m"))
+	if err := s.Close(); err == nil {
+		t.Error("the end says nothing")
+	}
+	d.fail = nil
+	if !s.flush(t.Context()) || d.counters()["use/2026-11-23/key/k/m/calls"] != 2 {
+		t.Errorf("%v", d.counters())
+	}
+}
+
+// A day begins at 07:00 UTC; old days become one.
+func TestOldDaysAreAddedUp(t *testing.T) {
+	d := newDisk(t)
+	for _, day := range []string{"2026-01-05T06:59:59Z", "2026-01-05T07:00:00Z", "2026-02-01T12:00:00Z", "2026-11-23T06:00:00Z"} {
+		at, err := time.Parse(time.RFC3339, day)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.at = at
+		s := d.stats()
+		s.Record(served("k", "c", "m"))
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	days := map[string]int64{}
+	for name, n := range d.counters() {
+		if day, side, _, what, _ := parse(name); side == "key" && what == "calls" && n > 0 {
+			days[day] += n
+		}
+	}
+	if len(days) != 2 || days["before"] != 3 || days["2026-11-22"] != 1 {
+		t.Errorf("%v", days)
+	}
+	s := d.stats()
+	defer s.Close()
+	if keys, creds := s.sums(); keys.Calls != 4 || creds.Total != 32 {
+		t.Errorf("%+v %+v", keys, creds)
+	}
+}
+
+func BenchmarkRecord(b *testing.B) {
+	for name, s := range map[string]*Stats{"memory": New(), "store": {now: time.Now, creds: map[pair]*Count{}, keys: map[pair]*Count{},
+		names: map[string]bool{}, fresh: map[slot]Count{}, kept: &keeper{}}} {
+		b.Run(name, func(b *testing.B) {
+			r := served("password", "key-1", "gemini-2.5-pro")
+			b.ReportAllocs()
+			for b.Loop() {
+				s.Record(r)
+			}
+		})
+	}
+}
