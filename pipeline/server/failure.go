@@ -80,7 +80,7 @@ func cors(ctx *fasthttp.RequestCtx) {
 	}
 	h := &ctx.Response.Header
 	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", "X-Request-Id, X-Dropped-Params, Retry-After")
+	h.Set("Access-Control-Expose-Headers", "X-Request-Id, X-Dropped-Params, X-Token-Count, Retry-After")
 }
 
 func preflight(ctx *fasthttp.RequestCtx) {

@@ -2,9 +2,11 @@
 //
 // It makes the encoder, gathers a stream for a client that wants none, and holds a stream to its
 // promise: one that ends without a finish reason, or without having said anything, ends with an error.
+// A token count that Google could not give is estimated here, behind the last try.
 package shape
 
 import (
+	"log/slog"
 	"time"
 
 	"gcli2api/pipeline"
@@ -35,13 +37,16 @@ func Kind() pipeline.Kind {
 			{Key: "stage.shape.heartbeat", Env: []string{"HEARTBEAT_INTERVAL"}, Type: config.Duration, Default: "15s",
 				Help: "silence in a stream after which a heartbeat is sent; 0 sends none"},
 		},
-		New: pipeline.New(Settings{10 * time.Second, 15 * time.Second}, func(s Settings, _ *pipeline.Build) (pipeline.Stage, error) {
-			return &stage{s}, nil
+		New: pipeline.New(Settings{10 * time.Second, 15 * time.Second}, func(s Settings, b *pipeline.Build) (pipeline.Stage, error) {
+			return &stage{s, b.Log}, nil
 		}),
 	}
 }
 
-type stage struct{ Settings }
+type stage struct {
+	Settings
+	log *slog.Logger
+}
 
 // Start sets how long the server keeps silent, before anything else happens.
 func (s *stage) Start(x *pipeline.Exchange) { x.Patience(s.Grace, s.Heartbeat) }
@@ -49,6 +54,9 @@ func (s *stage) Start(x *pipeline.Exchange) { x.Patience(s.Grace, s.Heartbeat) }
 // Process settles x.Encoder and looks after the stream.
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	x.Encoder = encoder(x)
+	if x.In.Route.Verb == pipeline.Count {
+		s.estimated(x)
+	}
 	if x.Reply.Stream == nil {
 		return pipeline.Next
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -44,7 +45,7 @@ var (
 	streamRoute = pipeline.Route{Format: wire.Gemini, Verb: pipeline.Streaming}
 	arrayRoute  = pipeline.Route{Format: wire.Gemini, Verb: pipeline.Streaming, Array: true}
 
-	usual = &stage{Settings{10 * time.Second, 15 * time.Second}}
+	usual = &stage{Settings{10 * time.Second, 15 * time.Second}, slog.New(slog.DiscardHandler)}
 )
 
 const (

@@ -39,14 +39,17 @@ func native(x *pipeline.Exchange) *apierror.Error {
 func contents(x *pipeline.Exchange) *apierror.Error {
 	name := "contents"
 	v, ok := x.Call.Get(name)
-	if !ok && x.In.Route.Verb == pipeline.Count {
+	both := false
+	if x.In.Route.Verb == pipeline.Count {
 		if whole, there := x.Call.Get("generateContentRequest"); there {
-			name = "generateContentRequest.contents"
+			both, name = ok, "generateContentRequest.contents"
 			v, ok = gemini.Find(whole, "contents")
 		}
 	}
 	why := ""
 	switch {
+	case both: // Google's own rule, which one of the backends does not know
+		name, why = "generateContentRequest", `and "contents" exclude each other: send one of them`
 	case !ok:
 		why = "is missing: send a list of turns"
 	case wire.KindOf(v) != wire.KindArray:

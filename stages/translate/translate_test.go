@@ -134,6 +134,7 @@ func TestWhatIsRefused(t *testing.T) {
 		{"nothing to count", countRoute, wire.Gemini, `{}`, "contents"},
 		{"a whole request without contents", countRoute, wire.Gemini, `{"generateContentRequest":{}}`, "generateContentRequest.contents"},
 		{"a whole request with empty contents", countRoute, wire.Gemini, `{"generateContentRequest":{"contents":[]}}`, "generateContentRequest.contents"},
+		{"a whole request beside contents", countRoute, wire.Gemini, `{"contents":` + turn + `,"generateContentRequest":{"contents":` + turn + `}}`, "generateContentRequest"},
 		{"a whole request where only count takes one", geminiRoute, wire.Gemini, `{"generateContentRequest":{"contents":` + turn + `}}`, "contents"},
 		{"contents twice", geminiRoute, wire.Gemini, `{"contents":` + turn + `,"contents":[]}`, "contents"},
 		{"generationConfig in two spellings", geminiRoute, wire.Gemini, `{"contents":` + turn + `,"generationConfig":{},"generation_config":{}}`, "generationConfig"},
