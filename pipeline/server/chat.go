@@ -48,6 +48,9 @@ func (s *Server) handler(fibers fasthttp.RequestHandler) fasthttp.RequestHandler
 // chat is the one handler of the chat side: every path that no console route took.
 func (s *Server) chat(ctx *fasthttp.RequestCtx) {
 	raw := ctx.URI().PathOriginal()
+	if s.wholeServer(ctx, raw) {
+		return
+	}
 	path, fail := cleanPath(raw)
 	if fail != nil {
 		s.refuse(ctx, familyOf(string(raw)), fail)
@@ -76,12 +79,37 @@ func (s *Server) chat(ctx *fasthttp.RequestCtx) {
 	s.serve(s.newJob(ctx, path, t))
 }
 
+// wholeServer answers what is asked of the server and of no path: "OPTIONS *", and CONNECT, which
+// would make a forward proxy of it.
+func (s *Server) wholeServer(ctx *fasthttp.RequestCtx, raw []byte) bool {
+	const all = "GET, HEAD, POST, OPTIONS"
+	switch {
+	case ctx.IsConnect():
+		setHeader(ctx, "Allow", all)
+		s.refuse(ctx, wire.OpenAI, apierror.New(apierror.MethodNotAllowed, "this gateway is no forward proxy: CONNECT is not served"))
+	case ctx.IsOptions() && string(raw) == "*":
+		setHeader(ctx, "Allow", all)
+		ctx.SetStatusCode(fasthttp.StatusNoContent)
+	default:
+		return false
+	}
+	return true
+}
+
+// allow is the Allow header of a path that takes this method.
+func allow(method string) string {
+	if method == fiber.MethodGet {
+		return "GET, HEAD, OPTIONS"
+	}
+	return method + ", OPTIONS"
+}
+
 // misplaced refuses a method that the path does not take, and everybody from outside while nobody
 // has chosen a password.
 func (s *Server) misplaced(ctx *fasthttp.RequestCtx, t target) *apierror.Error {
 	switch {
 	case string(ctx.Method()) != t.method && !(ctx.IsHead() && t.method == fiber.MethodGet):
-		ctx.Response.Header.Set("Allow", t.method+", OPTIONS")
+		setHeader(ctx, "Allow", allow(t.method))
 		return apierror.Newf(apierror.MethodNotAllowed, "this path takes %s, not %s", t.method, clip(string(ctx.Method())))
 	case s.opt.ChatOpen != nil && !s.opt.ChatOpen() && !Local(ctx):
 		return apierror.New(apierror.Forbidden,
@@ -98,19 +126,23 @@ func formatOf(t target, path string, fail *apierror.Error) wire.Format {
 }
 
 func isProbe(path string) bool {
-	return strings.EqualFold(path, "/health") || strings.EqualFold(path, "/keepalive")
+	return sameFold(path, "/health") || sameFold(path, "/keepalive")
 }
 
 // probe answers the health checks.
 func (s *Server) probe(ctx *fasthttp.RequestCtx) {
-	if !ctx.IsGet() && !ctx.IsHead() {
-		setHeader(ctx, "Allow", "GET, HEAD")
+	cors(ctx)
+	switch {
+	case ctx.IsOptions():
+		preflight(ctx)
+	case ctx.IsGet(), ctx.IsHead():
+		ctx.SetContentType("application/json")
+		if !ctx.IsHead() {
+			ctx.SetBodyString(`{"status":"ok"}`)
+		}
+	default:
+		setHeader(ctx, "Allow", allow(fiber.MethodGet))
 		s.refuse(ctx, wire.OpenAI, apierror.New(apierror.MethodNotAllowed, "this path takes GET and HEAD"))
-		return
-	}
-	ctx.SetContentType("application/json")
-	if !ctx.IsHead() {
-		ctx.SetBodyString(`{"status":"ok"}`)
 	}
 }
 

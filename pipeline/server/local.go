@@ -21,7 +21,9 @@ func Local(ctx *fasthttp.RequestCtx) bool {
 			return false
 		}
 	}
-	if !loopbackName(string(h.Host())) {
+	// The Host header, and the host of a target that is written as a whole address (a browser that
+	// takes the gateway for its proxy).
+	if !loopbackName(string(h.Host())) || !loopbackName(string(ctx.Host())) {
 		return false // a name that was made to point here (DNS rebinding)
 	}
 	origin := string(h.Peek(fasthttp.HeaderOrigin))

@@ -2,6 +2,8 @@ package server
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
@@ -15,61 +17,86 @@ type target struct {
 	method string // the one method this path takes
 }
 
-// geminiVerbs are the methods behind the colon that the gateway serves. Google has more of them;
-// those get a clear 501 instead of a 404.
-func geminiVerb(verb string) (pipeline.Verb, bool) {
-	switch verb {
-	case "generateContent":
+// geminiVerb is the method behind the colon. Google has more of them than the gateway serves; those
+// get a clear 501 instead of a 404.
+func geminiVerb(name string) (pipeline.Verb, bool) {
+	switch {
+	case sameFold(name, "generateContent"):
 		return pipeline.Generate, true
-	case "streamGenerateContent":
+	case sameFold(name, "streamGenerateContent"):
 		return pipeline.Streaming, true
-	case "countTokens":
+	case sameFold(name, "countTokens"):
 		return pipeline.Count, true
 	}
 	return 0, false
 }
 
 // cleanPath decodes a raw path once and folds doubled slashes, so that every later decision sees one
-// spelling. Fixed parts are compared without case (clients disagree), model names with it. Dot
-// segments are never resolved: no route has them.
+// spelling: what is encoded twice stays encoded once, "+" is a plus, ";" has no meaning. Fixed parts
+// are compared without case (clients disagree), model names with it. Dot segments are never resolved,
+// because a proxy in front may see them otherwise: no path has them.
 func cleanPath(raw []byte) (string, *apierror.Error) {
 	if plainPath(raw) {
 		return string(raw), nil
 	}
+	out, fail := decodePath(raw)
+	if fail != nil {
+		return "", fail
+	}
+	if len(out) > 1 && out[len(out)-1] == '/' {
+		out = out[:len(out)-1]
+	}
+	path := string(out)
+	switch {
+	case !utf8.ValidString(path):
+		return "", apierror.New(apierror.BadRequest, "the path is not UTF-8")
+	case strings.IndexFunc(path, unicode.IsControl) >= 0:
+		return "", apierror.New(apierror.BadRequest, "the path holds a control character")
+	case dotted(path):
+		return "", apierror.New(apierror.NotFound, "there is no such path: dot segments are not resolved")
+	}
+	return path, nil
+}
+
+// decodePath takes the percent escapes out, and every slash behind a slash.
+func decodePath(raw []byte) ([]byte, *apierror.Error) {
 	out := make([]byte, 0, len(raw))
 	for i := 0; i < len(raw); i++ {
 		c := raw[i]
 		if c == '%' {
 			if i+2 >= len(raw) || unhex(raw[i+1]) > 15 || unhex(raw[i+2]) > 15 {
-				return "", apierror.New(apierror.BadRequest, "the path holds a broken percent escape")
+				return nil, apierror.New(apierror.BadRequest, "the path holds a broken percent escape")
 			}
 			c = unhex(raw[i+1])<<4 | unhex(raw[i+2])
 			i += 2
 		}
-		if c < 0x20 || c == 0x7f {
-			return "", apierror.New(apierror.BadRequest, "the path holds a control character")
+		if c != '/' || len(out) == 0 || out[len(out)-1] != '/' {
+			out = append(out, c)
 		}
-		if c == '/' && len(out) > 0 && out[len(out)-1] == '/' {
-			continue
-		}
-		out = append(out, c)
 	}
-	if len(out) > 1 && out[len(out)-1] == '/' {
-		out = out[:len(out)-1]
-	}
-	return string(out), nil
+	return out, nil
 }
 
 // plainPath tells a path that is clean as it stands.
 func plainPath(raw []byte) bool {
 	last := byte(0)
 	for _, c := range raw {
-		if c < 0x20 || c == 0x7f || c == '%' || c == '/' && last == '/' {
+		if c < 0x20 || c >= 0x7f || c == '%' || last == '/' && (c == '/' || c == '.') {
 			return false
 		}
 		last = c
 	}
-	return last != '/' || len(raw) == 1
+	return len(raw) > 0 && raw[0] == '/' && (last != '/' || len(raw) == 1)
+}
+
+// dotted tells whether a segment is "." or "..".
+func dotted(path string) bool {
+	for part := range strings.SplitSeq(path, "/") {
+		if part == "." || part == ".." {
+			return true
+		}
+	}
+	return false
 }
 
 func unhex(c byte) byte {
@@ -84,9 +111,24 @@ func unhex(c byte) byte {
 	return 255
 }
 
+// sameFold compares fixed parts whatever the case of their letters. strings.EqualFold would take a
+// long s for an s, of another length.
+func sameFold(s, fixed string) bool {
+	if len(s) != len(fixed) {
+		return false
+	}
+	for i := range len(s) {
+		a, b := s[i], fixed[i]
+		if a != b && (a|0x20 != b|0x20 || b|0x20 < 'a' || b|0x20 > 'z') {
+			return false
+		}
+	}
+	return true
+}
+
 // cutFold removes a prefix whatever its case.
 func cutFold(s, prefix string) (string, bool) {
-	if len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix) {
+	if len(s) >= len(prefix) && sameFold(s[:len(prefix)], prefix) {
 		return s[len(prefix):], true
 	}
 	return s, false
@@ -95,7 +137,7 @@ func cutFold(s, prefix string) (string, bool) {
 // openAIPaths are the aliases of behaviour 2.2; clients append their own idea of a base path.
 func openAIPrefix(path string) (string, bool) {
 	const end = "/chat/completions"
-	if len(path) < len(end) || !strings.EqualFold(path[len(path)-len(end):], end) {
+	if len(path) < len(end) || !sameFold(path[len(path)-len(end):], end) {
 		return "", false
 	}
 	for _, p := range []string{"/v1beta/openai", "/v1/openai", "/openai/v1", "/v1/v1", "/v1", ""} {
@@ -114,7 +156,7 @@ func openAIPrefix(path string) (string, bool) {
 func geminiPrefix(path string) (string, bool) {
 	for _, p := range []string{"/v1/v1beta", "/v1/v1", "/v1beta", "/v1"} {
 		if rest, ok := cutFold(path, p); ok {
-			if strings.EqualFold(rest, "/models") || len(rest) > 8 && strings.EqualFold(rest[:8], "/models/") {
+			if sameFold(rest, "/models") || len(rest) > 8 && sameFold(rest[:8], "/models/") {
 				return rest[7:], true
 			}
 		}
@@ -185,11 +227,14 @@ func clip(s string) string {
 	return s
 }
 
-// familyOf guesses the family of a path that led nowhere, for the shape of its error.
+// familyOf guesses the family of a path that led nowhere, for the shape of its error. It may be one
+// that could not be decoded.
 func familyOf(path string) wire.Format {
-	_, ok := cutFold(path, "/v1beta/openai")
-	_, beta := cutFold(path, "/v1beta")
-	if beta && !ok || strings.Contains(path, "/models/") && strings.Contains(path, ":") {
+	path = strings.ToLower(path)
+	switch {
+	case strings.Contains(path, "/openai"):
+		return wire.OpenAI
+	case strings.Contains(path, "/v1beta"), strings.Contains(path, "/models") && (strings.Contains(path, ":") || strings.Contains(path, "%3a")):
 		return wire.Gemini
 	}
 	return wire.OpenAI

@@ -3,6 +3,8 @@ package server
 import (
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/wire"
@@ -52,6 +54,55 @@ func TestPaths(t *testing.T) {
 		{"/v1/nothing", false, want{g, 0, "", 404}},
 		{"/v1/../v1/chat/completions", false, want{g, 0, "", 404}},
 		{"/v1betamodels", false, want{g, 0, "", 404}},
+
+		// Encodings. What stands in a name counts as it is, decoded once.
+		{"/v1beta/models/%e6%b5%81%e5%bc%8f%e6%8a%97%e6%88%aa%e6%96%ad%2fgemini-2.5-pro%3acountTokens", false, want{g, pipeline.Count, "流式抗截断/gemini-2.5-pro", 0}},
+		{"/%76%31/%63hat/%63ompletions", false, want{o, pipeline.Generate, "", 0}},
+		{"/v1beta/models/m:generate%43ontent", false, want{g, pipeline.Generate, "m", 0}},
+		{"/v1beta/models/m:GENERATECONTENT", false, want{g, pipeline.Generate, "m", 0}},
+		{"/v1beta/models/m:streamgeneratecontent", false, want{g, pipeline.Streaming, "m", 0}},
+		{"/v1beta/models/m:CountTokens/", false, want{g, pipeline.Count, "m", 0}},
+		{"/v1beta/models/a%3Ab:generateContent", false, want{g, pipeline.Generate, "a:b", 0}},
+		{"/v1beta/models/a%252Fb:generateContent", false, want{g, pipeline.Generate, "a%2Fb", 0}},
+		{"/v1beta/models/a%2525:generateContent", false, want{g, pipeline.Generate, "a%25", 0}},
+		{"/v1beta/models/a+b:generateContent", false, want{g, pipeline.Generate, "a+b", 0}},
+		{"/v1beta/models/a%20b:generateContent", false, want{g, pipeline.Generate, "a b", 0}},
+		{"/v1beta/models/a;x=1:generateContent", false, want{g, pipeline.Generate, "a;x=1", 0}},
+		{"/v1beta/models/a%3Fkey=1:generateContent", false, want{g, pipeline.Generate, "a?key=1", 0}},
+		{"/v1beta/models/a%23b:generateContent", false, want{g, pipeline.Generate, "a#b", 0}},
+		{"/v1beta/models/a//b%2F%2fc:generateContent", false, want{g, pipeline.Generate, "a/b/c", 0}},
+		{"/v1beta%2F%2Fmodels///m:generateContent", false, want{g, pipeline.Generate, "m", 0}},
+		{"/v1beta/models/", false, want{g, pipeline.List, "", 0}},
+		{"/v1beta/models/m%2F", false, want{g, pipeline.Get, "m", 0}},
+		{"/v1beta/models/.hidden:generateContent", false, want{g, pipeline.Generate, ".hidden", 0}},
+		{"/v1beta/models/a..b:generateContent", false, want{g, pipeline.Generate, "a..b", 0}},
+		{"/v1/models;v=1", false, want{o, 0, "", 404}},
+		{"/v1/models%20", false, want{o, 0, "", 404}},
+		{"/v1/models+", false, want{o, 0, "", 404}},
+		{"/v1/models%3Fkey=1", false, want{o, 0, "", 404}},
+		{"/v1\\models", false, want{o, 0, "", 404}},
+		{"/v1/model\u017f", false, want{o, 0, "", 404}}, // folds to an s
+		{"", false, want{o, 0, "", 404}},
+		{"/", false, want{o, 0, "", 404}},
+		{"*", false, want{o, 0, "", 404}},
+		{"/v1/%2e%2E/v1/models", false, want{o, 0, "", 404}},
+		{"/v1/./models", false, want{o, 0, "", 404}},
+		{"/v1beta/models/../m:generateContent", false, want{g, 0, "", 404}},
+		{"/v1beta/models/..%2Fm:generateContent", false, want{g, 0, "", 404}},
+		{"/v1beta/models/m/..", false, want{g, 0, "", 404}},
+		{"/v1beta/models/.", false, want{g, 0, "", 404}},
+		{"/v1/models/%", false, want{o, 0, "", 400}},
+		{"/v1/models/%4", false, want{o, 0, "", 400}},
+		{"/v1/models/%4g", false, want{o, 0, "", 400}},
+		{"/v1/models/%u4f60", false, want{o, 0, "", 400}},
+		{"/v1/models/%0a", false, want{o, 0, "", 400}},
+		{"/v1/models/%7F", false, want{o, 0, "", 400}},
+		{"/v1/models/%C2%85", false, want{o, 0, "", 400}}, // a control character beyond ASCII
+		{"/v1/models/\x00", false, want{o, 0, "", 400}},
+		{"/v1/models/%FF", false, want{o, 0, "", 400}},
+		{"/v1/models/\xe6\xb5", false, want{o, 0, "", 400}},
+		{"/v1/models/%C0%AF", false, want{o, 0, "", 400}},    // a slash, overlong
+		{"/v1/models/%ED%A0%80", false, want{o, 0, "", 400}}, // half a surrogate pair
 	}
 	for _, tt := range tests {
 		path, fail := cleanPath([]byte(tt.raw))
@@ -68,6 +119,58 @@ func TestPaths(t *testing.T) {
 		if tt.want.code != 0 || got.route.Format != tt.want.f || got.route.Verb != tt.want.v || got.model != tt.want.model {
 			t.Errorf("%s (gemini caller %v): %+v, want %+v", tt.raw, tt.gemini, got, tt.want)
 		}
+	}
+}
+
+// The shape of an error where the path says nothing else.
+func TestFamilyOf(t *testing.T) {
+	for path, want := range map[string]wire.Format{
+		"": wire.OpenAI, "/": wire.OpenAI, "/v1/nothing": wire.OpenAI, "/v1beta/openai/files": wire.OpenAI, "/V1BETA/OpenAI/%zz": wire.OpenAI,
+		"/v1beta/nothing": wire.Gemini, "/V1Beta/files": wire.Gemini, "/v1/v1beta/cachedContents": wire.Gemini, "/upload/v1beta/files": wire.Gemini,
+		"/v1/models/%zz:generateContent": wire.Gemini, "/models/m%3AgenerateContent": wire.Gemini, "/v1/models/%zz": wire.OpenAI,
+	} {
+		if got := familyOf(path); got != want {
+			t.Errorf("%q: %v, want %v", path, got, want)
+		}
+	}
+}
+
+// FuzzCleanPath: a clean path is text that stays as it is when it is cleaned again, but for escapes
+// that were escaped.
+func FuzzCleanPath(f *testing.F) {
+	for _, seed := range []string{"/v1/models", "//v1%2F%2fmodels/", "/v1beta/models/流式%3AgenerateContent", "/%252e/", "/a/../b", "/.%2e", "/%ff", "/a/.%"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		path, fail := cleanPath(raw)
+		if fail != nil {
+			if fail.Status != 400 && fail.Status != 404 {
+				t.Errorf("%q: %v", raw, fail)
+			}
+			return
+		}
+		if !utf8.ValidString(path) || strings.Contains(path, "//") || dotted(path) || strings.ContainsFunc(path, unicode.IsControl) {
+			t.Errorf("%q became %q", raw, path)
+		}
+		if again, fail := cleanPath([]byte(path)); !strings.Contains(path, "%") && (fail != nil || again != path) {
+			t.Errorf("%q became %q and then %q, %v", raw, path, again, fail)
+		}
+		_, _ = resolve(path, false)
+		_ = shapeOf(path)
+	})
+}
+
+func BenchmarkCleanPath(b *testing.B) {
+	for name, raw := range map[string]string{"plain": "/v1beta/models/gemini-2.5-flash:streamGenerateContent",
+		"chinese": "/v1beta/models/流式抗截断/gemini-2.5-pro:generateContent", "encoded": "/v1beta/models/%E6%B5%81%E5%BC%8F%2Fgemini-2.5-pro%3AgenerateContent"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, fail := cleanPath([]byte(raw)); fail != nil {
+					b.Fatal(fail)
+				}
+			}
+		})
 	}
 }
 
