@@ -69,6 +69,7 @@ func (s *Server) fiberError(c *fiber.Ctx, err error) error {
 		s.opt.Log.Error("handler failed", "error", err)
 	}
 	s.turnAway(c.Context(), wire.OpenAI, fail) // method and path may be what could not be read
+	leftUnread(c.Context().Conn(), true)       // who knows what stands behind it
 	return nil
 }
 
