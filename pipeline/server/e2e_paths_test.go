@@ -26,7 +26,7 @@ func family(answer string) string {
 // what every other one is answered with, in the envelope of its family.
 func TestTargets(t *testing.T) {
 	t.Parallel()
-	g := start(t, launch{sim: google(t, 1, 0), accounts: 1, light: true})
+	g := start(t, launch{sim: google(t, 1, 0), accounts: 1})
 	long := strings.Repeat("a", 8<<10)
 	for _, tt := range []struct {
 		line   string

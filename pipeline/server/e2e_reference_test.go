@@ -99,7 +99,7 @@ func reference() []served {
 // and with every other method.
 func TestRoutesOfTheReference(t *testing.T) {
 	t.Parallel()
-	g := start(t, launch{sim: google(t, 1, 0), accounts: 1, light: true, config: namedConfig})
+	g := start(t, launch{sim: google(t, 1, 0), accounts: 1, config: namedConfig})
 	bare := header("Authorization")
 	for i, route := range reference() {
 		t.Run(fmt.Sprint(i, " ", route.method, " ", route.path), func(t *testing.T) {
