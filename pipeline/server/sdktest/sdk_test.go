@@ -63,11 +63,12 @@ func withProgram(m *testing.M) int {
 
 // house is a gateway in front of a simulator, with one kind of credentials.
 type house struct {
-	kind string
-	sim  *simulator.Server
-	url  string
-	ai   openai.Client // with the right password
-	gen  *genai.Client
+	kind     string
+	password string // "" leaves the built-in one, pwd
+	sim      *simulator.Server
+	url      string
+	ai       openai.Client // with the right password
+	gen      *genai.Client
 }
 
 // kinds runs a test once for each kind of credentials, each time in a house of its own.
@@ -83,12 +84,21 @@ func kinds(t *testing.T, test func(*testing.T, *house)) {
 
 func open(t *testing.T, kind string) *house {
 	t.Helper()
+	h := build(t, kind, password)
+	h.ai = h.openai(password)
+	h.gen = h.genai(t, password)
+	return h
+}
+
+// build is a house without clients.
+func build(t *testing.T, kind, password string) *house {
+	t.Helper()
 	sim, err := simulator.Start(simulator.Options{EventGap: 10 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { sim.Close() })
-	h := &house{kind: kind, sim: sim}
+	h := &house{kind: kind, password: password, sim: sim}
 	creds := t.TempDir()
 	write := func(name string, data []byte) {
 		if err := os.WriteFile(filepath.Join(creds, name), data, 0o600); err != nil {
@@ -105,8 +115,6 @@ func open(t *testing.T, kind string) *house {
 		write("key.json", sim.KeyFile(apiKey))
 	}
 	h.start(t, creds)
-	h.ai = h.openai(password)
-	h.gen = h.genai(t, password)
 	return h
 }
 
@@ -118,8 +126,11 @@ func (h *house) start(t *testing.T, creds string) {
 		cmd := exec.Command(program)
 		cmd.Dir = creds
 		cmd.SysProcAttr = dieWithTest()
-		cmd.Env = []string{"HOST=127.0.0.1", "PORT=" + strconv.Itoa(port), "PASSWORD=" + password, "CREDENTIALS_DIR=" + creds, "LOG_FILE=/dev/null",
+		cmd.Env = []string{"HOST=127.0.0.1", "PORT=" + strconv.Itoa(port), "CREDENTIALS_DIR=" + creds, "LOG_FILE=/dev/null",
 			"FIRST_BYTE_GRACE=2", "HEARTBEAT_INTERVAL=3", "RETRY_429_INTERVAL=0.01"}
+		if h.password != "" {
+			cmd.Env = append(cmd.Env, "PASSWORD="+h.password)
+		}
 		for _, name := range []string{"OAUTH_PROXY_URL", "GOOGLEAPIS_PROXY_URL", "METADATA_SERVICE_URL", "RESOURCE_MANAGER_API_URL",
 			"SERVICE_USAGE_API_URL", "CODE_ASSIST_ENDPOINT", "GEMINI_API_BASE_URL", "VERTEX_BASE_URL", "OAUTH_AUTH_URL"} {
 			cmd.Env = append(cmd.Env, name+"="+h.sim.URL())
