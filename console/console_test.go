@@ -70,6 +70,22 @@ func TestRoutesTakeThePanelPasswordOnly(t *testing.T) {
 	}
 }
 
+func TestWrongMethodsAreRefused(t *testing.T) {
+	app := panelOf(t, access{"right", true})
+	for _, r := range (Services{}).routes() {
+		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
+			resp, err := app.Test(httptest.NewRequest(method, r.path, nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			body, _ := io.ReadAll(resp.Body)
+			if resp.StatusCode != 405 || !strings.Contains(resp.Header.Get("Allow"), "GET") || !strings.Contains(string(body), `"detail"`) {
+				t.Errorf("%s %s: %d %s", method, r.path, resp.StatusCode, body)
+			}
+		}
+	}
+}
+
 func TestUsageAddsUp(t *testing.T) {
 	app := panelOf(t, access{"right", true})
 	req := httptest.NewRequest("GET", "/usage/aggregated", nil)

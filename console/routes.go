@@ -6,6 +6,9 @@ package console
 
 import (
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 
 	"gcli2api/pipeline"
 	"gcli2api/store/pool"
@@ -55,7 +58,19 @@ func (s Services) Mount(app *fiber.App) {
 	if s.Log == nil {
 		s.Log = slog.Default()
 	}
+	methods := map[string][]string{}
 	for _, r := range s.routes() {
 		app.Add(r.method, r.path, s.logged, s.guard(r.who), r.handle)
+		methods[r.path] = append(methods[r.path], r.method)
+	}
+	for _, path := range slices.Sorted(maps.Keys(methods)) { // behind all routes: what none of them takes
+		app.All(path, s.logged, wrongMethod(strings.Join(methods[path], ", ")))
+	}
+}
+
+func wrongMethod(takes string) fiber.Handler {
+	return func(c *fiber.Ctx) error {
+		c.Set(fiber.HeaderAllow, takes)
+		return refuse(c, fiber.StatusMethodNotAllowed, "this path takes "+takes)
 	}
 }
