@@ -97,7 +97,8 @@ func (l *loader) parse(data []byte) map[string]any {
 		return nil
 	}
 	if line := firstBadUTF8(data); line > 0 {
-		l.wrongFile(line, "must be UTF-8 text; save the file in that encoding")
+		l.problems = append(l.problems, Problem{File: l.file, Line: line, Key: l.table.keyIn(data, line),
+			Message: "must be UTF-8 text; save the file in that encoding"})
 		return nil
 	}
 	tree, err := toml.Parser().Unmarshal(data)
@@ -132,7 +133,28 @@ func (l *loader) syntax(data []byte, err error) {
 		l.wrongFile(line, message+firstAt(data, line)+"; write it once")
 		return
 	}
-	l.wrongFile(line, fmt.Sprintf("column %d: is not TOML: %s", column, message))
+	l.problems = append(l.problems, Problem{File: l.file, Line: line, Key: l.table.keyIn(data, line),
+		Message: fmt.Sprintf("column %d: is not TOML: %s", column, message)})
+}
+
+// keyIn names the setting that a line is about, in a file that does not parse; "" where that is not
+// clear.
+func (t *table) keyIn(data []byte, line int) string {
+	table := ""
+	for ; line > 1; line-- {
+		before, rest, _ := bytes.Cut(data, []byte("\n"))
+		if header, ok := bytes.CutPrefix(bytes.TrimSpace(before), []byte("[")); ok {
+			header, _, _ = bytes.Cut(header, []byte("]"))
+			table = strings.TrimSpace(string(header)) + "."
+		}
+		data = rest
+	}
+	name, _, assigned := strings.Cut(lineOf(data, 1), "=")
+	key := table + strings.TrimSpace(name)
+	if !assigned || t.byKey[key] == nil && t.byFlat[key] == nil {
+		return ""
+	}
+	return key
 }
 
 // firstAt tells where the table that stands a second time in a line stands first. Of keys the
@@ -162,11 +184,15 @@ func (t *table) looksSecret(line string) bool {
 }
 
 func lineOf(data []byte, line int) string {
-	all := bytes.Split(data, []byte("\n"))
-	if line < 1 || line > len(all) {
-		return ""
+	for ; line > 1; line-- {
+		i := bytes.IndexByte(data, '\n')
+		if i < 0 {
+			return ""
+		}
+		data = data[i+1:]
 	}
-	return string(all[line-1])
+	data, _, _ = bytes.Cut(data, []byte("\n"))
+	return string(data)
 }
 
 func firstBadUTF8(data []byte) int {
