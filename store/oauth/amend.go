@@ -16,10 +16,22 @@ type Change struct {
 	Email        string
 }
 
-// Amend writes a change into the content of a credential file. Everything else stays as it is
-// written, members that nobody knows included.
-func Amend(data []byte, c Change) ([]byte, error) {
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+// Amend writes a change of one item into the text of a sheet that is InPlace. Everything else stays
+// as it is written, other items and members that nobody knows included.
+func (s Sheet) Amend(id string, c Change) ([]byte, error) {
+	item := s.Find(id)
+	if item == nil || !s.InPlace {
+		return nil, errors.New("this credential cannot be changed in its place")
+	}
+	changed, err := amend(slices.Clone(s.text[item.from:item.to]), c)
+	if err != nil {
+		return nil, err
+	}
+	return splice(s.text, item.from, item.to, changed), nil
+}
+
+// amend changes an object.
+func amend(data []byte, c Change) ([]byte, error) {
 	var err error
 	if c.RefreshToken != "" {
 		if data, err = amendToken(data, c.RefreshToken); err != nil {

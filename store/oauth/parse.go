@@ -1,10 +1,8 @@
 package oauth
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -20,48 +18,14 @@ type Rules struct {
 	TokenHost    string // OAUTH_PROXY_URL: its host may stand in token_uri, besides Google's own
 }
 
-// Parse reads one credential file, name being what it is called, in any of the layouts of protocol
-// 1.8 or as an API key. A list of projects gives several credentials that share one token.
-// Warnings name the file and hold no secret, and neither does the error.
-func Parse(name string, data []byte, r Rules) (creds []Credential, warnings []string, err error) {
-	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")))
-	var top fields
-	switch {
-	case len(data) == 0:
-		return nil, nil, errors.New("the file is empty")
-	case data[0] == '[':
-		return nil, nil, errors.New("the file holds a list: give each credential a file of its own")
-	case json.Unmarshal(data, &top) != nil || top == nil:
-		return nil, nil, errors.New("the file is not a JSON object")
-	}
-	switch kind := top.text("type"); kind {
-	case "gemini_api_key":
-		c, err := key(name, top)
-		if err != nil {
-			return nil, nil, err
-		}
-		return []Credential{c}, nil, nil
-	case "service_account":
-		return nil, nil, errors.New("service account keys belong to Vertex AI, which is not supported yet")
-	case "external_account", "external_account_authorized_user", "impersonated_service_account":
-		return nil, nil, fmt.Errorf("credentials of type %q are not supported", kind)
-	}
-	p := parser{name: name, rules: r, top: top}
-	c, err := p.account()
-	if err != nil {
-		return nil, nil, err
-	}
-	return p.expand(c), p.warnings, nil
-}
-
 // APIKey makes the credential of a bare API key. Its id is a hash, so that it can be shown.
 func APIKey(key string) Credential {
 	sum := sha256.Sum256([]byte(key))
 	return Credential{ID: "key-" + hex.EncodeToString(sum[:6]), Kind: Gemini, APIKey: key}
 }
 
-func key(name string, top fields) (Credential, error) {
-	c := Credential{ID: name, Kind: Gemini, Label: top.text("label"), APIKey: strings.TrimSpace(top.text("api_key"))}
+func key(id string, top fields) (Credential, error) {
+	c := Credential{ID: id, Kind: Gemini, Label: top.text("label"), APIKey: strings.TrimSpace(top.text("api_key"))}
 	if c.APIKey == "" {
 		return c, errors.New(`"api_key" is missing`)
 	}
@@ -71,12 +35,33 @@ func key(name string, top fields) (Credential, error) {
 	return c, nil
 }
 
-// parser reads a file of a Google account.
+// parser reads one credential.
 type parser struct {
-	name     string
+	id       string
+	name     string // for warnings
 	rules    Rules
 	top      fields
 	warnings []string
+}
+
+// parse gives the credentials: several, where there is a list of projects.
+func (p *parser) parse() ([]Credential, error) {
+	switch kind := p.top.text("type"); kind {
+	case "gemini_api_key":
+		c, err := key(p.id, p.top)
+		return []Credential{c}, err
+	case "service_account":
+		return nil, errors.New("service account keys belong to Vertex AI, which is not supported yet")
+	case "vertex_api_key", "vertex_express":
+		return nil, errors.New("keys of Vertex AI in express mode are not supported yet")
+	case "external_account", "external_account_authorized_user", "impersonated_service_account":
+		return nil, fmt.Errorf("credentials of type %q are not supported", kind)
+	}
+	c, err := p.account()
+	if err != nil {
+		return nil, err
+	}
+	return p.expand(c), nil
 }
 
 func (p *parser) warn(format string, args ...any) {
@@ -89,7 +74,7 @@ func (p *parser) account() (Credential, error) {
 		return Credential{}, errors.New(`"universe_domain" is not Google's public one`)
 	}
 	c := Credential{
-		ID: p.name, Kind: CodeAssist, Label: top.text("label"),
+		ID: p.id, Kind: CodeAssist, Label: top.text("label"),
 		RefreshToken: first(top.text("refresh_token"), token.text("refresh_token"), top.text("refreshToken")),
 		ClientID:     first(top.text("client_id"), token.text("client_id")),
 		ClientSecret: first(top.text("client_secret"), token.text("client_secret")),
@@ -136,7 +121,7 @@ func (p *parser) client(c *Credential) error {
 		return errors.New(`"client_secret" is missing, and "client_id" is not the configured client`)
 	}
 	if c.ClientSecret = p.rules.ClientSecret; c.ClientSecret == "" {
-		p.warn("the file has no client secret and none is configured: tokens cannot be refreshed until %s is set", secretSetting)
+		p.warn("there is no client secret in it and none is configured: tokens cannot be refreshed until %s is set", secretSetting)
 	}
 	return nil
 }

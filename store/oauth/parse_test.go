@@ -11,6 +11,15 @@ import (
 
 var rules = Rules{ClientID: "official", ClientSecret: "official-secret", TokenHost: "https://mirror.example:8443/google"}
 
+// flat is Parse without the sheet around it.
+func flat(name string, data []byte, r Rules) (creds []Credential, warnings []string, err error) {
+	s, err := Parse(name, data, r)
+	for _, item := range s.Items {
+		creds = append(creds, item.Creds...)
+	}
+	return creds, s.Warnings, err
+}
+
 func TestParse(t *testing.T) {
 	account := Credential{ID: "a.json", Kind: CodeAssist, RefreshToken: "1//r", ClientID: "official", ClientSecret: "official-secret"}
 	with := func(change func(c *Credential)) Credential {
@@ -55,7 +64,7 @@ func TestParse(t *testing.T) {
 		{"every project", `{"refresh_token":"1//r","project_id":"all"}`, with(func(c *Credential) { c.ProjectID = AllProjects })},
 		{"members of odd types", `{"refresh_token":"1//r","project_id":7,"email":["x"],"scopes":{},"expiry":false}`, account},
 	} {
-		got, _, err := Parse("a.json", []byte(row.data), rules)
+		got, _, err := flat("a.json", []byte(row.data), rules)
 		if err != nil || len(got) != 1 {
 			t.Errorf("%s: %v, %v", row.name, got, err)
 			continue
@@ -74,7 +83,7 @@ func show(c Credential) string {
 }
 
 func TestParseSeveralProjects(t *testing.T) {
-	got, warnings, err := Parse("a.json", []byte(`{"refresh_token":"1//r","project_id":"one, two,,two,42"}`), rules)
+	got, warnings, err := flat("a.json", []byte(`{"refresh_token":"1//r","project_id":"one, two,,two,42"}`), rules)
 	if err != nil || len(got) != 2 || got[0].ID != "a.json:one" || got[0].ProjectID != "one" || got[1].ID != "a.json:two" || got[1].RefreshToken != "1//r" {
 		t.Errorf("%v %v", got, err)
 	}
@@ -86,7 +95,7 @@ func TestParseSeveralProjects(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	for _, row := range []struct{ data, says string }{
 		{"", "empty"},
-		{"[]", "list"},
+		{"[]", "list is empty"},
 		{`{"refresh_token":`, "not a JSON object"},
 		{"null", "not a JSON object"},
 		{"HIDDEN", "not a JSON object"},
@@ -112,7 +121,7 @@ func TestParseRefuses(t *testing.T) {
 		{`{"refresh_token":"HIDDEN","token_uri":"//oauth2.googleapis.com/token"}`, "token_uri"},
 		{`{"refresh_token":"HIDDEN","token_uri":":"}`, "token_uri"},
 	} {
-		got, _, err := Parse("a.json", []byte(row.data), rules)
+		got, _, err := flat("a.json", []byte(row.data), rules)
 		if err == nil || !strings.Contains(err.Error(), row.says) {
 			t.Errorf("%s: %v, %v", row.data, got, err)
 		} else if strings.Contains(err.Error(), "HIDDEN") {
@@ -124,7 +133,7 @@ func TestParseRefuses(t *testing.T) {
 func TestParseWithoutSecretNamesTheSetting(t *testing.T) {
 	r := rules
 	r.ClientSecret = ""
-	got, warnings, err := Parse("a.json", []byte(`{"refresh_token":"1//r"}`), r)
+	got, warnings, err := flat("a.json", []byte(`{"refresh_token":"1//r"}`), r)
 	if err != nil || len(got) != 1 || len(warnings) != 1 || !strings.Contains(warnings[0], "google.oauth_client_secret") || !strings.HasPrefix(warnings[0], "a.json") {
 		t.Errorf("%v %q %v", got, warnings, err)
 	}
@@ -167,43 +176,59 @@ func TestAmend(t *testing.T) {
 		{"a member that is there twice", `{"refresh_token":"a","refresh_token":"old"}`, `{"refresh_token":"a","refresh_token":"new"}`, Change{RefreshToken: "new"}},
 		{"nothing", `{"a":1}`, `{"a":1}`, Change{}},
 	} {
-		got, err := Amend([]byte(row.data), row.c)
+		got, err := amend([]byte(row.data), row.c)
 		if err != nil || string(got) != row.want {
 			t.Errorf("%s: %s, %v", row.name, got, err)
 		}
 	}
 	for _, broken := range []string{"", "[]", `{"a":`, "{}"} {
-		if got, err := Amend([]byte(broken), Change{ProjectID: "p"}); err == nil {
+		if got, err := amend([]byte(broken), Change{ProjectID: "p"}); err == nil {
 			t.Errorf("%q became %s", broken, got)
 		}
 	}
 }
 
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{`{"refresh_token":"1//r","project_id":"a,b","token":{"expiry":"2025-11-20T10:00:00Z"}}`, `{"type":"gemini_api_key","api_key":"k"}`, `{"refresh_token":"r","expiry_date":1e99}`} {
+	for _, seed := range []string{
+		`{"refresh_token":"1//r","project_id":"a,b","token":{"expiry":"2025-11-20T10:00:00Z"}}`,
+		`{"type":"gemini_api_key","api_key":"k"}`, `{"refresh_token":"r","expiry_date":1e99}`,
+		`[{"refresh_token":"1//r"}, {"refreshToken":"1//s"}]`, `{"a.json":{"refresh_token":"1//r"},"b":{"credential":{"refresh_token":"1//s"}}}`,
+		"{\"refresh_token\":\"1//r\"}\n{broken\n{\"refresh_token\":\"1//s\"}\n", "eyJyZWZyZXNoX3Rva2VuIjoiMS8vciJ9", "\xff\xfe{\x00}\x00",
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		got, _, err := Parse("a.json", data, rules)
-		if (err == nil) != (len(got) > 0) {
+		got, err := Parse("a.json", data, rules)
+		if (err == nil) != (len(got.Items) > 0) {
 			t.Fatalf("%v, %v", got, err)
 		}
-		for _, c := range got {
-			if c.Secret() == "" || c.ID == "" {
-				t.Fatalf("%s has no secret or name", c)
+		for _, item := range got.Items {
+			for _, c := range item.Creds {
+				if c.Secret() == "" || c.ID == "" {
+					t.Fatalf("%s has no secret or name", c)
+				}
 			}
 		}
-		if err != nil || got[0].Kind != CodeAssist {
+		if err != nil || got.Items[len(got.Items)-1].Creds[0].Kind != CodeAssist {
 			return
 		}
-		// What was amended is read as that.
-		changed, err := Amend(data, Change{RefreshToken: "1//new", Email: "new@example.com"})
+		// What was amended is read as that, and the others as before.
+		id := got.Items[len(got.Items)-1].ID
+		if got.Find(id) != &got.Items[len(got.Items)-1] {
+			return // a name that is there twice
+		}
+		changed, err := got.Amend(id, Change{RefreshToken: "1//new", Email: "new@example.com"})
 		if err != nil {
 			return // encoding/json is more tolerant than we write
 		}
-		again, _, err := Parse("a.json", changed, rules)
-		if err != nil || again[0].RefreshToken != "1//new" || again[0].Email != "new@example.com" {
+		again, err := Parse("a.json", changed, rules)
+		if err != nil || len(again.Items) != len(got.Items) || again.Find(id).Creds[0].RefreshToken != "1//new" || again.Find(id).Creds[0].Email != "new@example.com" {
 			t.Fatalf("%s\n%s\n%v %v", data, changed, again, err)
+		}
+		for i := range got.Items[:len(got.Items)-1] {
+			if show(got.Items[i].Creds[0]) != show(again.Items[i].Creds[0]) {
+				t.Fatalf("%s\n%s\n%v", data, changed, again)
+			}
 		}
 	})
 }

@@ -1,0 +1,182 @@
+package oauth
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// piece is one object of a text that may hold several: text[from:to].
+type piece struct {
+	mark     string // what its id has behind the name of the source: "" for the first, "#2", "#name"
+	from, to int
+	top      fields
+}
+
+// split finds the credentials of a text: one object, a list of objects, an object of named objects,
+// or objects one behind the other (NDJSON). Each counts from 1 by its place, whether the ones before
+// it can be read or not. broken says which of them cannot.
+func split(text []byte) (pieces []piece, broken []string, err error) {
+	if begin(text) == '[' {
+		pieces, broken, err = list(text)
+	} else {
+		pieces, broken = sequence(text)
+	}
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case len(pieces) == 0 && len(broken) > 0:
+		return nil, nil, errNoJSON()
+	case len(pieces) == 1 && len(broken) == 0:
+		if named := named(text, pieces[0]); named != nil {
+			pieces = named
+		}
+	}
+	for i := range pieces {
+		pieces[i] = unwrapped(text, pieces[i])
+	}
+	return pieces, broken, nil
+}
+
+func place(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return fmt.Sprintf("#%d", n)
+}
+
+func list(text []byte) (pieces []piece, broken []string, err error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	_, _ = d.Token() // the bracket that the caller saw
+	n := 0
+	for d.More() {
+		var raw json.RawMessage
+		if d.Decode(&raw) != nil {
+			return nil, nil, errNoJSON()
+		}
+		n++
+		if p, ok := pieceOf(raw, int(d.InputOffset()), place(n)); ok {
+			pieces = append(pieces, p)
+		} else {
+			broken = append(broken, fmt.Sprintf("#%d is not an object", n))
+		}
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, nil, errNoJSON()
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, nil, errors.New("there is text behind the end of the list")
+	}
+	if n == 0 {
+		return nil, nil, errors.New("the list is empty")
+	}
+	return pieces, broken, nil
+}
+
+// pieceOf makes a piece of a value that ends at to, if it is an object.
+func pieceOf(raw json.RawMessage, to int, mark string) (piece, bool) {
+	p := piece{mark: mark, from: to - len(raw), to: to}
+	return p, json.Unmarshal(raw, &p.top) == nil && p.top != nil
+}
+
+// maxBroken bounds the new starts behind something broken, since each may read on to the end.
+const maxBroken = 100
+
+// sequence reads objects one behind the other. Behind one that is broken it goes on at the next line
+// that begins one: a damaged line of a thousand must not cost the others.
+func sequence(text []byte) (pieces []piece, broken []string) {
+	n := 0
+	for from := 0; from < len(text); {
+		d := json.NewDecoder(bytes.NewReader(text[from:]))
+		end := from
+		var err error
+		for {
+			var raw json.RawMessage
+			if err = d.Decode(&raw); err != nil {
+				break
+			}
+			n++
+			end = from + int(d.InputOffset())
+			if p, ok := pieceOf(raw, end, place(n)); ok {
+				pieces = append(pieces, p)
+			} else {
+				broken = append(broken, fmt.Sprintf("#%d is not an object", n))
+			}
+		}
+		if err == io.EOF {
+			break
+		}
+		n++
+		broken = append(broken, fmt.Sprintf("#%d is not JSON", n))
+		rest := bytes.TrimLeft(text[end:], " \t\r\n")
+		next := bytes.Index(rest, []byte("\n{"))
+		if next < 0 || len(broken) >= maxBroken {
+			break
+		}
+		from = len(text) - len(rest) + next + 1
+	}
+	return pieces, broken
+}
+
+// named gives the members of an object that names credentials, nil when it is one itself.
+func named(text []byte, p piece) (pieces []piece) {
+	if p.top.credential() {
+		return nil
+	}
+	some := false
+	for _, m := range members(text, p) {
+		if m.top == nil {
+			continue
+		}
+		some = some || m.top.credential() || m.top.object("credential").credential()
+		m.mark = "#" + m.mark
+		pieces = append(pieces, m)
+	}
+	if !some {
+		return nil
+	}
+	return pieces
+}
+
+// unwrapped takes the credential out of an entry of the old product's databases, where its state and
+// its statistics stand beside it.
+func unwrapped(text []byte, p piece) piece {
+	if p.top.credential() || !p.top.object("credential").credential() {
+		return p
+	}
+	for _, m := range members(text, p) {
+		if m.mark == "credential" {
+			m.mark = p.mark
+			return m
+		}
+	}
+	return p
+}
+
+// members are those of an object, marked with their names; top is nil for those that are no objects.
+func members(text []byte, p piece) (all []piece) {
+	d := json.NewDecoder(bytes.NewReader(text[p.from:p.to]))
+	_, _ = d.Token() // the brace; the object was read before
+	for d.More() {
+		name, _ := d.Token()
+		var raw json.RawMessage
+		if d.Decode(&raw) != nil {
+			return all
+		}
+		m, _ := pieceOf(raw, p.from+int(d.InputOffset()), fmt.Sprint(name))
+		all = append(all, m)
+	}
+	return all
+}
+
+// credential tells that the members are those of a credential, usable or not, and not names.
+func (f fields) credential() bool {
+	for _, name := range []string{"refresh_token", "refreshToken", "access_token", "accessToken", "token", "api_key", "client_id", "client_secret", "private_key", "installed", "web"} {
+		if _, has := f[name]; has {
+			return true
+		}
+	}
+	return f.text("type") != ""
+}
