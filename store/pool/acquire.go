@@ -59,7 +59,7 @@ func (p *Pool) try(chosen **entry, k lane, w *Want) (*lease, <-chan struct{}, *a
 		*chosen = e
 	}
 	e := *chosen
-	if e.gone || !e.free(k.model, t.UnixNano()) && !(len(w.Tried) > 0 && e.soft(k.model, t.UnixNano())) {
+	if e.gone || e.inactive || !e.free(k.model, t.UnixNano()) && !(len(w.Tried) > 0 && e.soft(k.model, t.UnixNano())) {
 		*chosen = nil
 		return nil, nil, nil
 	}

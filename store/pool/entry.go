@@ -16,13 +16,15 @@ import (
 type entry struct {
 	cred    oauth.Credential // as read; the project in use is project
 	account *account         // nil for API keys
-	path    string           // of the file, "" for keys out of the settings
+	from    *source          // nil for keys out of the settings
 	kind    uint8            // bit of the kind
 	project string
 	tier    string
 	email   string
 	listed  bool // one of several projects of its file, which discovery leaves alone
 	gone    bool // not in the pool any more; leases may still hold it
+
+	inactive bool // shut out by the environment: shown, and not lent
 
 	disabled     bool
 	reason, link string // why, for the operator
@@ -43,10 +45,11 @@ type entry struct {
 	told        int64 // the calls that States has heard of
 }
 
-// account is what the projects of one file share: the token.
+// account is what the projects of one sign-in share: the token.
 type account struct {
-	cred       oauth.Credential
-	path       string
+	cred       oauth.Credential // its id is that of the item in the source
+	from       *source
+	origin     string // refresh token as the source has it; a newer one may be in cred
 	entries    []*entry
 	token      string
 	expiry     time.Time

@@ -223,7 +223,7 @@ func TestFileThatCannotBeWritten(t *testing.T) {
 	l := take(t, p, Want{Model: "gemini-2.5-pro"})
 	l.Release()
 	_ = p.Close()
-	if l.Project() != "sim-p" || log.count("credential files cannot be written") != 1 {
+	if l.Project() != "sim-p" || log.count("cannot be written where it came from") != 1 {
 		t.Errorf("project %q\n%s", l.Project(), log.String())
 	}
 	if got, _ := os.ReadFile(filepath.Join(p.dir, name)); string(got) != signIn(a) {

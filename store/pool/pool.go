@@ -2,8 +2,8 @@
 //
 // It decides who is next (pick.go), keeps tokens and projects ready (ready.go), and knows what an
 // error of Google means for a credential (table.go: a table, protocol 4.8; punish.go and advise.go
-// act on it). Credentials come from a folder that is watched (folder.go) and from API keys in the
-// settings. State lives in memory behind the seam States.
+// act on it). Credentials come from a folder that is watched (folder.go), from environment variables
+// (source.go) and from API keys in the settings; queue.go puts them in a row. State lives in memory behind the seam States.
 package pool
 
 import (
@@ -25,11 +25,16 @@ type Settings struct {
 	APIKeys          []string // keys of Google AI Studio
 	AutoBan          bool     // switch credentials off that Google refuses for good
 	AutoBanCodes     []int    // HTTP statuses that count as such a refusal when they repeat; never 400
+
+	// EnvExclusive tells whether credentials of the environment, if one of them could be read, shut
+	// those of the folder out: "never", else they do.
+	EnvExclusive string
 }
 
 // Options are what a pool is made from.
 type Options struct {
-	Dir      string // folder with one JSON file a credential, "" for none; made if it is missing
+	Dir      string           // folder with credential files, "" for none; made if it is missing
+	Environ  []oauth.Variable // environment variables with credentials, read once
 	Settings Settings
 	OAuth    *oauth.Client // needed for credentials of Google accounts
 
@@ -62,16 +67,20 @@ type Pool struct {
 	wg     sync.WaitGroup
 	out    atomic.Int64 // leases
 
-	disk   sync.Mutex // files; never taken while mu is held
-	files  map[string]*file
-	rules  oauth.Rules     // by which files were read
-	warned map[string]bool // said once
+	disk      sync.Mutex // files; never taken while mu is held
+	files     map[string]*source
+	environ   []*source
+	rules     oauth.Rules            // by which files were read
+	warned    map[string]bool        // said once
+	oldStates map[string]oauth.Start // of the old product, by the names of files
+	oldRead   bool
 
 	mu       sync.Mutex // all below, and every entry and account
 	set      Settings
 	keys     []*entry
 	queue    []*entry
-	byID     map[string]*entry
+	idle     []*entry          // shut out by the environment
+	byID     map[string]*entry // of the queue
 	lanes    map[lane]*place
 	last     place
 	loosened uint64 // counts what made a credential usable that was not
@@ -85,12 +94,12 @@ type Pool struct {
 // New loads the credentials and begins to watch the folder. A broken file is a warning in the log,
 // and so is a folder that cannot be used; the error is for options that make no pool.
 func New(o Options) (*Pool, error) {
-	if o.OAuth == nil && o.Dir != "" {
-		return nil, errors.New("a pool with a folder of credentials needs an OAuth client")
+	if o.OAuth == nil && (o.Dir != "" || len(o.Environ) > 0) {
+		return nil, errors.New("a pool with a folder or an environment of credentials needs an OAuth client")
 	}
 	p := &Pool{
 		dir: o.Dir, oauth: o.OAuth, serves: o.Serves, states: o.States, log: o.Log, now: o.Now, rows: table(), hide: o.Hide,
-		files: map[string]*file{}, warned: map[string]bool{},
+		files: map[string]*source{}, warned: map[string]bool{},
 		byID: map[string]*entry{}, lanes: map[lane]*place{}, models: map[string]*breaker{},
 	}
 	if p.serves == nil {
@@ -103,6 +112,9 @@ func New(o Options) (*Pool, error) {
 		p.now = time.Now
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
+	for i := range o.Environ {
+		p.environ = append(p.environ, &source{variable: &o.Environ[i]})
+	}
 	p.makeDir()
 	p.Apply(o.Settings)
 	if p.dir != "" {

@@ -58,7 +58,7 @@ func (p *Pool) refresh(a *account) <-chan struct{} {
 		if fail == nil && got.RefreshToken != "" {
 			p.hideAll(oauth.Credential{RefreshToken: got.RefreshToken})
 			// Before its first use: the old one may be dead already.
-			p.amend(a.path, cred.RefreshToken, oauth.Change{RefreshToken: got.RefreshToken})
+			p.amend(a, oauth.Change{RefreshToken: got.RefreshToken})
 		}
 		p.mu.Lock()
 		if fail == nil {
@@ -135,7 +135,7 @@ func (p *Pool) learnEmail(a *account, email string) {
 	p.mu.Lock()
 	known := a.mailed || a.cred.Email != ""
 	a.mailed = true
-	token, refreshToken := a.token, a.cred.RefreshToken
+	token := a.token
 	p.mu.Unlock()
 	if known {
 		return
@@ -152,10 +152,10 @@ func (p *Pool) learnEmail(a *account, email string) {
 	p.mu.Lock()
 	a.cred.Email = email
 	for _, e := range a.entries {
-		e.email = email
+		e.email, e.dirty = email, true
 	}
-	p.mu.Unlock()
-	p.amend(a.path, refreshToken, oauth.Change{Email: email})
+	p.unlock(a.entries...)
+	p.amend(a, oauth.Change{Email: email})
 }
 
 // discover looks for the project of an entry, once for all who ask meanwhile.
@@ -180,14 +180,14 @@ func (p *Pool) discover(e *entry) <-chan struct{} {
 		keep := err == nil && !all && p.foundProject(e, found)
 		rejected := e.rejected
 		if err == nil && all {
-			e.project, e.tier = found.Project, found.Tier
+			e.project, e.tier, e.dirty = found.Project, found.Tier, true
 		}
 		if err != nil && p.ctx.Err() == nil {
 			p.noProject(e, err)
 		}
 		p.unlock(e)
 		if keep {
-			p.amend(e.path, cred.RefreshToken, oauth.Change{ProjectID: found.Project}, "", rejected)
+			p.amend(e.account, oauth.Change{ProjectID: found.Project}, "", rejected)
 		}
 		p.addSiblings(e, others)
 		p.mu.Lock()
@@ -220,7 +220,7 @@ func (p *Pool) foundProject(e *entry, found oauth.Found) bool {
 		p.ban(e, e.refusal, "")
 		return false
 	}
-	e.project, e.tier = found.Project, found.Tier
+	e.project, e.tier, e.dirty = found.Project, found.Tier, true
 	p.say(slog.LevelInfo, "project of the account found", "credential", e.cred.ID, "project", found.Project, "tier", found.Tier)
 	return true
 }

@@ -108,12 +108,13 @@ func (p *Pool) unsaved(entries ...*entry) func() {
 
 func (e *entry) state() State {
 	s := State{
-		Of: secretHash(e.cred.Secret()), Disabled: e.disabled, Reason: e.reason, Link: e.link,
+		Of: secretHash(e.origin()), Disabled: e.disabled, Reason: e.reason, Link: e.link,
 		Codes: slices.Clone(e.codes), Calls: e.calls, LastSuccess: e.lastSuccess,
 	}
 	if a := e.account; a != nil && !a.stale {
 		s.AccessToken, s.TokenUntil = a.token, a.expiry
 	}
+	e.learned(&s)
 	if e.cool.until != 0 {
 		s.CoolingUntil = time.Unix(0, e.cool.until)
 	}
@@ -129,15 +130,17 @@ func (e *entry) state() State {
 	return s
 }
 
-// recall gives a new entry the state that it had before a restart.
-func (p *Pool) recall(e *entry) {
+// recall gives a new entry the state that it had before a restart, and says whether there was one:
+// also that of an earlier credential of this name, which does not count.
+func (p *Pool) recall(e *entry) bool {
 	if p.states == nil {
-		return
+		return false
 	}
 	s, ok := p.states.Load(e.cred.ID)
-	if !ok || s.Of != secretHash(e.cred.Secret()) {
-		return
+	if !ok || s.Of != secretHash(e.origin()) {
+		return ok
 	}
+	p.relearn(e, s)
 	e.disabled, e.reason, e.link = s.Disabled, s.Reason, s.Link
 	e.codes, e.calls, e.told, e.lastSuccess = slices.Clone(s.Codes), s.Calls, s.Calls, s.LastSuccess
 	if a := e.account; a != nil && s.AccessToken != "" && s.TokenUntil.After(a.expiry) {
@@ -152,4 +155,5 @@ func (p *Pool) recall(e *entry) {
 			e.mark(model, now).cooldown = unknownRest(until)
 		}
 	}
+	return true
 }

@@ -12,7 +12,9 @@ import (
 type Status struct {
 	ID, Kind, Label      string
 	Email, Project, Tier string
-	File                 bool // from the folder; else from the settings
+	File                 bool   // from the folder; else from the environment or the settings
+	Source               string // "file NAME", "environment variable NAME" or "settings"
+	Inactive             string // why it is shown and not used, "" when it is in use
 	Disabled             bool
 	Reason, Link         string // why it is switched off or rests, and where a person can mend that
 	CoolingUntil         time.Time
@@ -30,17 +32,20 @@ type ModelRest struct {
 	Code  apierror.Code
 }
 
-// Status lists the credentials in the order of the queue.
+// Status lists the credentials in the order of the queue, and behind them those that are shut out.
 func (p *Pool) Status() []Status {
 	now := p.now().UnixNano()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	list := make([]Status, 0, len(p.queue))
-	for _, e := range p.queue {
+	list := make([]Status, 0, len(p.queue)+len(p.idle))
+	for _, e := range slices.Concat(p.queue, p.idle) {
 		s := Status{
 			ID: e.cred.ID, Kind: e.cred.Kind, Label: e.cred.Label, Email: e.email, Project: e.project, Tier: e.tier,
-			File: e.path != "", Disabled: e.disabled, Reason: e.reason, Link: e.link,
+			File: e.from != nil && e.from.path != "", Source: e.from.String(), Disabled: e.disabled, Reason: e.reason, Link: e.link,
 			LastCodes: slices.Clone(e.codes), Calls: e.calls, LastSuccess: e.lastSuccess,
+		}
+		if e.inactive {
+			s.Inactive = whyInactive
 		}
 		if e.cool.until > now {
 			s.CoolingUntil = time.Unix(0, e.cool.until)
@@ -79,6 +84,9 @@ func (p *Pool) Disable(id string) bool {
 func (p *Pool) change(id string, do func(e *entry)) bool {
 	p.mu.Lock()
 	e := p.byID[id]
+	if i := slices.IndexFunc(p.idle, func(e *entry) bool { return e.cred.ID == id }); e == nil && i >= 0 {
+		e = p.idle[i]
+	}
 	if e == nil {
 		p.mu.Unlock()
 		return false

@@ -1,0 +1,100 @@
+package pool
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"gcli2api/store/oauth"
+)
+
+// What the old product keeps in the credentials folder (behaviour 6.3). We read it and never write it.
+const (
+	oldCreds    = "creds.toml"       // credentials and their states
+	oldStates   = "creds_state.toml" // states of loose files
+	oldSettings = "config.toml"
+	oldKeys     = "api_keys.toml"
+)
+
+// oldFiles reads what the old product left, before the loose files, because it says how those begin.
+// It tells whether creds.toml has changed.
+func (p *Pool) oldFiles(names []string, settled, reread bool) (changed bool) {
+	if _, there := slices.BinarySearch(names, oldCreds); there {
+		changed = p.look(oldCreds, settled, reread)
+	}
+	if !p.oldRead { // once: states count for credentials that are seen for the first time
+		p.oldRead = true
+		p.readOldStates()
+		p.nameTheRest()
+	}
+	return changed
+}
+
+func (p *Pool) readOldStates() {
+	data, err := read(filepath.Join(p.dir, oldStates))
+	if os.IsNotExist(err) {
+		return
+	}
+	if err == nil && len(bytes.TrimSpace(data)) > 0 {
+		p.oldStates, err = oauth.Starts(data)
+	}
+	if err != nil {
+		p.log.Warn("states of the old product are not taken over", "file", oldStates, "reason", err)
+	}
+}
+
+// nameTheRest tells an operator who moves in what does not come along.
+func (p *Pool) nameTheRest() {
+	var left []string
+	for _, f := range [][2]string{{oldSettings, "settings, order of the credentials, prices"}, {oldKeys, "API keys of users"}} {
+		if _, err := os.Stat(filepath.Join(p.dir, f[0])); err == nil {
+			left = append(left, f[0]+": "+f[1])
+		}
+	}
+	if len(left) > 0 {
+		p.log.Warn("files of the old product in the credentials folder are not taken over", "folder", p.dir, "files", left)
+	}
+}
+
+// begin gives a new entry the state that it had before: what we remember, or else what the old
+// product wrote, under the name of the item.
+func (p *Pool) begin(e *entry, item string) {
+	if p.recall(e) || e.from == nil {
+		return
+	}
+	s, there := oauth.Start{}, false
+	if f := p.files[oldCreds]; f != nil {
+		s, there = f.starts[item]
+	}
+	if e.from.name == oldCreds {
+		s, there = e.from.starts[item]
+	}
+	if !there {
+		s, there = p.oldStates[item]
+	}
+	if there {
+		p.takeOver(e, s)
+	}
+}
+
+func (p *Pool) takeOver(e *entry, s oauth.Start) {
+	e.dirty = true // from here on it is our state, whatever becomes of the file
+	if s.Disabled {
+		e.disabled, e.reason = true, "it was switched off in the old product"
+	}
+	e.codes, e.lastSuccess = s.Codes[max(0, len(s.Codes)-maxCodes):], s.LastSuccess
+	if e.email == "" {
+		e.email = s.Email
+	}
+	now := p.now()
+	if s.CoolingUntil.After(now) {
+		e.cool = unknownRest(s.CoolingUntil)
+	}
+	for model, until := range s.Models {
+		if until.After(now) && until.Before(now.Add(8*24*time.Hour)) {
+			e.mark(model, now.UnixNano()).cooldown = unknownRest(until)
+		}
+	}
+}

@@ -1,0 +1,239 @@
+package pool
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"gcli2api/store/oauth"
+)
+
+// source is where credentials were read: a file of the folder, or an environment variable. Guarded
+// by Pool.disk.
+type source struct {
+	name     string          // of the file
+	path     string          // of the file, "" for a variable
+	variable *oauth.Variable // nil for a file
+
+	size    int64
+	changed time.Time
+	sum     [sha256.Size]byte
+	unsure  bool // broken at first sight: it may be half written
+
+	entries []*entry
+	starts  map[string]oauth.Start // what creds.toml says of states, by id
+}
+
+// String tells an operator where to look.
+func (s *source) String() string {
+	switch {
+	case s == nil:
+		return "settings"
+	case s.variable != nil:
+		return "environment variable " + s.variable.Name
+	}
+	return "file " + s.name
+}
+
+// writable tells that a change may be written there. The old product's file is left as it is.
+func (s *source) writable() bool { return s.variable == nil && s.name != oldCreds }
+
+func (s *source) parse(data []byte, r oauth.Rules) (oauth.Sheet, error) {
+	if s.variable != nil {
+		return s.variable.Parse(r)
+	}
+	return oauth.Parse(s.name, data, r)
+}
+
+// maxFile bounds a file of credentials: one has a kilobyte, and the old product kept all in one file.
+const maxFile = 16 << 20
+
+// look reads a file if it is new or has changed, and says whether its entries may have.
+func (p *Pool) look(name string, settled, reread bool) bool {
+	path := filepath.Join(p.dir, name)
+	stat, err := os.Stat(path)
+	if err != nil || !stat.Mode().IsRegular() {
+		return false // gone in between; the next look knows
+	}
+	f := p.files[name]
+	same := f != nil && f.size == stat.Size() && f.changed.Equal(stat.ModTime())
+	if same && !f.unsure && !reread {
+		return false
+	}
+	data, err := read(path)
+	sum := sha256.Sum256(data)
+	if f == nil {
+		f = &source{name: name, path: path}
+		p.files[name] = f
+	}
+	known := f.sum == sum && err == nil
+	f.size, f.changed, f.sum = stat.Size(), stat.ModTime(), sum
+	if known && !f.unsure && !reread {
+		return false // touched, or written by us
+	}
+	sheet, err := p.sheet(f, data, err)
+	if err != nil && !settled && !(same && f.unsure) {
+		f.unsure = true
+		return false
+	}
+	f.unsure = false
+	p.admit(f, sheet)
+	if err != nil {
+		p.log.Warn("credential file skipped", "file", name, "reason", err)
+	}
+	return true
+}
+
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = errors.New("the file is larger than 16 megabytes")
+	}
+	return data, err
+}
+
+// sheet is what a source holds. What is secret in it is kept out of the log from here on.
+func (p *Pool) sheet(f *source, data []byte, err error) (oauth.Sheet, error) {
+	if err != nil {
+		return oauth.Sheet{}, fmt.Errorf("read file: %w", err)
+	}
+	sheet, err := f.parse(data, p.rules)
+	if err != nil {
+		return oauth.Sheet{}, err
+	}
+	for _, item := range sheet.Items {
+		p.hideAll(item.Creds[0]) // the others are other projects of the same sign-in
+	}
+	for _, w := range sheet.Warnings {
+		p.once(w, "credential source has a problem", "problem", w)
+	}
+	return sheet, nil
+}
+
+// lookEnviron reads the environment variables, again when it is judged by other settings.
+func (p *Pool) lookEnviron() {
+	for _, f := range p.environ {
+		sheet, err := p.sheet(f, nil, nil)
+		p.admit(f, sheet)
+		if err != nil {
+			p.once(f.variable.Name, "environment variable skipped, no credential can be read in it", "variable", f.variable.Name, "reason", err)
+		}
+	}
+}
+
+// admit makes entries of what a source holds, the ones there are where nothing changed for them.
+func (p *Pool) admit(f *source, sheet oauth.Sheet) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old, taken := f.entries, map[*account]bool{}
+	f.entries, f.starts = nil, sheet.Starts
+	for _, item := range sheet.Items {
+		a := p.account(f, item, old, taken)
+		var entries []*entry
+		for _, c := range item.Creds {
+			e := reuse(old, c, a)
+			if e == nil {
+				e = p.newEntry(c, a, f)
+				e.listed = len(item.Creds) > 1
+				p.begin(e, item.ID)
+			} else {
+				e.cred.Label = c.Label
+				entries = append(entries, siblings(old, e)...)
+			}
+			entries = append(entries, e)
+		}
+		if a != nil {
+			a.entries = entries
+		}
+		f.entries = append(f.entries, entries...)
+	}
+}
+
+// account is the token that the credentials of a sign-in share: the one there is while sign-in and
+// client are the same, wherever in its file it stands by now.
+func (p *Pool) account(f *source, item oauth.Item, old []*entry, taken map[*account]bool) *account {
+	c := item.Creds[0]
+	if c.Kind == oauth.Gemini {
+		return nil
+	}
+	for _, e := range old {
+		if a := e.account; a != nil && !taken[a] && a.origin == c.RefreshToken && a.cred.ClientID == c.ClientID && a.cred.ClientSecret == c.ClientSecret {
+			taken[a], a.cred.ID = true, item.ID
+			return a
+		}
+	}
+	a := &account{cred: c, from: f, origin: c.RefreshToken, token: c.AccessToken, expiry: c.Expiry}
+	a.cred.ID = item.ID
+	return a
+}
+
+// reuse finds the entry of a credential that has not changed, so that its state is kept.
+func reuse(old []*entry, c oauth.Credential, a *account) *entry {
+	for _, e := range old {
+		if e.cred.ID == c.ID && e.account == a && e.origin() == c.Secret() && e.cred.ProjectID == c.ProjectID {
+			return e
+		}
+	}
+	return nil
+}
+
+// siblings are the projects that were found for a file that stands for all of them.
+func siblings(old []*entry, e *entry) (found []*entry) {
+	if e.cred.ProjectID != oauth.AllProjects {
+		return nil
+	}
+	for _, o := range old {
+		if o != e && o.account == e.account && o.listed {
+			found = append(found, o)
+		}
+	}
+	return found
+}
+
+// newEntry makes the entry of a credential. An account may have a newer token than its source.
+func (p *Pool) newEntry(c oauth.Credential, a *account, f *source) *entry {
+	e := &entry{cred: c, account: a, from: f, kind: kindBit(c.Kind), project: c.ProjectID, email: c.Email}
+	if a != nil {
+		e.cred.RefreshToken = a.cred.RefreshToken
+	}
+	return e
+}
+
+// addSiblings gives the other projects of an account entries of their own.
+func (p *Pool) addSiblings(e *entry, projects []string) {
+	if len(projects) == 0 {
+		return
+	}
+	p.disk.Lock()
+	defer p.disk.Unlock()
+	f := e.from
+	if f == nil || !slices.Contains(f.entries, e) {
+		return // the source was replaced meanwhile
+	}
+	p.mu.Lock()
+	e.listed = true
+	for _, project := range projects {
+		c := e.cred
+		c.ID, c.ProjectID = oauth.Sibling(e.cred.ID, project), project
+		if slices.ContainsFunc(f.entries, func(o *entry) bool { return o.cred.ID == c.ID }) {
+			continue
+		}
+		other := p.newEntry(c, e.account, f)
+		other.listed, other.email = true, e.email
+		p.begin(other, e.account.cred.ID)
+		f.entries = append(f.entries, other)
+		e.account.entries = append(e.account.entries, other)
+	}
+	p.mu.Unlock()
+	p.rebuild()
+}
