@@ -35,6 +35,8 @@ type Account struct {
 	Ineligible    []Ineligible // reported by loadCodeAssist; a tier named here cannot be onboarded
 	OnboardPolls  int          // how often the operation is not done yet
 	OnboardError  string       // the operation fails with this message
+	OnboardCode   int          // of that failure, default 7
+	OnboardBare   bool         // the operation has neither a name nor a project in it, as Google leaves them out at times
 	NoPreview     bool         // preview models are 404
 	APIDisabled   bool         // 403 SERVICE_DISABLED until the service is enabled
 	CannotEnable  bool         // enabling is 403
@@ -104,6 +106,9 @@ func (s *Server) AddAccount(a Account) Account {
 	setDefault(&a.Scope, Scope)
 	setDefault(&a.Project, "sim-"+strings.ReplaceAll(name, ".", "-"))
 	setDefault(&a.Tier, "standard-tier")
+	if a.OnboardCode == 0 {
+		a.OnboardCode = 7
+	}
 	if a.TokenLife == 0 {
 		a.TokenLife = s.opts.TokenLife
 	}

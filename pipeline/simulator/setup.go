@@ -152,26 +152,34 @@ func precondition(message string) *failure {
 
 // poll gives the state of an operation and moves it on. The caller holds mu.
 func (s *Server) poll(name string, op *operation) object {
+	answer, a := object{"name": name}, s.accounts[op.email]
+	bare := a != nil && a.OnboardBare
+	if bare {
+		delete(answer, "name")
+	}
 	if op.polls > 0 {
 		op.polls--
-		return object{"name": name, "done": false}
+		answer["done"] = false
+		return answer
 	}
-	a := s.accounts[op.email]
-	if a == nil || a.OnboardError != "" {
-		message := "Account is gone."
-		if a != nil {
-			message = a.OnboardError
-		}
-		return object{"name": name, "done": true, "error": object{"code": 7, "message": message}}
+	answer["done"] = true
+	switch {
+	case a == nil:
+		answer["error"] = object{"code": 7, "message": "Account is gone."}
+		return answer
+	case a.OnboardError != "":
+		answer["error"] = object{"code": a.OnboardCode, "message": a.OnboardError}
+		return answer
 	}
 	a.onboarded = true
 	response := object{"@type": "type.googleapis.com/google.internal.cloud.code.v1internal.OnboardUserResponse"}
 	if op.tier == "free-tier" {
 		response["cloudaicompanionProject"] = object{"id": a.Project, "name": a.Project, "projectNumber": a.number}
-	} else if op.project != "" {
+	} else if op.project != "" && !bare {
 		response["cloudaicompanionProject"] = object{"id": op.project, "name": op.project, "projectNumber": a.number}
 	}
-	return object{"name": name, "done": true, "response": response}
+	answer["response"] = response
+	return answer
 }
 
 func (s *Server) getOperation(x *exchange, name string) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"gcli2api/pipeline/apierror"
 )
@@ -43,6 +44,9 @@ func (c *Client) Discover(ctx context.Context, token string, cred Credential) (F
 	named := cred.ProjectID
 	if named == AllProjects {
 		named = ""
+	}
+	if named != "" && strings.Trim(named, "0123456789") == "" {
+		return Found{}, &DiscoverError{Permanent: true, Reason: "this is the number of a project; its id is needed"}
 	}
 	l, err := d.load(named)
 	if err != nil && (named != "" || !d.mayGoOn(err)) {
@@ -90,6 +94,9 @@ func (d discovery) search(l standing, earlier error) (Found, error) {
 		if l.Current != nil {
 			return Found{first(l.Project.id, own), l.tier()}, nil
 		}
+	}
+	if l.Current != nil {
+		return Found{}, l.hopeless() // onboarded already, and neither side knows a project
 	}
 	return d.onboard(own, l)
 }
@@ -169,6 +176,9 @@ func refusal(err error) *DiscoverError {
 		e.Permanent = true
 		e.Reason = fmt.Sprintf("Google refuses (HTTP %d %s): %s", s.HTTP, first(s.Reason, s.Status), apierror.From(err).Message)
 		e.Link = first(s.Meta["validation_url"], s.Meta["validation_link"], s.Meta["activationUrl"], s.Meta["appeal_url"])
+		if e.Link == "" && len(s.Links) > 0 {
+			e.Link = s.Links[0]
+		}
 	}
 	return e
 }

@@ -158,6 +158,9 @@ func TestDiscover(t *testing.T) {
 		tier    string
 		says    string // of the error
 		calls   string // in order
+		passing bool   // the error is one of the moment
+		fault   simulator.Fault
+		link    string
 	}{
 		{name: "free tier, onboarded", a: simulator.Account{Tier: "free-tier", Project: "managed-x"}, project: "managed-x", tier: "free-tier", calls: "loadCodeAssist"},
 		{name: "paid tier is told", a: simulator.Account{Tier: "free-tier", Project: "managed-x", PaidTier: "g1-pro-tier"}, project: "managed-x", tier: "g1-pro-tier", calls: "loadCodeAssist"},
@@ -184,7 +187,35 @@ func TestDiscover(t *testing.T) {
 			says: "VALIDATION_REQUIRED", calls: "loadCodeAssist"},
 		{name: "onboarding fails", a: simulator.Account{Tier: "free-tier", NotOnboarded: true, OnboardError: "no"}, says: "onboarding to free-tier failed (code 7)",
 			calls: "loadCodeAssist projects metadata onboardUser"},
-		{name: "onboarding never ends", a: simulator.Account{Tier: "free-tier", NotOnboarded: true, OnboardPolls: 1 << 30}, says: "does not answer"},
+		{name: "onboarding never ends", a: simulator.Account{Tier: "free-tier", NotOnboarded: true, OnboardPolls: 1 << 30}, says: "does not answer", passing: true},
+		{name: "onboarding fails for the moment", a: simulator.Account{Tier: "free-tier", NotOnboarded: true, OnboardError: "busy", OnboardCode: 14}, says: "(code 14); Google says: busy", passing: true},
+		{name: "onboarding fails on a precondition", a: simulator.Account{Tier: "free-tier", NotOnboarded: true, OnboardError: "no", OnboardCode: 9}, says: "precondition"},
+		{name: "operation without a name", a: simulator.Account{Tier: "free-tier", Project: "managed-x", NotOnboarded: true, OnboardPolls: 2, OnboardBare: true}, project: "managed-x", tier: "free-tier",
+			calls: "loadCodeAssist projects onboardUser onboardUser onboardUser"},
+		{name: "operation that knows no project", a: simulator.Account{Project: "own-x", NotOnboarded: true, OnboardBare: true}, project: "own-x", tier: "standard-tier",
+			calls: "loadCodeAssist projects loadCodeAssist onboardUser"},
+		{name: "operation that is forgotten", a: simulator.Account{Tier: "free-tier", Project: "managed-x", NotOnboarded: true, OnboardPolls: 2}, project: "managed-x", tier: "free-tier",
+			fault: simulator.Fault{Do: "404", Verb: "operations"}, calls: "loadCodeAssist projects onboardUser operations onboardUser operations"},
+		{name: "onboarded and paid for", a: simulator.Account{Tier: "free-tier", Project: "managed-x", PaidTier: "g1-pro-tier", NotOnboarded: true}, project: "managed-x", tier: "g1-pro-tier",
+			calls: "loadCodeAssist projects onboardUser"},
+		{name: "service controls, named", a: simulator.Account{Project: "own-x"}, named: "own-x", project: "own-x", tier: "standard-tier",
+			fault: simulator.Fault{Do: "403-security", Verb: "loadCodeAssist", Count: -1}, calls: "loadCodeAssist"},
+		{name: "service controls, not named", a: simulator.Account{Project: "own-x"}, project: "own-x", tier: "standard-tier",
+			fault: simulator.Fault{Do: "403-security", Verb: "loadCodeAssist", Count: -1}, calls: "loadCodeAssist projects loadCodeAssist services"},
+		{name: "banned", a: simulator.Account{}, says: "TOS_VIOLATION", link: "https://",
+			fault: simulator.Fault{Do: "403-tos", Verb: "loadCodeAssist"}, calls: "loadCodeAssist"},
+		{name: "to be verified, says the call", a: simulator.Account{}, says: "VALIDATION_REQUIRED", link: "accounts.google.com",
+			fault: simulator.Fault{Do: "403-validation", Verb: "loadCodeAssist"}, calls: "loadCodeAssist"},
+		{name: "scope", a: simulator.Account{Scope: "openid"}, says: "ACCESS_TOKEN_SCOPE_INSUFFICIENT", calls: "loadCodeAssist"},
+		{name: "a number", a: simulator.Account{}, named: "123456789012", says: "number of a project"},
+		{name: "onboarded, and nobody knows a project", a: simulator.Account{Projects: nil, Project: "hidden"}, says: "project id",
+			fault: simulator.Fault{Do: "403", Verb: "projects"}, calls: "loadCodeAssist projects"},
+		{name: "the list fails for the moment", a: simulator.Account{}, says: "does not answer", passing: true,
+			fault: simulator.Fault{Do: "503", Verb: "projects", Count: 3}, calls: "loadCodeAssist projects projects projects"},
+		{name: "informational ineligibility", a: simulator.Account{Tier: "free-tier", Project: "managed-x", Ineligible: []simulator.Ineligible{{ReasonCode: "VALIDATION_REQUIRED", TierID: "other", ValidationURL: "https://verify.example"}}},
+			project: "managed-x", tier: "free-tier", calls: "loadCodeAssist"},
+		{name: "verification without a link", a: simulator.Account{Tier: "free-tier", Project: "managed-x", NotOnboarded: true, Ineligible: []simulator.Ineligible{{ReasonCode: "VALIDATION_REQUIRED", TierID: "other"}}},
+			project: "managed-x", tier: "free-tier", calls: "loadCodeAssist projects onboardUser"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s, c := google(t, simulator.Options{MetadataProject: row.machine})
@@ -192,10 +223,14 @@ func TestDiscover(t *testing.T) {
 			a := s.AddAccount(row.a)
 			cred := credential(a)
 			cred.ProjectID = row.named
+			if row.fault.Do != "" {
+				s.Script(row.fault)
+			}
 			got, err := c.Discover(t.Context(), s.AccessToken(a.Email), cred)
 			if row.says != "" {
-				if err == nil || !strings.Contains(err.Error(), row.says) {
-					t.Errorf("%+v, %v", got, err)
+				var why *DiscoverError
+				if !errors.As(err, &why) || !strings.Contains(err.Error(), row.says) || why.Permanent == row.passing || !strings.Contains(why.Link, row.link) {
+					t.Errorf("%+v, %+v", got, err)
 				}
 			} else if err != nil || got.Project != row.project || got.Tier != row.tier {
 				t.Errorf("%+v, %v", got, err)
@@ -238,6 +273,36 @@ func TestDiscoverSaysWhatToDo(t *testing.T) {
 	}
 }
 
+// Protocol 2.2: what each code means for the account.
+func TestIneligible(t *testing.T) {
+	for _, row := range []struct {
+		code, message string
+		passing       bool
+		says          string
+	}{
+		{"UNSUPPORTED_CLIENT", "", false, "individuals"},
+		{"VALIDATION_REQUIRED", "", false, "verified in a browser"},
+		{"DASHER_USER", "", false, "Workspace"},
+		{"INELIGIBLE_ACCOUNT", "", false, "not eligible"},
+		{"NON_USER_ACCOUNT", "", false, "not the account of a person"},
+		{"RESTRICTED_AGE", "", false, "too young"},
+		{"RESTRICTED_NETWORK", "", true, "network address"},
+		{"UNSUPPORTED_LOCATION", "", true, "country"},
+		{"UNKNOWN_LOCATION", "", true, "country"},
+		{"UNKNOWN", "Come back\nlater.", false, "Google says: Come back later. (UNKNOWN)"},
+		{"NEW_REASON", "", false, "Google says: no (NEW_REASON)"},
+	} {
+		s, c := google(t, simulator.Options{})
+		a := s.AddAccount(simulator.Account{Tier: "free-tier", NotOnboarded: true,
+			Ineligible: []simulator.Ineligible{{ReasonCode: row.code, ReasonMessage: row.message, TierID: "free-tier"}}})
+		_, err := c.Discover(t.Context(), s.AccessToken(a.Email), credential(a))
+		var why *DiscoverError
+		if !errors.As(err, &why) || why.Permanent == row.passing || !strings.Contains(why.Reason, row.says) {
+			t.Errorf("%s: %+v", row.code, err)
+		}
+	}
+}
+
 func TestSetupIsTriedAgain(t *testing.T) {
 	for _, row := range []struct {
 		fault string
@@ -245,7 +310,8 @@ func TestSetupIsTriedAgain(t *testing.T) {
 		calls int64
 		ok    bool
 	}{
-		{"503", 2, 3, true}, {"429", 2, 3, true}, {"500", 5, 3, false}, {"400", 1, 1, false},
+		{"503", 2, 3, true}, {"429", 2, 3, true}, {"499", 2, 3, true}, {"502-html", 1, 2, true}, {"cut", 1, 2, true},
+		{"500", 5, 3, false}, {"400", 1, 1, false},
 	} {
 		s, c := google(t, simulator.Options{})
 		a := s.AddAccount(simulator.Account{Tier: "free-tier"})

@@ -61,7 +61,7 @@ func (r reader) tables(data []byte) (Sheet, error) {
 // decodeTOML gives the tables of a file as if they were objects of JSON. What has no form there,
 // such as an infinite number, is left out.
 func decodeTOML(data []byte) (map[string]fields, error) {
-	text, _, err := unicode(data)
+	text, _, err := inUTF8(data)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package oauth
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"time"
 )
 
@@ -52,12 +53,32 @@ func (d discovery) onboard(project string, l standing) (Found, error) {
 		return Found{}, d.refused(err, l)
 	}
 	if op.Error != nil {
-		return Found{}, &DiscoverError{Permanent: true, Reason: fmt.Sprintf("onboarding to %s failed (code %d)", word(t.ID), op.Error.Code)}
+		return Found{}, op.failure(t.ID)
 	}
 	if found := first(op.Response.Project.id, project); found != "" {
+		if l.Paid != nil {
+			t.ID = first(l.Paid.ID, t.ID)
+		}
 		return Found{found, t.ID}, nil
 	}
 	return Found{}, l.hopeless()
+}
+
+// failure puts the end of an operation into words. Its code is one of google.rpc.
+func (op *operation) failure(tier string) *DiscoverError {
+	e := &DiscoverError{Permanent: true, Reason: fmt.Sprintf("onboarding to %s failed (code %d)", word(tier), op.Error.Code)}
+	switch op.Error.Code {
+	case 7:
+		e.Reason += ": the account has no permission"
+	case 9:
+		e.Reason += ": a precondition does not hold, for example the tier wants another project"
+	case 1, 4, 8, 10, 13, 14: // cancelled, too late, exhausted, aborted, internal, unavailable
+		e.Permanent = false
+	}
+	if says := phrase(op.Error.Message); says != "" {
+		e.Reason += "; Google says: " + says
+	}
+	return e
 }
 
 // refused prefers what loadCodeAssist said about the account over the bare refusal to onboard it.
@@ -81,7 +102,12 @@ func (d discovery) await(op *operation, in setupRequest) error {
 			r.url, r.in = d.url("/"+op.Name), nil
 		}
 		*op = operation{Name: op.Name}
-		if err := d.c.call(d.ctx, r, op); err != nil {
+		err := d.c.call(d.ctx, r, op)
+		if err != nil && r.in == nil && said(err).HTTP == http.StatusNotFound {
+			op.Name = "" // forgotten: asking to onboard again tells as much
+			continue
+		}
+		if err != nil {
 			return err
 		}
 	}

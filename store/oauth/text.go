@@ -13,7 +13,7 @@ const byteOrderMark = "\xef\xbb\xbf"
 // readable gives the JSON text of a source, as it stands there or out of base64. asIs tells that the
 // text is what the source itself holds, so that a piece of it can be replaced in place.
 func readable(data []byte) (text []byte, asIs bool, err error) {
-	text, asIs, err = unicode(data)
+	text, asIs, err = inUTF8(data)
 	if err != nil {
 		return nil, false, err
 	}
@@ -23,7 +23,7 @@ func readable(data []byte) (text []byte, asIs bool, err error) {
 	if text, err = unBase64(text); err != nil {
 		return nil, false, err
 	}
-	if text, _, err = unicode(text); err != nil || begin(text) != '{' && begin(text) != '[' {
+	if text, _, err = inUTF8(text); err != nil || begin(text) != '{' && begin(text) != '[' {
 		return nil, false, errNoJSON()
 	}
 	return text, false, nil
@@ -43,9 +43,9 @@ func errNoJSON() error {
 	return errors.New("it is not a JSON object, nor a list of such, nor base64 of either")
 }
 
-// unicode gives a text in UTF-8 without byte order mark. What Windows saves as "Unicode" is
+// inUTF8 gives a text in UTF-8 without byte order mark. What Windows saves as "Unicode" is
 // converted where it says so itself.
-func unicode(data []byte) (text []byte, asIs bool, err error) {
+func inUTF8(data []byte) (text []byte, asIs bool, err error) {
 	asIs = true
 	switch {
 	case bytes.HasPrefix(data, []byte("\xff\xfe")):

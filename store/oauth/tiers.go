@@ -1,6 +1,9 @@
 package oauth
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // standing is the answer of loadCodeAssist.
 type standing struct {
@@ -53,17 +56,21 @@ func (l standing) verify() error {
 	return nil
 }
 
-// hopeless explains why no project could be found.
+// hopeless explains why no project could be found. What follows from the address that this gateway
+// calls from is over when it calls from another one, so it is not held against the account for good.
 func (l standing) hopeless() *DiscoverError {
 	e := &DiscoverError{Permanent: true}
 	var why []string
 	for _, i := range l.Ineligible {
-		code, says := word(i.Code), ineligibility(i.Code)
+		says := ineligibility(i.Code)
 		if says == "" {
-			says = "Google says no"
+			says = "Google says: " + first(phrase(i.Message), "no")
 		}
-		why = append(why, says+" ("+code+")")
-		e.Permanent = e.Permanent && i.Code != "RESTRICTED_NETWORK"
+		why = append(why, says+" ("+word(i.Code)+")")
+		switch i.Code {
+		case "RESTRICTED_NETWORK", "UNSUPPORTED_LOCATION", "UNKNOWN_LOCATION":
+			e.Permanent = false
+		}
 		e.Link = first(e.Link, i.URL)
 	}
 	e.Reason = "no project was found for this account: put its Google Cloud project id into the file as \"project_id\""
@@ -71,6 +78,15 @@ func (l standing) hopeless() *DiscoverError {
 		e.Reason = strings.Join(why, "; ") + "; " + e.Reason
 	}
 	return e
+}
+
+// phrase makes a line of a text of Google's that may be shown.
+func phrase(s string) string {
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
+	if len(s) > 300 {
+		s = strings.ToValidUTF8(s[:300], "") + "..."
+	}
+	return s
 }
 
 // ineligibility puts the codes of protocol 2.2 into words.
