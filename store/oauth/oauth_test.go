@@ -344,7 +344,7 @@ func TestDiscoverEndsWithItsContext(t *testing.T) {
 	}
 }
 
-func TestForms(t *testing.T) {
+func TestFormsOfProjects(t *testing.T) {
 	// What other servers than the simulator have been seen to send.
 	for _, row := range []struct{ name, body, project string }{
 		{"object", `{"currentTier":{"id":"standard-tier"},"cloudaicompanionProject":{"id":"p-x"}}`, "p-x"},

@@ -66,9 +66,11 @@ func (p *Pool) refresh(a *account) <-chan struct{} {
 		} else if p.ctx.Err() == nil {
 			p.notRenewed(a, fail)
 		}
+		p.unlock(a.entries...) // States hears of it before those who wait
+		p.mu.Lock()
 		a.refreshing = nil
 		close(done)
-		p.unlock(a.entries...)
+		p.mu.Unlock()
 		if fail == nil {
 			p.learnEmail(a, got.Email)
 		}
