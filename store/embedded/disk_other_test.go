@@ -1,0 +1,5 @@
+//go:build !linux
+
+package embedded_test
+
+func child(string, string) int { return 2 }
