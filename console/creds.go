@@ -21,6 +21,8 @@ type credView struct {
 	Until     float64        `json:"cooldown_until,omitempty"`
 	Remaining float64        `json:"cooldown_remaining_seconds,omitempty"`
 	Models    []modelView    `json:"model_cooldowns,omitempty"`
+	Source    string         `json:"source"`
+	Inactive  string         `json:"inactive,omitempty"` // why it is not used although nothing is wrong with it
 	Calls     int64          `json:"calls"`
 }
 
@@ -50,6 +52,7 @@ func (s Services) credentials(c *fiber.Ctx) error {
 
 func viewOf(st pool.Status, now time.Time) credView {
 	v := credView{Filename: st.ID, Kind: st.Kind, Label: st.Label, Backend: "environment", Email: st.Email, Cooldown: "ready", Calls: st.Calls,
+		Source: st.Source, Inactive: st.Inactive,
 		Status: credState{Codes: st.LastCodes, Disabled: st.Disabled, Reason: st.Reason, Link: st.Link,
 			LastSuccess: unix(st.LastSuccess), Email: st.Email},
 		Content: map[string]any{}}

@@ -83,8 +83,8 @@ func poolParams() []Param {
 			Help: "HTTP status codes that count as such a refusal; a 400 is the client's fault and never does"},
 		{Key: "pool.auto_load_env_creds", Flat: "auto_load_env_creds", Env: []string{"AUTO_LOAD_ENV_CREDS"}, Type: Bool, Default: false, AfterRestart: true,
 			Help: "true reads the credentials in the environment variables GCLI_CREDS_* at start; those in GOOGLE_CREDENTIALS and GOOGLE_CREDENTIALS_n are always read"},
-		{Key: "pool.env_creds_exclusive", Env: []string{"ENV_CREDS_EXCLUSIVE"}, Type: String, Default: "auto", OneOf: []string{"auto", "always", "never"}, AfterRestart: true,
-			Help: "whether credentials of the environment keep those of the folder out of use; auto is always where GOOGLE_CREDENTIALS* or auto_load_env_creds is set"},
+		{Key: "pool.env_creds_exclusive", Env: []string{"ENV_CREDS_EXCLUSIVE"}, Type: String, Default: "auto", OneOf: []string{"auto", "always", "never"},
+			Help: "whether credentials of the environment that were read keep those of the folder out of use; auto is always"},
 	}
 }
 
