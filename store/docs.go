@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math/rand/v2"
 	"time"
 )
 
@@ -67,7 +68,10 @@ const maxConflicts = 100
 // change gets the zero value when there is none; it may be called several times, and its error ends
 // the update. The expiry of the document stays.
 func (d Docs[T]) Update(ctx context.Context, id string, change func(v *T) error) (v T, err error) {
-	for range maxConflicts {
+	for n := range maxConflicts {
+		if err := pause(ctx, n); err != nil {
+			return v, err
+		}
 		var zero T
 		v = zero
 		doc, err := d.Store.Get(ctx, d.Table, id)
@@ -90,6 +94,22 @@ func (d Docs[T]) Update(ctx context.Context, id string, change func(v *T) error)
 		}
 	}
 	return v, fmt.Errorf("write %s %q: %w, again and again", d.Table, id, ErrConflict)
+}
+
+// pause lets the others finish. Without it they all come back in the order in which they were
+// answered, and who was last loses every time.
+func pause(ctx context.Context, n int) error {
+	if n == 0 {
+		return nil
+	}
+	t := time.NewTimer(rand.N(time.Duration(min(n, 20)) * time.Millisecond))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // page is how many documents All reads at a time.

@@ -28,6 +28,10 @@ const (
 	keyRevision = "revision"
 )
 
+// guard is in every bucket, in front of everything that can be a key: a bucket that looks empty has
+// lost something.
+const guard = "\x00"
+
 // sumSize is the checksum in front of every value. bbolt has none on its pages, and the key is part
 // of it, so that a value under a name that is not its own is noticed as well.
 const sumSize = 4

@@ -181,7 +181,7 @@ func (db *DB) sweep() time.Duration {
 func (db *DB) nothingDue() bool {
 	none := true
 	err := db.view(context.Background(), func(tx *bbolt.Tx) error {
-		key, _ := tx.Bucket([]byte(inDue)).Cursor().First()
+		key := firstDue(tx.Bucket([]byte(inDue)).Cursor())
 		none = key == nil || dueTime(key) > db.now().UnixMilli()
 		return nil
 	})

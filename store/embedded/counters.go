@@ -76,7 +76,8 @@ func (db *DB) Counters(ctx context.Context, prefix string) (map[string]int64, er
 	found := map[string]int64{}
 	err := db.view(ctx, func(tx *bbolt.Tx) error {
 		c := tx.Bucket([]byte(inCounters)).Cursor()
-		for key, value := c.Seek([]byte(prefix)); key != nil && strings.HasPrefix(string(key), prefix); key, value = c.Next() {
+		from := max(prefix, guard+"\x00") // behind the guard
+		for key, value := c.Seek([]byte(from)); key != nil && strings.HasPrefix(string(key), prefix); key, value = c.Next() {
 			n, err := number(inCounters, key, value)
 			if err != nil {
 				return err

@@ -71,59 +71,72 @@ func (p *pages) contents() (fresh bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if len(parts) == 0 && p.tx >= firstTx {
+		return false, broken("it looks empty, and was written to")
+	}
 	if len(parts) == 0 {
 		return true, p.freelist()
 	}
-	if parts[inInfo] == nil {
+	if parts[inInfo] == nil && parts[inDocs] == nil {
 		return false, foreign{}
 	}
-	if err := p.version(parts[inInfo]); err != nil {
-		return false, err
+	err = p.part(inInfo, parts[inInfo])
+	if p.version > format { // then the rest may look different, also that of the same part
+		return false, newer(p.version)
 	}
 	for _, b := range []bucket{inDocs, inDue, inCounters} {
-		if parts[b] == nil {
-			return false, broken("its part %q is missing", b)
-		}
-		if err := p.bucket(parts[b], p.checked(b)); err != nil {
-			return false, err
+		if err == nil {
+			err = p.part(b, parts[b])
 		}
 	}
-	return false, p.freelist()
-}
-
-// version comes before the rest, which may look different in another format.
-func (p *pages) version(info []byte) error {
-	var version int64
-	check := p.checked(inInfo)
-	err := p.bucket(info, func(flags uint32, key, value []byte) error {
-		if string(key) == keyFormat {
-			if n, err := number(inInfo, key, value); err == nil {
-				version = n
-			}
-		}
-		return check(flags, key, value)
-	})
-	switch {
-	case version > format:
-		return newer(version)
-	case err == nil && version != format:
-		return broken("its format is %d", version)
+	if err == nil && p.version != format {
+		err = broken("its format is %d", p.version)
 	}
-	return err
+	if err == nil {
+		err = p.freelist()
+	}
+	return false, err
 }
 
-func (p *pages) checked(b bucket) visit {
-	return func(flags uint32, key, value []byte) error {
-		rest, err := unseal(b, key, value)
-		if err != nil || flags != 0 {
-			return broken("a value in %q does not match its checksum", b)
-		}
-		want := map[bucket]int{inDocs: docHead, inInfo: 8, inCounters: 8}[b]
-		if len(rest) < want || b == inDue && len(key) < 8 {
-			return broken("a value in %q is too short", b)
+// part looks at everything in one part, and whether its guard is there.
+func (p *pages) part(b bucket, value []byte) error {
+	if value == nil {
+		return broken("its part %q is missing", b)
+	}
+	guarded, wrong := false, error(nil)
+	err := p.bucket(value, func(flags uint32, key, v []byte) error {
+		rest, err := entry(b, flags, key, v)
+		switch {
+		case err != nil:
+			wrong = err
+		case string(key) == guard:
+			guarded = true
+		case b == inInfo && string(key) == keyFormat:
+			p.version = int64(binary.BigEndian.Uint64(rest))
 		}
 		return nil
+	})
+	switch {
+	case err != nil:
+		return err
+	case wrong != nil:
+		return wrong
+	case !guarded:
+		return broken("its part %q has lost what was in it", b)
 	}
+	return nil
+}
+
+func entry(b bucket, flags uint32, key, value []byte) ([]byte, error) {
+	rest, err := unseal(b, key, value)
+	if err != nil || flags != 0 {
+		return nil, broken("a value in %q does not match its checksum", b)
+	}
+	want := map[bucket]int{inDocs: docHead, inInfo: 8, inCounters: 8}[b]
+	if string(key) != guard && (len(rest) < want || b == inDue && len(key) < 8) {
+		return nil, broken("a value in %q is too short", b)
+	}
+	return rest, nil
 }
 
 // bucket walks through one part: a tree of its own, or a page inside the value if it is small.

@@ -103,7 +103,7 @@ func (g *group) finish() error {
 func (g *group) sweep(limit int) (n int, err error) {
 	var due [][]byte
 	c := g.due.Cursor()
-	for key, _ := c.First(); key != nil && len(due) < limit && dueTime(key) <= g.now; key, _ = c.Next() {
+	for key := firstDue(c); key != nil && len(due) < limit && dueTime(key) <= g.now; key, _ = c.Next() {
 		due = append(due, append([]byte(nil), key...)) // not while the cursor walks: it would skip some
 	}
 	for _, key := range due {
@@ -123,6 +123,12 @@ func (g *group) sweep(limit int) (n int, err error) {
 		n++
 	}
 	return n, nil
+}
+
+// firstDue skips the guard: expiries begin at 1, and take eight bytes.
+func firstDue(c *bbolt.Cursor) []byte {
+	key, _ := c.Seek([]byte{0, 0})
+	return key
 }
 
 func dueTime(key []byte) int64 { return int64(binary.BigEndian.Uint64(key)) }

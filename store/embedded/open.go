@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -115,17 +114,16 @@ func boltOptions(o Options, f *os.File) *bbolt.Options {
 }
 
 func furnish(tx *bbolt.Tx) error {
-	for _, b := range []bucket{inDocs, inDue, inCounters} {
-		if _, err := tx.CreateBucket([]byte(b)); err != nil {
+	for _, b := range []bucket{inInfo, inDocs, inDue, inCounters} {
+		made, err := tx.CreateBucket([]byte(b))
+		if err != nil {
+			return err
+		}
+		if err := made.Put([]byte(guard), seal(b, []byte(guard), room(0))); err != nil {
 			return err
 		}
 	}
-	info, err := tx.CreateBucket([]byte(inInfo))
-	if err != nil {
-		return err
-	}
-	version := seal(inInfo, []byte(keyFormat), binary.BigEndian.AppendUint64(room(8), format))
-	return info.Put([]byte(keyFormat), version)
+	return tx.Bucket([]byte(inInfo)).Put([]byte(keyFormat), sealNumber(inInfo, []byte(keyFormat), format))
 }
 
 // syncFolder makes the name of a new file last. Some systems cannot do that, and need not.

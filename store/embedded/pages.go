@@ -13,18 +13,20 @@ import (
 // metas, the newer valid one counts. Numbers are in the byte order of the machine.
 const (
 	magic      = 0xED0CDAED
-	version    = 2
+	layout     = 2
 	pageHead   = 16 // number, flags, count of entries, how many pages more it covers
 	metaSize   = 64 // magic, version, page size, flags, root, its sequence, free list, height, transaction, checksum
 	entrySize  = 16
 	bucketHead = 16 // root page, sequence; a page follows if root is 0
 	noList     = math.MaxUint64
 	bucketFlag = 1
+	firstTx    = 2         // the metas of a new file are those of 0 and 1
 	maxDepth   = 64        // a tree of 2^64 entries is not as deep
 	maxPage    = 256 << 20 // bytes; a page of two or three of the largest documents is far below
 
 	branchPage = 1
 	leafPage   = 2
+	metaPage   = 4
 	listPage   = 16
 )
 
@@ -40,6 +42,8 @@ type pages struct {
 	intact bool   // the first page is a meta
 	seen   []bool // pages that belong to something
 	bufs   [maxDepth + 1][]byte
+
+	version int64 // of what we have put into it
 }
 
 // visit sees an entry; it must copy what it wants to keep.
@@ -74,25 +78,29 @@ func readMeta(f *os.File, length int64) (*pages, error) {
 }
 
 func metaAt(f *os.File, at int64) (*pages, error) {
-	b := make([]byte, metaSize)
-	if _, err := f.ReadAt(b, at+pageHead); err == io.EOF {
+	page := make([]byte, pageHead+metaSize)
+	if _, err := f.ReadAt(page, at); err == io.EOF {
 		return nil, nil
 	} else if err != nil {
 		return nil, err
 	}
+	b := page[pageHead:]
 	u32, u64 := binary.NativeEndian.Uint32, binary.NativeEndian.Uint64
 	h := fnv.New64a()
 	h.Write(b[:metaSize-8])
 	size := int64(u32(b[8:]))
-	if u32(b) != magic || u32(b[4:]) != version || u64(b[metaSize-8:]) != h.Sum64() || size < 1024 || size&(size-1) != 0 {
+	if u32(b) != magic || u32(b[4:]) != layout || u64(b[metaSize-8:]) != h.Sum64() || size < 1024 || size&(size-1) != 0 {
 		return nil, nil
+	}
+	if u64(page) != uint64(at/size) || binary.NativeEndian.Uint16(page[8:]) != metaPage {
+		return nil, broken("one of its first two pages has another number or kind") // bbolt would take it
 	}
 	return &pages{f: f, size: size, root: u64(b[16:]), list: u64(b[32:]), height: u64(b[40:]), tx: u64(b[48:])}, nil
 }
 
 // unborn is a file whose maker died while it wrote the first four pages. The first transaction of
-// all is number 2 and goes to page 0, so that nobody has ever been told that something is in it.
-func (p *pages) unborn() bool { return p.intact && p.tx < 2 && p.length < 4*p.size }
+// all goes to page 0, so that nobody has ever been told that something is in it.
+func (p *pages) unborn() bool { return p.intact && p.tx < firstTx && p.length < 4*p.size }
 
 // page reads a page with all that it covers. A page belongs to one thing only.
 func (p *pages) page(id uint64, depth int) ([]byte, error) {
@@ -157,6 +165,9 @@ func (w *walk) page(id uint64, depth int, end []byte) error {
 	}
 	switch binary.NativeEndian.Uint16(b[8:]) {
 	case leafPage:
+		if depth > 0 && binary.NativeEndian.Uint16(b[10:]) == 0 {
+			return broken("page %d has nothing in it", id) // bbolt takes such pages out of a tree
+		}
 		return w.leaf(b, end)
 	case branchPage:
 		return w.branch(b, depth, end)
@@ -166,12 +177,18 @@ func (w *walk) page(id uint64, depth int, end []byte) error {
 
 func (w *walk) leaf(b, end []byte) error {
 	u32 := binary.NativeEndian.Uint32
-	for i := range int(binary.NativeEndian.Uint16(b[10:])) {
+	n := int(binary.NativeEndian.Uint16(b[10:]))
+	next := uint32(pageHead + n*entrySize) // where the next key has to be: a wrong n shows there
+	for i := range n {
 		at := pageHead + i*entrySize
 		if at+entrySize > len(b) {
 			return broken("a page has more entries than room")
 		}
 		e := b[at:]
+		if u32(e[4:]) != next-uint32(at) {
+			return broken("the entries of a page have gaps")
+		}
+		next += u32(e[8:]) + u32(e[12:])
 		key, err := cut(b, at, u32(e[4:]), u32(e[8:]))
 		if err != nil {
 			return err
@@ -195,6 +212,9 @@ func (w *walk) branch(b []byte, depth int, end []byte) error {
 	n := int(binary.NativeEndian.Uint16(b[10:]))
 	if n == 0 || pageHead+n*entrySize > len(b) {
 		return broken("a page has no entries, or more than room")
+	}
+	if binary.NativeEndian.Uint32(b[pageHead:]) != uint32(n*entrySize) {
+		return broken("the entries of a page have gaps") // so that a wrong n shows
 	}
 	keyOf := func(i int) ([]byte, error) {
 		at := pageHead + i*entrySize
