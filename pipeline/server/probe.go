@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 )
@@ -13,23 +14,48 @@ import (
 const probeLimit = 3 * time.Second
 
 // Probe asks the gateway that listens on host and port whether it is well; nil is yes. A host that
-// stands for every address is asked on loopback.
+// stands for every address is asked on loopback. It takes at most three seconds.
 func Probe(ctx context.Context, host string, port int) error {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-		if ip != nil && ip.To4() == nil {
-			host = "::1"
+	var first error
+	for _, h := range reachedAt(host) {
+		err := probe(ctx, net.JoinHostPort(h, strconv.Itoa(port)))
+		if err == nil {
+			return nil
+		}
+		if first == nil {
+			first = err
 		}
 	}
-	at := net.JoinHostPort(host, strconv.Itoa(port))
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+at+"/health", nil)
+	return first
+}
+
+// reachedAt is where a listener on host answers its own machine. One on :: answers IPv4 as well,
+// and a container without IPv6 has no ::1.
+func reachedAt(host string) []string {
+	ip := net.ParseIP(host)
+	switch {
+	case host == "" || ip != nil && ip.IsUnspecified() && ip.To4() != nil:
+		return []string{"127.0.0.1"}
+	case ip != nil && ip.IsUnspecified():
+		return []string{"::1", "127.0.0.1"}
+	}
+	return []string{host}
+}
+
+func probe(ctx context.Context, at string) error {
+	to := url.URL{Scheme: "http", Host: at, Path: "/health"}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, to.String(), nil)
 	if err != nil {
 		return fmt.Errorf("ask %s: %w", at, err)
 	}
-	// A proxy of the environment has no business between the gateway and itself.
-	resp, err := (&http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}).Do(req)
+	client := &http.Client{
+		// A proxy of the environment has no business between the gateway and itself.
+		Transport:     &http.Transport{Proxy: nil, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // that is somebody else
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		return fmt.Errorf("the gateway does not answer: %w", err)
 	}
