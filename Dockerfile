@@ -1,4 +1,5 @@
-# Two steps: build a static binary, put it alone into an empty image.
+# Two steps: build a static binary, put it alone into an empty image. A test carries out these lines
+# by hand (pipeline/server/e2e_image_linux_test.go) and refuses an instruction that it does not know.
 FROM golang:1.26-bookworm AS build
 RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates tzdata
 WORKDIR /src
@@ -6,15 +7,18 @@ COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o /gcli2api .
-RUN mkdir -p /image/app/creds /image/tmp && chown -R 10001:10001 /image/app && chmod 0700 /image/app/creds && chmod 1777 /image/tmp
+# /app is everybody's like /tmp: whoever the gateway runs as keeps its log file there.
+RUN mkdir -p /image/app /image/tmp /own/creds && chmod 1777 /image/app /image/tmp && chmod 0700 /own/creds
 
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /usr/share/zoneinfo /usr/share/zoneinfo
 COPY --from=build /image/ /
+COPY --from=build --chown=10001:10001 /own/ /app/
 COPY --from=build /gcli2api /usr/local/bin/gcli2api
 WORKDIR /app
-ENV HOST=0.0.0.0 PORT=7861 CREDENTIALS_DIR=/app/creds RUN_AS_UID=10001
+# No more than these two: what stands here overrules config.toml.
+ENV CREDENTIALS_DIR=/app/creds RUN_AS_UID=10001
 VOLUME /app/creds
 EXPOSE 7861
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["/usr/local/bin/gcli2api", "healthcheck"]
