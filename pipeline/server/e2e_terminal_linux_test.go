@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,6 +15,10 @@ import (
 // A gateway in the foreground of a terminal ends with it; one that nohup started does not.
 func TestTerminalGoes(t *testing.T) {
 	t.Parallel()
+	// Whoever started the tests may have used nohup, which children inherit unless it is listened to.
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(heard) })
 	for _, nohup := range []bool{false, true} {
 		t.Run(fmt.Sprint("nohup ", nohup), func(t *testing.T) {
 			t.Parallel()
