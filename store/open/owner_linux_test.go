@@ -139,7 +139,7 @@ func send(t *testing.T, o order, attr *syscall.SysProcAttr) outcome {
 		exe = copied(t, exe)
 	}
 	cmd := exec.Command(exe)
-	cmd.Env = append(os.Environ(), child+"="+string(text))
+	cmd.Env = append(os.Environ(), child+"="+string(text), "GORACE=atexit_sleep_ms=0")
 	cmd.SysProcAttr = attr
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -248,12 +248,11 @@ func TestTakeOver(t *testing.T) {
 	}
 	put(t, filepath.Join(dir, "sub", "deep.json"), 0o600, 0)
 	want["sub/deep.json"] = "0:0"
-	for name, link := range map[string]func(string, string) error{"points.json": os.Symlink, "second-name.json": os.Link} {
-		if err := link(outside, filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
-		want[name] = "0:0"
+	pointed := put(t, filepath.Join(space(t), "of-the-system-too"), 0o600, 0) // one name only: nothing but the link protects it
+	if err := errors.Join(os.Link(outside, filepath.Join(dir, "second-name.json")), os.Symlink(pointed, filepath.Join(dir, "points.json"))); err != nil {
+		t.Fatal(err)
 	}
+	want["second-name.json"], want["points.json"] = "0:0", "0:0"
 	if err := syscall.Mkfifo(filepath.Join(dir, "pipe.json"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -269,8 +268,10 @@ func TestTakeOver(t *testing.T) {
 			t.Errorf("%s belongs to %s, want %s", name, got, who)
 		}
 	}
-	if got := owned(t, outside); got != "0:0" {
-		t.Errorf("a file outside of the folder belongs to %s now", got)
+	for _, name := range []string{outside, pointed} {
+		if got := owned(t, name); got != "0:0" {
+			t.Errorf("%s outside of the folder belongs to %s now", name, got)
+		}
 	}
 	if got := owned(t, top); got != "0:0" {
 		t.Errorf("the folder above belongs to %s now", got)
