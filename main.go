@@ -90,11 +90,7 @@ func check(o config.Options) int {
 	for _, w := range append(c.Warnings(), c.Passwords().Warnings...) {
 		fmt.Fprintln(os.Stderr, "warning:", w)
 	}
-	does := map[string]string{}
-	for _, k := range kinds {
-		does[k.Name] = k.Does
-	}
-	fmt.Print(c.Overview(does))
+	fmt.Print(pipeline.Overview(c, kinds))
 	return 0
 }
 
@@ -115,14 +111,21 @@ func healthcheck(o config.Options) int {
 		fmt.Fprintln(os.Stderr, err)
 		o.Data = []byte{}
 		if c, err = load(o, catalogue(stages.Services{})); err != nil {
-			return exitUsage
+			return exitFailed // Docker knows no other for a health check
 		}
 	}
-	if err := server.Probe(context.Background(), c.Listening().Host, c.Int("server.port")); err != nil {
-		fmt.Fprintln(os.Stderr, "gcli2api:", err)
-		return exitFailed
+	if err = open.StepDown(c.Int("server.run_as_uid")); err == nil {
+		err = server.Probe(context.Background(), c.Listening().Host, c.Int("server.port"))
+	}
+	if err != nil {
+		return failed(err)
 	}
 	return 0
+}
+
+func failed(err error) int {
+	fmt.Fprintln(os.Stderr, "gcli2api:", err)
+	return exitFailed
 }
 
 func catalogue(s stages.Services) []pipeline.Kind {
@@ -168,8 +171,7 @@ func serve(o config.Options, find func() string, ready func(addr string)) int {
 	g.live.Set(c)
 	defer g.close()
 	if err := open.TakeOver(c.String("pool.credentials_dir"), c.Int("server.run_as_uid")); err != nil {
-		fmt.Fprintln(os.Stderr, "gcli2api:", err)
-		return exitFailed
+		return failed(err)
 	}
 	if code, err := g.open(); err != nil {
 		fmt.Fprintln(os.Stderr, "gcli2api:", err)
@@ -207,7 +209,7 @@ func (g *gateway) open() (int, error) {
 	}
 	fmt.Printf("gcli2api %s listens on http://%s\n", config.Version(), ln.Addr())
 	if at.Restricted {
-		fmt.Println("on this machine only, because nobody has set a password yet: set PASSWORD=... to open it")
+		fmt.Println("on this machine only, because nobody has set a password yet: set PASSWORD=... to open it (in a container this machine is the container: nobody gets in from outside)")
 	}
 	g.log.Logger().Info("started", "version", config.Version(), "address", ln.Addr().String(), "config", g.c.File())
 	return 0, nil
@@ -384,14 +386,12 @@ func (g *gateway) close() {
 func demo(port int) int {
 	dir, err := os.MkdirTemp("", "gcli2api-demo-")
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "gcli2api:", err)
-		return exitFailed
+		return failed(err)
 	}
 	defer os.RemoveAll(dir)
 	google, environ, err := simulator.Playground(dir)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "gcli2api:", err)
-		return exitFailed
+		return failed(err)
 	}
 	defer google.Close()
 	environ = append(environ, "HOST=127.0.0.1", "PORT="+strconv.Itoa(port))

@@ -32,6 +32,15 @@ func Describe(kinds []Kind, names []string) (string, error) {
 	return b.String(), nil
 }
 
+// Overview is what check prints when all is well.
+func Overview(c *config.Snapshot, kinds []Kind) string {
+	does := map[string]string{}
+	for _, k := range kinds {
+		does[k.Name] = k.Does
+	}
+	return c.Overview(does)
+}
+
 func kindOf(kinds []Kind, name string) (Kind, bool) {
 	for _, k := range kinds {
 		if k.Name == name {
