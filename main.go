@@ -287,7 +287,7 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	if err := g.engine.Apply(g.c); err != nil {
 		return exitUsage, pipeline.Located(g.c, err)
 	}
-	seen := console.Services{Access: g.live, Engine: g.engine, Pool: g.pool, Stats: g.figures, Log: g.log.Logger()}
+	seen := console.Services{Access: g.live, Engine: g.engine, Pool: g.pool, Stats: g.figures, Log: g.log.Logger(), Kept: g.states.Sync}
 	g.server = server.New(server.Options{Engine: g.engine, Log: g.log.Logger(), ChatOpen: g.live.ChatOpen, GeminiSSE: g.live.GeminiSSE,
 		Mount:     seen.Mount,
 		BodyLimit: g.c.Size("server.body_limit"), BodyBudget: g.c.Size("server.body_budget"), WriteTimeout: g.c.Duration("server.write_timeout")})

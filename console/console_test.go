@@ -2,7 +2,9 @@ package console
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -48,7 +50,8 @@ func panelOf(t *testing.T, a access) *fiber.App {
 func TestRoutesTakeThePanelPasswordOnly(t *testing.T) {
 	app := panelOf(t, access{"right", true})
 	for _, r := range (Services{}).routes() {
-		for header, want := range map[string]int{"Bearer right": 200, "bearer right": 200, "Bearer wrong": 401, "right": 401, "": 401, "Bearer ": 401} {
+		ok := map[string]int{"GET": 200, "POST": 400}[r.method] // without a body
+		for header, want := range map[string]int{"Bearer right": ok, "bearer right": ok, "Bearer wrong": 401, "right": 401, "": 401, "Bearer ": 401} {
 			req := httptest.NewRequest(r.method, r.path, nil)
 			req.Header.Set("Authorization", header)
 			req.Header.Set("Origin", "https://elsewhere.example")
@@ -73,16 +76,60 @@ func TestRoutesTakeThePanelPasswordOnly(t *testing.T) {
 func TestWrongMethodsAreRefused(t *testing.T) {
 	app := panelOf(t, access{"right", true})
 	for _, r := range (Services{}).routes() {
-		for _, method := range []string{"POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
+		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"} {
+			if method == r.method {
+				continue
+			}
 			resp, err := app.Test(httptest.NewRequest(method, r.path, nil))
 			if err != nil {
 				t.Fatal(err)
 			}
 			body, _ := io.ReadAll(resp.Body)
-			if resp.StatusCode != 405 || !strings.Contains(resp.Header.Get("Allow"), "GET") || !strings.Contains(string(body), `"detail"`) {
+			if resp.StatusCode != 405 || !strings.Contains(resp.Header.Get("Allow"), r.method) || !strings.Contains(string(body), `"detail"`) {
 				t.Errorf("%s %s: %d %s", method, r.path, resp.StatusCode, body)
 			}
 		}
+	}
+}
+
+func TestCredentialsAreSwitched(t *testing.T) {
+	p, err := pool.New(pool.Options{Settings: pool.Settings{APIKeys: []string{"AIzaSecretOfTheTest"}}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	id, durable := p.Status()[0].ID, 0
+	var fails error
+	app := fiber.New()
+	Services{Access: access{"right", true}, Pool: p, Stats: stats.New(), Log: slog.New(slog.DiscardHandler),
+		Kept: func(context.Context) error { durable++; return fails }}.Mount(app)
+	for _, row := range []struct {
+		body   string
+		status int
+		off    bool
+		fails  error
+	}{
+		{`{"filename":"` + id + `","action":"disable"}`, 200, true, nil},
+		{`{"filename":"` + id + `","action":"delete"}`, 400, true, nil},
+		{`{"filename":"` + id + `"}`, 400, true, nil},
+		{`{"filename":"other.json","action":"enable"}`, 404, true, nil},
+		{`[]`, 400, true, nil},
+		{`{"filename":"` + id + `","action":"enable"}`, 200, false, nil},
+		{`{"filename":"` + id + `","action":"disable"}`, 500, true, errors.New("the disk is full")},
+	} {
+		fails = row.fails
+		req := httptest.NewRequest("POST", "/creds/action", strings.NewReader(row.body))
+		req.Header.Set("Authorization", "Bearer right")
+		resp, err := app.Test(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if off := p.Status()[0].Disabled; resp.StatusCode != row.status || off != row.off {
+			t.Errorf("%s: %d, switched off %v", row.body, resp.StatusCode, off)
+		}
+	}
+	if durable != 3 {
+		t.Errorf("waited for the store %d times", durable)
 	}
 }
 

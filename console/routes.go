@@ -5,6 +5,7 @@
 package console
 
 import (
+	"context"
 	"log/slog"
 	"maps"
 	"slices"
@@ -30,6 +31,10 @@ type Services struct {
 	Pool   *pool.Pool
 	Stats  *stats.Stats
 	Log    *slog.Logger // nil is slog.Default
+
+	// Kept returns when all changes of the pool so far are durable, or says that they are not; nil for a
+	// pool that forgets.
+	Kept func(ctx context.Context) error
 }
 
 // permission says who may use a route.
@@ -48,6 +53,7 @@ func (s Services) routes() []route {
 	return []route{
 		{"GET", "/pipeline", panel, s.pipeline},
 		{"GET", "/creds/status", panel, s.credentials},
+		{"POST", "/creds/action", panel, s.act},
 		{"GET", "/usage/stats", panel, s.usage},
 		{"GET", "/usage/aggregated", panel, s.usageTotals},
 	}

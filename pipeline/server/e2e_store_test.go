@@ -78,7 +78,7 @@ func TestStateOutlivesTheProcess(t *testing.T) {
 			}
 			g.signal(end)
 			g.exits()
-			l.dir, l.dirty = g.dir, false
+			l.dir = g.dir
 			g = start(t, l)
 			after := g.remembers()
 			if after.usage != before.usage {
@@ -90,6 +90,16 @@ func TestStateOutlivesTheProcess(t *testing.T) {
 			}
 			if r := g.put(ask{}, "hello"); r.status != 200 {
 				t.Errorf("%d %s", r.status, r.body)
+			}
+			// What the panel was told holds at once, also when it is killed in the next moment.
+			if r := g.post("/creds/action", `{"filename":"ann0.json","action":"enable"}`); r.status != 200 {
+				t.Errorf("%d %s", r.status, r.body)
+			}
+			g.signal(syscall.SIGKILL)
+			g.exits()
+			g = start(t, l)
+			if a := g.remembers().creds["ann0.json"]; a.Status.Disabled || len(a.Status.Codes) > 0 {
+				t.Errorf("switched on again: %+v", a)
 			}
 			if n := len(sim.CallsOf("token")); n != refreshes {
 				t.Errorf("%d tokens were asked for anew", n-refreshes)

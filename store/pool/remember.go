@@ -21,9 +21,11 @@ type Memory struct {
 	done   chan struct{}
 	wake   chan struct{}
 
+	flushing sync.Mutex // one flush at a time; also of failing
+	failing  bool
+
 	mu      sync.Mutex
 	pending map[string]State
-	failing bool
 }
 
 // Remember reads every state. One that cannot be read is a warning, and its credential begins anew;
@@ -93,6 +95,8 @@ func (m *Memory) write(ctx context.Context) {
 
 // flush writes what is pending; false when something has to be tried again.
 func (m *Memory) flush(ctx context.Context) bool {
+	m.flushing.Lock()
+	defer m.flushing.Unlock()
 	// Close does not cut it short: a write that was given up may have happened or not.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushLimit)
 	defer cancel()
@@ -131,12 +135,17 @@ func (m *Memory) report(err error, written int) {
 	m.failing = err != nil
 }
 
+// Sync returns when all that was saved before is durable, or says that it is not.
+func (m *Memory) Sync(ctx context.Context) error {
+	if !m.flush(ctx) {
+		return errors.New("not every state of a credential could be written")
+	}
+	return nil
+}
+
 // Close writes what is pending and ends the writer.
 func (m *Memory) Close() error {
 	m.cancel()
 	<-m.done
-	if !m.flush(context.Background()) {
-		return errors.New("not every state of a credential could be written")
-	}
-	return nil
+	return m.Sync(context.Background())
 }

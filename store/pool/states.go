@@ -32,7 +32,8 @@ type State struct {
 	Tier         string `json:"tier,omitempty"`
 }
 
-// States remembers states. Both methods are called while requests wait, so they must not block.
+// States remembers states. Both methods are called while the pool is locked, so that the last word is
+// the last one said: they must neither block nor call back.
 type States interface {
 	Load(id string) (State, bool)
 	Save(id string, s State)
@@ -48,15 +49,15 @@ func (p *Pool) say(level slog.Level, message string, args ...any) {
 	p.lines = append(p.lines, func() { p.log.Log(context.Background(), level, message, args...) })
 }
 
-// unlock frees mu, then writes what was said and tells States what changed of these entries.
+// unlock tells States what changed of these entries, frees mu and then writes what was said.
 func (p *Pool) unlock(entries ...*entry) {
-	save, lines := p.unsaved(entries...), p.lines
+	p.save(entries)
+	lines := p.lines
 	p.lines = nil
 	p.mu.Unlock()
 	for _, line := range lines {
 		line()
 	}
-	save()
 }
 
 // keepCounts tells States now and then what changes with every call: at once would be a write for
@@ -83,25 +84,15 @@ func (p *Pool) saveCounts() {
 	p.unlock(p.queue...)
 }
 
-// unsaved collects what States has to hear.
-func (p *Pool) unsaved(entries ...*entry) func() {
+// save tells States what it has to hear. The caller holds mu.
+func (p *Pool) save(entries []*entry) {
 	if p.states == nil {
-		return func() {}
+		return
 	}
-	type news struct {
-		id string
-		s  State
-	}
-	var all []news
 	for _, e := range entries {
 		if e.dirty && !e.gone {
 			e.dirty, e.told = false, e.calls
-			all = append(all, news{e.cred.ID, e.state()})
-		}
-	}
-	return func() {
-		for _, n := range all {
-			p.states.Save(n.id, n.s)
+			p.states.Save(e.cred.ID, e.state())
 		}
 	}
 }
