@@ -53,7 +53,7 @@ func (s Services) credentials(c *fiber.Ctx) error {
 func viewOf(st pool.Status, now time.Time) credView {
 	v := credView{Filename: st.ID, Kind: st.Kind, Label: st.Label, Backend: "environment", Email: st.Email, Cooldown: "ready", Calls: st.Calls,
 		Source: st.Source, Inactive: st.Inactive,
-		Status: credState{Codes: st.LastCodes, Disabled: st.Disabled, Reason: st.Reason, Link: st.Link,
+		Status: credState{Codes: append([]int{}, st.LastCodes...), Disabled: st.Disabled, Reason: st.Reason, Link: st.Link,
 			LastSuccess: unix(st.LastSuccess), Email: st.Email},
 		Content: map[string]any{}}
 	if st.File {

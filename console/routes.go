@@ -68,6 +68,10 @@ func (s Services) Mount(app *fiber.App) {
 	for _, r := range s.routes() {
 		app.Add(r.method, r.path, s.logged, s.guard(r.who), r.handle)
 		methods[r.path] = append(methods[r.path], r.method)
+		if r.method == fiber.MethodGet {
+			app.Add(fiber.MethodHead, r.path, s.logged, s.guard(r.who), r.handle)
+			methods[r.path] = append(methods[r.path], fiber.MethodHead)
+		}
 	}
 	for _, path := range slices.Sorted(maps.Keys(methods)) { // behind all routes: what none of them takes
 		app.All(path, s.logged, wrongMethod(strings.Join(methods[path], ", ")))

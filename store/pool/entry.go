@@ -161,7 +161,7 @@ func (e *entry) soft(model string, now int64) bool {
 const maxCodes = 10
 
 func (e *entry) noteCode(status int) {
-	if status == 0 {
+	if status < 400 { // an error inside of an answer that began well
 		return
 	}
 	if i := slices.Index(e.codes, status); i >= 0 {
