@@ -138,12 +138,15 @@ func TestBadEnvironment(t *testing.T) {
 	}
 }
 
-// The address is the first thing that is printed, and then the gateway answers.
-func TestAddressIsPrintedFirst(t *testing.T) {
+// The address is printed at once, and then the gateway answers.
+func TestAddressIsPrinted(t *testing.T) {
 	t.Parallel()
 	g := start(t, launch{sim: google(t, 1, 0), accounts: 1, light: true})
-	if first, _, _ := strings.Cut(g.stdout.String(), "\n"); !strings.Contains(first, g.url) {
-		t.Errorf("the first line is %q", first)
+	if text := g.stdout.String(); !strings.Contains(text, "listens on "+g.url+"\n") {
+		t.Errorf("it says %q", text)
+	}
+	if r := g.put(ask{}, "hello"); r.status != 200 {
+		t.Errorf("%d %s", r.status, r.body)
 	}
 }
 

@@ -129,7 +129,7 @@ type gateway struct {
 	stderr capture
 	ended  chan struct{}
 	code   int
-	first  time.Duration // from the start to the first line
+	first  time.Duration // from the start to the line that it listens
 }
 
 // capture keeps what a process writes.
@@ -218,8 +218,8 @@ func spawn(t testing.TB, l launch) *gateway {
 func (g *gateway) follow(out io.Reader, begun time.Time) {
 	defer close(g.ended)
 	scan := bufio.NewScanner(out)
-	for n := 0; scan.Scan(); n++ {
-		if n == 0 {
+	for scan.Scan() {
+		if g.first == 0 && strings.Contains(scan.Text(), "listens on") {
 			g.first = time.Since(begun)
 		}
 		fmt.Fprintln(&g.stdout, scan.Text())

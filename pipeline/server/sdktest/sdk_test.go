@@ -143,8 +143,7 @@ func (h *house) start(t *testing.T, creds string) {
 			t.Fatal(err)
 		}
 		lines := bufio.NewReader(out)
-		first, _ := lines.ReadString('\n')
-		if !strings.Contains(first, "listens on") { // somebody else took the port
+		if !listens(lines) { // somebody else took the port
 			_ = cmd.Wait()
 			continue
 		}
@@ -161,6 +160,16 @@ func (h *house) start(t *testing.T, creds string) {
 		return
 	}
 	t.Fatal("the gateway did not start")
+}
+
+// listens reads as far as the line that says so; false when the gateway ended without it.
+func listens(lines *bufio.Reader) bool {
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil || strings.Contains(line, "listens on") {
+			return err == nil
+		}
+	}
 }
 
 func freePort(t *testing.T) int {
