@@ -109,7 +109,7 @@ func healthcheck(o config.Options) int {
 	c, err := load(o, catalogue(stages.Services{}))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		o.Data = []byte{}
+		o.Data = config.Rough(o.File)
 		if c, err = load(o, catalogue(stages.Services{})); err != nil {
 			return exitFailed // Docker knows no other for a health check
 		}

@@ -72,8 +72,8 @@ Without a name all stages, in the usual order.
 			more: configFlag + `
 Asks http://HOST:PORT/health as serve would take them from file and environment, for at most three
 seconds. Exit code 0 when it is well; 1 when it is not, does not answer, or nobody knows where to ask.
-It opens nothing else, and a file that is broken at the moment does not make a running gateway ill:
-then environment and defaults say where to ask.
+It opens nothing else. A file that is broken at the moment does not make a running gateway ill: of it
+only the lines with host and port count then.
 `},
 		{name: "version", does: "print the version", more: "\nThe release, or the commit that it was built from.\n"},
 		{name: "help", does: "print this text, or that of a command", takes: "[COMMAND]", names: true},

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
 	"strings"
 	"syscall"
 	"unicode/utf8"
@@ -35,6 +36,19 @@ func Find(flag, env string) string {
 		return ""
 	}
 	return defaultFile
+}
+
+// Rough reads no more than address and port out of a file that may be broken elsewhere, as TOML for
+// Options.Data. It is for asking a gateway that was started when the file was in order.
+func Rough(name string) []byte {
+	data, _ := readAll(name)
+	out := []byte{}
+	for _, key := range []string{"host", "port"} {
+		if m := regexp.MustCompile(`(?m)^[ \t]*(?:server\.)?` + key + `[ \t]*=[ \t]*("[\w.:\[\]-]+"|\d+)[ \t]*(?:#.*)?\r?$`).FindSubmatch(data); m != nil {
+			out = fmt.Appendf(out, "server.%s = %s\n", key, m[1])
+		}
+	}
+	return out
 }
 
 // readFile is the layer of config.toml.

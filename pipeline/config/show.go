@@ -51,7 +51,7 @@ func (s *Snapshot) Overview(does map[string]string) string {
 	if chosen := s.dump(false); chosen != "" {
 		b.WriteString("\nset, not default:\n" + chosen)
 	}
-	b.WriteString("\naccepted, without effect until their feature lands:\n")
+	b.WriteString("\nwithout effect until their feature lands:\n")
 	for _, p := range s.Waiting() {
 		fmt.Fprintf(&b, "%s (%s): %s\n", p.Key, strings.Join(p.Env, ", "), p.Waits)
 	}

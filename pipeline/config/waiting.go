@@ -7,7 +7,7 @@ const (
 	forCompat    = "the compatibility mode has not landed yet"
 	forThinking  = "thoughts are always shown for now"
 	forSignIn    = "signing in has not landed yet"
-	forEngines   = "Redis, Postgres and MongoDB have not landed yet"
+	forEngines   = "Redis, Postgres and MongoDB have not landed yet; serve does not start with the address of one"
 )
 
 // waitingSections are tables of stages that are still to come. Their settings have the place that

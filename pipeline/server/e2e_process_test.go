@@ -226,6 +226,7 @@ func TestStopLetsStreamsFinish(t *testing.T) {
 		if !g.waitLine("stopping") {
 			t.Fatal("no line about the stop")
 		}
+		g.signal(syscall.SIGHUP) // by now it means nothing
 		wait(t, "no connection is accepted any more", func() bool {
 			c, err := net.Dial("tcp", strings.TrimPrefix(g.url, "http://"))
 			if err == nil {

@@ -74,7 +74,7 @@ func TestStateOutlivesTheProcess(t *testing.T) {
 				t.Fatalf("%d refreshes, %+v", refreshes, before.creds)
 			}
 			if end == syscall.SIGKILL {
-				time.Sleep(12 * time.Second) // what may be lost: two seconds of figures, ten of counts of calls
+				time.Sleep(15 * time.Second) // what may be lost: two seconds of figures, ten of counts of calls
 			}
 			g.signal(end)
 			g.exits()

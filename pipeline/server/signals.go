@@ -37,7 +37,8 @@ func Listen(hup bool) *Signals {
 				}
 				continue
 			}
-			signal.Stop(s.raw)
+			// The next one of these ends the process. A hang-up must not: it would cut what still drains.
+			signal.Reset(syscall.SIGINT, syscall.SIGTERM)
 			stop <- sig
 			return
 		}

@@ -57,8 +57,6 @@ func (p *Pool) refresh(a *account) <-chan struct{} {
 		got, fail := p.renew(ctx, cred)
 		if fail == nil && got.RefreshToken != "" {
 			p.hideAll(oauth.Credential{RefreshToken: got.RefreshToken})
-			// Before its first use: the old one may be dead already.
-			p.amend(a, oauth.Change{RefreshToken: got.RefreshToken})
 		}
 		p.mu.Lock()
 		if fail == nil {
@@ -67,15 +65,34 @@ func (p *Pool) refresh(a *account) <-chan struct{} {
 			p.notRenewed(a, fail)
 		}
 		p.unlock(a.entries...) // States hears of it before those who wait
+		if fail == nil && got.RefreshToken != "" {
+			// The old one may be dead already. The state first: it is good for the file before the
+			// change and after it, wherever a crash comes.
+			p.durable(ctx, a)
+			p.amend(a, oauth.Change{RefreshToken: got.RefreshToken})
+		}
 		p.mu.Lock()
 		a.refreshing = nil
 		close(done)
-		p.mu.Unlock()
+		p.unlock(a.entries...)
 		if fail == nil {
 			p.learnEmail(a, got.Email)
 		}
 	})
 	return done
+}
+
+// durable waits until States has written what it was told.
+func (p *Pool) durable(ctx context.Context, a *account) {
+	states, ok := p.states.(interface {
+		Sync(ctx context.Context) error
+	})
+	if !ok {
+		return
+	}
+	if err := states.Sync(ctx); err != nil {
+		p.log.Error("a new refresh token could not be kept in the store", "credential", a.cred.ID, "error", err)
+	}
 }
 
 // renew tries twice: most trouble of the token endpoint is over at once.

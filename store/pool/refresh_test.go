@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"gcli2api/pipeline/simulator"
+	"gcli2api/store"
 	"gcli2api/store/oauth"
 )
 
@@ -107,22 +109,49 @@ func TestTokenWithoutEndIsRenewed(t *testing.T) {
 
 // A rotated token is kept before it is used: a pool that is killed at once has it.
 func TestRotatedTokenIsKeptFirst(t *testing.T) {
-	s := google(t)
-	a := rotating(s, 1)[0]
-	kept := newBook()
+	g := google(t)
+	a := rotating(g, 1)[0]
+	s := openStore(t, filepath.Join(t.TempDir(), "x.db"))
+	kept := remember(t, s, slog.New(slog.DiscardHandler))
+	defer kept.Close()
 	var seen []State
 	via := roundTrip(func(r *http.Request) (*http.Response, error) {
 		if strings.HasSuffix(r.URL.Path, ":loadCodeAssist") {
-			got, _ := kept.Load("env_credential_1")
+			got, _, err := store.Docs[State]{Store: s, Table: store.CredentialStates}.Get(r.Context(), "env_credential_1")
+			if err != nil {
+				t.Error(err)
+			}
 			seen = append(seen, got)
 		}
 		return http.DefaultTransport.RoundTrip(r)
 	})
-	p := folder(t, Options{States: kept, OAuth: client(t, s.URL(), via), Environ: oauth.FromEnvironment([]string{"GOOGLE_CREDENTIALS=" + plainSignIn(a)}, false)})
+	p := folder(t, Options{States: kept, OAuth: client(t, g.URL(), via), Environ: oauth.FromEnvironment([]string{"GOOGLE_CREDENTIALS=" + plainSignIn(a)}, false)})
 	use(t, p, 1)
 	_ = p.Close()
-	if len(seen) != 1 || seen[0].RefreshToken != token(s, a) || seen[0].RefreshToken == a.RefreshToken {
+	if len(seen) != 1 || seen[0].RefreshToken != token(g, a) || seen[0].RefreshToken == a.RefreshToken {
 		t.Errorf("%d looks: the new token was not kept before its access token was used", len(seen))
+	}
+}
+
+// A crash between the state and the file, or between the file and the state, loses neither.
+func TestRotationAndACrash(t *testing.T) {
+	g := google(t)
+	a := g.AddAccount(simulator.Account{Email: "me@example.com", Project: "sim-x"})
+	content := signIn(a)
+	state := State{Of: secretHash("1//the-old-one"), RefreshToken: a.RefreshToken, Models: map[string]time.Time{"m": time.Now().Add(time.Hour)}}
+	for name, of := range map[string]string{"the file was written": secretHash("1//the-old-one"), "it was not": secretHash(a.RefreshToken), "another sign-in": "other"} {
+		kept := newBook()
+		state.Of = of
+		if name == "another sign-in" {
+			state.RefreshToken = ""
+		}
+		kept.Save("a.json", state)
+		p := folder(t, Options{States: kept, OAuth: client(t, g.URL(), nil)}, "a.json", content)
+		if st := status(t, p, "a.json"); (len(st.Models) == 1) != (name != "another sign-in") {
+			t.Errorf("%s: %+v", name, st)
+		}
+		_ = p.Close()
+		state.RefreshToken = a.RefreshToken
 	}
 }
 

@@ -104,22 +104,37 @@ func (m *Memory) flush(ctx context.Context) bool {
 	batch := m.pending
 	m.pending = map[string]State{}
 	m.mu.Unlock()
-	var failed error
-	for id, s := range batch {
-		_, err := m.docs.Put(ctx, id, s, store.Any)
-		m.mu.Lock()
-		if err == nil || errors.Is(err, store.ErrInvalid) { // trying again would not help
-			m.known[id] = s
-		} else if _, newer := m.pending[id]; !newer {
-			m.pending[id] = s
-		}
-		m.mu.Unlock()
-		if err != nil {
-			failed = err
-		}
-	}
+	failed := m.put(ctx, batch)
 	m.report(failed, len(batch))
 	return failed == nil || errors.Is(failed, store.ErrInvalid)
+}
+
+// writers is how many states are written at a time: an engine makes one commit of them.
+const writers = 64
+
+// put writes states; the error is one of those that there were.
+func (m *Memory) put(ctx context.Context, batch map[string]State) (failed error) {
+	var all sync.WaitGroup
+	room := make(chan struct{}, writers)
+	for id, s := range batch {
+		room <- struct{}{}
+		all.Go(func() {
+			defer func() { <-room }()
+			_, err := m.docs.Put(ctx, id, s, store.Any)
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			if err == nil || errors.Is(err, store.ErrInvalid) { // trying again would not help
+				m.known[id] = s
+			} else if _, newer := m.pending[id]; !newer {
+				m.pending[id] = s
+			}
+			if err != nil {
+				failed = err
+			}
+		})
+	}
+	all.Wait()
+	return failed
 }
 
 // report says when writing begins to fail and when it works again, not each time.

@@ -65,6 +65,7 @@ func (p *Pool) written(a *account, c oauth.Change, data []byte) {
 		a.origin = c.RefreshToken
 	}
 	for _, e := range a.entries {
+		e.dirty = true
 		if c.ProjectID != "" {
 			e.cred.ProjectID = c.ProjectID
 		}
@@ -101,8 +102,8 @@ func (p *Pool) relearn(e *entry, s State) {
 	if a.cred.Email == "" {
 		a.cred.Email = e.email
 	}
-	if s.RefreshToken == "" || a.cred.RefreshToken != a.origin {
-		return
+	if s.RefreshToken == "" || a.cred.RefreshToken != a.origin && !s.TokenUntil.After(a.expiry) {
+		return // another project of the sign-in has brought a newer one
 	}
 	a.cred.RefreshToken = s.RefreshToken
 	e.cred.RefreshToken = s.RefreshToken

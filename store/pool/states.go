@@ -128,7 +128,8 @@ func (p *Pool) recall(e *entry) bool {
 		return false
 	}
 	s, ok := p.states.Load(e.cred.ID)
-	if !ok || s.Of != secretHash(e.origin()) {
+	// The source may have the token that the state knows as the new one: it was written after it.
+	if !ok || s.Of != secretHash(e.origin()) && (s.RefreshToken == "" || s.RefreshToken != e.origin()) {
 		return ok
 	}
 	p.relearn(e, s)
