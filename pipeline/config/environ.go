@@ -90,3 +90,17 @@ func split(t Type, text string) []any {
 	}
 	return out
 }
+
+// unread warns of credentials in the environment that nobody reads: they look as if they counted.
+func (s *Snapshot) unread(environ []string) (out []string) {
+	if s.Bool("pool.auto_load_env_creds") {
+		return nil
+	}
+	for _, pair := range environ {
+		name, value, _ := strings.Cut(pair, "=")
+		if strings.HasPrefix(name, "GCLI_CREDS_") && value != "" {
+			out = append(out, Problem{File: "environment", Key: name, Message: "is not read: set AUTO_LOAD_ENV_CREDS=true"}.String())
+		}
+	}
+	return out
+}

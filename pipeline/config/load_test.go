@@ -239,3 +239,17 @@ func TestNearest(t *testing.T) {
 		}
 	}
 }
+
+// Credentials in the environment that do not count are named, their content is not.
+func TestUnreadCredentialsAreNamed(t *testing.T) {
+	for load, want := range map[string]int{"": 1, "AUTO_LOAD_ENV_CREDS=true": 0} {
+		s, err := Load(Options{Environ: []string{"GCLI_CREDS_work=made-up", "GCLI_CREDS_EMPTY=", load}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := strings.Join(s.Warnings(), "\n")
+		if strings.Count(said, "environment: GCLI_CREDS_work: is not read") != want || strings.Contains(said, "made-up") || strings.Contains(said, "EMPTY") {
+			t.Errorf("%q: %q", load, said)
+		}
+	}
+}

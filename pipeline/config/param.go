@@ -81,5 +81,6 @@ func Load(o Options) (*Snapshot, error) {
 	if problems := s.checkOrder(); len(problems) > 0 {
 		return nil, problems.sorted()
 	}
+	s.warnings = append(s.warnings, s.unread(o.Environ)...)
 	return s, nil
 }
