@@ -97,7 +97,7 @@ func facts(p Param) string {
 		parts = append(parts, "old name: "+p.Flat)
 	}
 	if p.Waits != "" {
-		parts = append(parts, "no effect yet: "+p.Waits)
+		parts = append(parts, "not there yet: "+p.Waits)
 	}
 	if p.AfterRestart {
 		parts = append(parts, "after restart")
