@@ -5,7 +5,7 @@ package config
 const (
 	forAntitrunc = "answers that are cut off are not continued yet"
 	forCompat    = "the compatibility mode has not landed yet"
-	forThinking  = "thoughts are always shown for now"
+	forThinking  = "thoughts are shown until that stage lands"
 	forSignIn    = "signing in has not landed yet"
 	forEngines   = "Redis, Postgres and MongoDB have not landed yet; serve does not start with the address of one"
 )
