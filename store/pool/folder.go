@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"gcli2api/store/oauth"
 )
@@ -24,22 +23,6 @@ func (p *Pool) once(key, message string, args ...any) {
 	if !p.warned[key] {
 		p.warned[key] = true
 		p.log.Warn(message, args...)
-	}
-}
-
-// watch looks into the folder at intervals. Notices of the file system are blind on bind mounts and
-// network drives; a thousand stats a second cost little.
-func (p *Pool) watch(every time.Duration) {
-	defer p.wg.Done()
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			p.Rescan()
-		case <-p.ctx.Done():
-			return
-		}
 	}
 }
 

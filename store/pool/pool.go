@@ -122,12 +122,12 @@ func New(o Options) (*Pool, error) {
 		if every <= 0 {
 			every = time.Second
 		}
-		p.wg.Add(1)
-		go p.watch(every)
+		// Notices of the file system are blind on bind mounts and network drives; a thousand stats a
+		// second cost little.
+		p.repeat(every, p.Rescan)
 	}
 	if p.states != nil {
-		p.wg.Add(1)
-		go p.keepCounts(10 * time.Second)
+		p.repeat(10*time.Second, p.saveCounts)
 	}
 	return p, nil
 }
@@ -179,6 +179,22 @@ func (p *Pool) Close() error {
 	p.wg.Wait()
 	p.saveCounts()
 	return nil
+}
+
+// repeat does something at intervals until Close.
+func (p *Pool) repeat(every time.Duration, do func()) {
+	p.wg.Go(func() {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				do()
+			case <-p.ctx.Done():
+				return
+			}
+		}
+	})
 }
 
 // spawn runs work that Close waits for. The caller holds mu and has seen that the pool is open.

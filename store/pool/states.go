@@ -60,22 +60,7 @@ func (p *Pool) unlock(entries ...*entry) {
 	}
 }
 
-// keepCounts tells States now and then what changes with every call: at once would be a write for
-// each of them.
-func (p *Pool) keepCounts(every time.Duration) {
-	defer p.wg.Done()
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			p.saveCounts()
-		case <-p.ctx.Done():
-			return
-		}
-	}
-}
-
+// saveCounts tells States what changes with every call: at once would be a write for each of them.
 func (p *Pool) saveCounts() {
 	p.mu.Lock()
 	for _, e := range p.queue {
