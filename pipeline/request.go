@@ -20,12 +20,14 @@ const (
 	Embed
 	List
 	Get
+	Recall // a kept answer
+	Forget // a kept answer
 	verbs
 )
 
 // String names the verb as logs do.
 func (v Verb) String() string {
-	return [...]string{"generate", "stream", "count", "embed", "list", "get", "?"}[min(v, verbs)]
+	return [...]string{"generate", "stream", "count", "embed", "list", "get", "recall", "forget", "?"}[min(v, verbs)]
 }
 
 // Route is what the path says before anything else is known.

@@ -10,6 +10,7 @@ import (
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/models"
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 	"gcli2api/pipeline/wire/openai"
 )
 
@@ -98,9 +99,9 @@ func (s *stage) buffer(x *pipeline.Exchange, size int) *wire.Buffer {
 }
 
 // options is what the translation has to know of the model.
-func (s *stage) options(base string) openai.Options {
+func (s *stage) options(base string) gemini.Target {
 	f := models.FamilyOf(base)
-	return openai.Options{MaxOutput: s.output(base), Major: f.Major, Minor: f.Minor,
+	return gemini.Target{MaxOutput: s.output(base), Major: f.Major, Minor: f.Minor,
 		Pro: f.Line == models.Pro, Lite: f.Line == models.FlashLite, Thinks: f.Thinks()}
 }
 
