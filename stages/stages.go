@@ -24,6 +24,7 @@ type Services struct {
 	Pool    *pool.Pool
 	Clients upstream.Clients
 	Stats   *stats.Stats
+	Memory  pipeline.Ephemeral
 }
 
 // Catalogue is every stage there is, in the usual order.
