@@ -293,3 +293,14 @@ func TestForgetMeetsKeep(t *testing.T) {
 		t.Errorf("%d documents are left", len(left))
 	}
 }
+
+// TestRecallDuringForget: who asks while a value is being removed may get it, but nobody afterwards.
+func TestRecallDuringForget(t *testing.T) {
+	k := newKit(t)
+	k.keep(k.there, at("a"), time.Hour, item("x", "1"))
+	s := &meddling{Store: k.db}
+	m := k.node(s)
+	s.beforeDelete = func(string) { k.has(m, at("a"), "x", []byte("1")) }
+	k.forget(m, at("a"), "x", true)
+	k.gone(m, at("a"), "x")
+}
