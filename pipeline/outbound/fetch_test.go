@@ -183,7 +183,7 @@ func TestFetchImageRefuses(t *testing.T) {
 		"bad status":         {"HTTP/1.1 hunter2 OK\r\n\r\n", noAnswer},
 		"bad length":         {"HTTP/1.1 200 OK\r\nContent-Length: hunter2\r\n\r\n", noAnswer},
 		"two lengths":        {"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nhunter2", noAnswer},
-		"endless header":     {"HTTP/1.1 200 OK\r\n" + strings.Repeat("X: hunter2\r\n", 20000), noAnswer},
+		"endless header":     {"HTTP/1.1 200 OK\r\n" + strings.Repeat("X: hunter2\r\n", 20000) + "\r\n" + good, noAnswer},
 	} {
 		u := serve(t, func(p *peer) bool { p.say(row.answer); return false })
 		p, err := l.FetchImage(t.Context(), u.url+"/hunter2/p.png?key=hunter2#hunter2")
