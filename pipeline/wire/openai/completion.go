@@ -60,7 +60,7 @@ var completionTable = func() table[completion] {
 			}
 			return nil
 		}},
-		"logprobs": {"refused unless 0", takeLogprobs},
+		"logprobs": {"refused unless 0", refuseLogprobs},
 	}
 	for _, name := range [...]string{
 		"model", "stream", "stream_options", "temperature", "top_p", "top_k", "max_tokens",
@@ -118,8 +118,8 @@ func takeSuffix(_ *completion, v []byte) *apierror.Error {
 	return nil
 }
 
-// takeLogprobs lets false through too, which is what chat clients write for none.
-func takeLogprobs(_ *completion, v []byte) *apierror.Error {
+// refuseLogprobs lets 0 through, and false, which is what chat clients write for none.
+func refuseLogprobs(_ *completion, v []byte) *apierror.Error {
 	n, whole := wire.Int(v)
 	on, word := wire.Bool(v)
 	if whole && n == 0 || word && !on {

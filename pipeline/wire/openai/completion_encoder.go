@@ -71,7 +71,7 @@ func (e *completer) Event(dst, data []byte) ([]byte, error) {
 		dst = append(dst, "null}"...)
 	} else {
 		e.ended = true
-		dst = append(appendFinish(dst, finish, false), '}')
+		dst = append(appendEnd(dst, finish), '}')
 	}
 	if e.usageAsked {
 		return append(dst, "],\"usage\":null}\n\n"...), nil
@@ -81,6 +81,17 @@ func (e *completer) Event(dst, data []byte) ([]byte, error) {
 
 // choiceTail is what stands between the text of a choice and its finish reason.
 const choiceTail = `","index":0,"logprobs":null,"finish_reason":`
+
+// appendEnd appends the word for why the answer ended.
+func appendEnd(dst, finish []byte) []byte {
+	switch {
+	case string(finish) == "MAX_TOKENS":
+		return append(dst, `"length"`...)
+	case gemini.Filtered(finish):
+		return append(dst, `"content_filter"`...)
+	}
+	return append(dst, `"stop"`...)
+}
 
 // blockedPrompt is a finish reason that stands for a prompt without candidates.
 func blockedPrompt() []byte { return []byte("PROHIBITED_CONTENT") }
@@ -174,7 +185,7 @@ func (e *completer) Whole(dst, data []byte) ([]byte, error) {
 	if !s.candidate { // a blocked prompt; an answer without anything was an error before it came here
 		s.finish = blockedPrompt()
 	}
-	dst = append(appendFinish(append(dst, choiceTail...), s.finish, false), "}]"...)
+	dst = append(appendEnd(append(dst, choiceTail...), s.finish), "}]"...)
 	if e.usage != (gemini.Usage{}) {
 		dst = appendUsage(dst, &e.usage)
 	}

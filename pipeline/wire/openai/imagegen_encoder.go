@@ -186,7 +186,7 @@ func (e *painter) nothing() *apierror.Error {
 	code, why := apierror.EmptyAnswer, "the model made no picture"
 	if e.blocked {
 		code, why = apierror.ContentFilter, "Google blocked the prompt"
-	} else if string(appendFinish(nil, []byte(e.finish), false)) == `"content_filter"` {
+	} else if gemini.Filtered([]byte(e.finish)) {
 		code = apierror.ContentFilter
 	}
 	if e.finish != "" && e.finish != "STOP" {
