@@ -1,55 +1,56 @@
 package schema
 
-import "gcli2api/pipeline/wire"
+import (
+	"slices"
+
+	"gcli2api/pipeline/wire"
+)
 
 // alternatives simplifies anyOf: null among them is nullable, a single one is no alternative, and
 // constants are an enum.
 func (j *job) alternatives(n *node) *fault {
 	for n.anyOf != nil && !n.simple {
-		if f := j.branches(n); f != nil {
+		if f := j.settle(n, 0); f != nil {
 			return f
 		}
-		switch {
-		case len(n.anyOf) == 0:
+		if f := j.choosable(n); f != nil {
+			return f
+		}
+		switch len(n.anyOf) {
+		case 0:
 			n.anyOf = nil
 			if n.nullable && n.types == 0 && n.bare(wAnyOf, wTitle, wDescription) {
 				n.types = kNull
-				n.front(wType)
+				n.becomes(wAnyOf, wType)
 			}
-		case len(n.anyOf) == 1:
+			continue
+		case 1:
 			only := n.anyOf[0]
 			n.anyOf = nil
 			if f := j.merge(n, only, false); f != nil {
 				return f
 			}
-		case all(n.anyOf, (*node).demand):
-			if f := j.demands(n); f != nil {
-				return f
-			}
-		case all(n.anyOf, (*node).constant):
-			if f := j.constants(n); f != nil {
-				return f
-			}
-		default:
-			n.simple = true
-			return j.lift(n)
+			continue
+		}
+		if f := j.compare(n); f != nil {
+			return f
 		}
 	}
 	return nil
 }
 
-// branches simplifies each alternative and leaves those that can be chosen.
-func (j *job) branches(n *node) *fault {
+// choosable simplifies each alternative and leaves those that can be chosen.
+func (j *job) choosable(n *node) *fault {
 	left := make([]*node, 0, len(n.anyOf))
 	for _, b := range n.anyOf {
 		if f := j.alternatives(b); f != nil {
 			return f
 		}
 		switch {
-		case b.never:
+		case b.never || n.excludes(b):
 		case b.isNull():
 			n.nullable = true
-		case b.anyOf != nil && b.bare(wAnyOf) && len(b.hints) == 0: // alternatives in an alternative
+		case b.bare(wAnyOf) && b.onlyAnyOf(): // alternatives in an alternative
 			left = append(left, b.anyOf...)
 			n.nullable = n.nullable || b.nullable
 		default:
@@ -58,6 +59,42 @@ func (j *job) branches(n *node) *fault {
 	}
 	n.anyOf = left
 	return nil
+}
+
+// compare looks for what two or more alternatives have in common.
+func (j *job) compare(n *node) *fault {
+	if all(n.anyOf, (*node).demand) {
+		return j.demands(n)
+	}
+	for _, b := range n.anyOf {
+		f := j.lift(n, b)
+		if f == nil {
+			f = j.settle(b, 0)
+		}
+		if n.types != 0 && b.types != 0 && !n.excludes(b) {
+			b.types = n.types.meet(b.types)
+		}
+		if f == nil {
+			f = j.prune(b)
+		}
+		if f != nil {
+			return f
+		}
+		b.tidy()
+	}
+	switch {
+	case slices.ContainsFunc(n.anyOf, (*node).isNull) || slices.ContainsFunc(n.anyOf, n.excludes):
+	case all(n.anyOf, (*node).constant):
+		return j.constants(n)
+	default:
+		n.simple = true
+	}
+	return nil
+}
+
+// excludes reports whether the types beside the alternatives leave no room for b.
+func (n *node) excludes(b *node) bool {
+	return n.types != 0 && b.types != 0 && n.types.meet(b.types) == 0
 }
 
 func all(list []*node, is func(*node) bool) bool {
@@ -69,16 +106,13 @@ func all(list []*node, is func(*node) bool) bool {
 	return true
 }
 
+// isNull reports whether only null is allowed.
 func (n *node) isNull() bool {
-	if n.anyOf != nil || n.types != kNull && (n.types != 0 || len(n.enum) == 0) {
+	if n.anyOf != nil || n.types != 0 && n.types&kNull == 0 {
 		return false
 	}
-	for _, d := range n.enum {
-		if d.kind != wire.KindNull {
-			return n.types == kNull
-		}
-	}
-	return true
+	other := slices.ContainsFunc(n.enum, func(d datum) bool { return d.kind != wire.KindNull })
+	return n.types == kNull || len(n.enum) > 0 && !other
 }
 
 // demand reports whether a schema only says which properties must be there.
@@ -88,7 +122,7 @@ func (n *node) demand() bool {
 
 // constant reports whether a schema only lists values.
 func (n *node) constant() bool {
-	return len(n.enum) > 0 && n.bare(wType, wEnum, wTitle, wDescription) && len(n.hints) == 0
+	return len(n.enum) > 0 && n.bare(wType, wEnum, wTitle, wDescription)
 }
 
 func (j *job) demands(n *node) *fault {
@@ -127,6 +161,7 @@ func (j *job) constants(n *node) *fault {
 		enum = append(enum, b.enum...)
 		types, typed = types|b.types, typed && b.types != 0
 		n.nullable = n.nullable || b.nullable
+		b.describe()
 		about := b.description
 		if about == nil {
 			about = b.title
@@ -139,33 +174,30 @@ func (j *job) constants(n *node) *fault {
 		}
 	}
 	n.enum = common(n.enum, enum, false)
+	if !n.has(wType) {
+		n.becomes(wAnyOf, wType)
+	}
 	n.came(wEnum)
 	if typed && n.types == 0 {
 		n.types = types
-		n.front(wType)
 	}
 	return nil
 }
 
-// lift says in words when an alternative asks for properties that are described beside it.
-func (j *job) lift(n *node) *fault {
-	if len(n.props.list) == 0 {
+// lift says in words that the alternative b asks for properties that are described beside it.
+func (j *job) lift(n, b *node) *fault {
+	var outer [][]byte
+	for _, name := range b.required.list {
+		if b.props.find(name) == nil && n.props.find(name) != nil {
+			outer = append(outer, name)
+		}
+	}
+	if outer == nil {
 		return nil
 	}
-	for _, b := range n.anyOf {
-		var outer [][]byte
-		for _, name := range b.required.list {
-			if b.props.find(name) == nil && n.props.find(name) != nil {
-				outer = append(outer, name)
-			}
-		}
-		if outer == nil {
-			continue
-		}
-		text := appendNames([]byte("requires "), outer)
-		if f := j.hint(b, hint{"required", cut(string(text), maxHint)}, true); f != nil {
-			return f
-		}
+	text := "requires "
+	if label := b.label(); label != "" {
+		text = label + " requires "
 	}
-	return nil
+	return j.hint(b, hint{"required", cut(string(appendNames([]byte(text), outer)), maxHint)}, true)
 }

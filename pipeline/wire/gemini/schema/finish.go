@@ -23,6 +23,8 @@ func (j *job) finish(n *node, level int) *fault {
 	if f := j.below(n, level+1); f != nil {
 		return f
 	}
+	n.flatten()
+	j.mixed = j.mixed || n.anyOf != nil && n.types != 0
 	n.nullBranch()
 	n.describe()
 	return nil
@@ -81,13 +83,20 @@ func (j *job) settle(n *node, level int) *fault {
 	return j.limits(n)
 }
 
-// implied is the types that the keywords speak of.
+// implied is the types that the keywords speak of. Beside alternatives only those of objects are
+// trusted: limits may be meant for one of several.
 func (n *node) implied() kinds {
 	k := kinds(0)
 	for _, w := range n.order[:n.ordered] {
 		switch w {
 		case wProperties, wAdditional, wRequired, wOrdering:
 			k |= kObject
+			continue
+		}
+		if n.anyOf != nil {
+			continue
+		}
+		switch w {
 		case wItems, wPrefixItems, wMinItems, wMaxItems:
 			k |= kArray
 		case wMinimum, wMaximum:
@@ -208,6 +217,32 @@ func (n *node) cutShort() (short bool) {
 		short, n.anyOf = true, nil
 	}
 	return short
+}
+
+// flatten takes in alternatives that became alternatives themselves because they had several types.
+func (n *node) flatten() {
+	if !slices.ContainsFunc(n.anyOf, (*node).onlyAnyOf) {
+		return
+	}
+	left := make([]*node, 0, 2*len(n.anyOf))
+	for _, b := range n.anyOf {
+		if !b.onlyAnyOf() {
+			left = append(left, b)
+			continue
+		}
+		for _, c := range b.anyOf {
+			if c.isNull() {
+				n.nullable = true
+			} else {
+				left = append(left, c)
+			}
+		}
+	}
+	n.anyOf = left
+}
+
+func (n *node) onlyAnyOf() bool {
+	return n.anyOf != nil && n.types == 0 && n.description == nil && n.title == nil && len(n.hints) == 0
 }
 
 // nullBranch adds null to alternatives that stand for themselves.

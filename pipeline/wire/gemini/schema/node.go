@@ -151,6 +151,56 @@ func (n *node) becomes(old, w word) {
 	}
 }
 
+// tidy forgets the keywords that have nothing to say any more.
+func (n *node) tidy() {
+	order := n.order[:n.ordered]
+	n.ordered = 0
+	for _, w := range order {
+		if n.says(w) {
+			n.order[n.ordered] = w
+			n.ordered++
+		}
+	}
+}
+
+func (n *node) says(w word) bool {
+	switch w {
+	case wType:
+		return n.types != 0
+	case wTitle:
+		return n.title != nil
+	case wDescription:
+		return n.description != nil
+	case wFormat:
+		return n.format != nil
+	case wEnum:
+		return len(n.enum) > 0
+	case wItems:
+		return n.items != nil
+	case wPrefixItems:
+		return len(n.prefix) > 0
+	case wMinItems:
+		return n.minItems != nil
+	case wMaxItems:
+		return n.maxItems != nil
+	case wMinimum:
+		return n.minimum != nil
+	case wMaximum:
+		return n.maximum != nil
+	case wAnyOf:
+		return len(n.anyOf) > 0
+	case wProperties:
+		return n.types&kObject != 0
+	case wAdditional:
+		return n.extra != extraUnset
+	case wRequired:
+		return len(n.required.list) > 0
+	case wOrdering:
+		return len(n.ordering.list) > 0
+	}
+	return false
+}
+
 // blank reports whether the node says nothing.
 func (n *node) blank() bool {
 	return n.ordered == 0 && len(n.hints) == 0 && !n.nullable && !n.never

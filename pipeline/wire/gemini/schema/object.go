@@ -117,7 +117,7 @@ func (j *job) variants(sum *node, objects []*node, always *names) *fault {
 // label is the property that has one value only: it tells an alternative from the others.
 func (n *node) label() string {
 	for _, p := range n.props.list {
-		if len(p.node.enum) == 1 && n.required.has(p.name) {
+		if len(p.node.enum) == 1 {
 			return cut(string(p.name), maxName) + " " + quoted(p.node.enum[0].text)
 		}
 	}

@@ -20,6 +20,7 @@ const (
 	maxGather = 2 * maxLevel
 	maxChain  = 128 // references and allOf in one another without a level between them
 	maxNotes  = 16
+	maxTries  = 4
 )
 
 // Error says what makes a schema unusable.
@@ -58,29 +59,46 @@ type job struct {
 	nodes   int
 	bytes   int
 	counted bool // a limit on the size was met
+	mixed   bool // a result has alternatives beside types
 	notes   []string
 }
 
 func rewrite(dst, raw []byte, root func(*job, *node) *fault) ([]byte, []string, *Error) {
-	j := job{}
-	f := j.read(raw)
+	had := len(dst)
+	dst, j, f := once(dst, raw, root)
 	if f != nil {
 		return dst, nil, f.public()
 	}
+	// Alternatives beside types may become simpler when the result is read again, a level at a time.
+	for tries := 0; j.mixed && tries < maxTries; tries++ {
+		first := slices.Clone(dst[had:])
+		var again job
+		if dst, again, f = once(dst[:had], first, root); f != nil || string(dst[had:]) == string(first) {
+			return append(dst[:had], first...), j.notes, nil
+		}
+		j.mixed = again.mixed
+	}
+	return dst, j.notes, nil
+}
+
+func once(dst, raw []byte, root func(*job, *node) *fault) ([]byte, job, *fault) {
+	j := job{}
+	f := j.read(raw)
 	// A recursive schema is shown twice inside itself if that is not too much, else once.
-	for j.unroll = 2; j.unroll > 0; j.unroll-- {
+	for j.unroll = 2; j.unroll > 0 && f == nil; j.unroll-- {
 		j.path, j.chain, j.nodes, j.bytes, j.counted, j.notes = append(j.path[:0], 0), 0, 0, 0, false, nil
 		var n *node
 		if n, f = j.gather(0, 0); f == nil {
-			if f = root(&j, n); f == nil {
-				return n.write(dst), j.notes, nil
-			}
+			f = root(&j, n)
 		}
-		if !j.counted {
-			break
+		if f == nil {
+			return n.write(dst), j, nil
+		}
+		if j.counted && j.unroll > 1 {
+			f = nil
 		}
 	}
-	return dst, nil, f.public()
+	return dst, j, f
 }
 
 func (j *job) any(n *node) *fault { return j.finish(n, 0) }

@@ -7,19 +7,18 @@ func (n *node) write(dst []byte) []byte {
 	dst = append(dst, '{')
 	open := len(dst)
 	for _, w := range n.order[:n.ordered] {
-		had := len(dst)
-		if had > open {
+		if !n.says(w) {
+			continue
+		}
+		if len(dst) > open {
 			dst = append(dst, ',')
 		}
-		sep := len(dst)
-		if dst = n.writeWord(dst, w); len(dst) == sep {
-			dst = dst[:had]
-		}
+		dst = n.writeWord(dst, w)
 	}
 	return append(dst, '}')
 }
 
-// writeWord appends a member, or nothing when the keyword has nothing to say any more.
+// writeWord appends the member for a keyword that says something.
 func (n *node) writeWord(dst []byte, w word) []byte {
 	switch w {
 	case wType:
@@ -52,18 +51,11 @@ func (n *node) writeWord(dst []byte, w word) []byte {
 		return n.writeProperties(dst)
 	case wAdditional:
 		return n.writeAdditional(dst)
-	case wItems:
-		if n.items != nil {
-			return n.items.write(append(dst, `"items":`...))
-		}
 	}
-	return dst
+	return n.items.write(append(dst, `"items":`...))
 }
 
 func (n *node) writeType(dst []byte) []byte {
-	if n.types == 0 {
-		return dst
-	}
 	list := n.types&(n.types-1) != 0
 	if dst = append(dst, `"type":`...); list {
 		dst = append(dst, '[')
@@ -86,23 +78,14 @@ func (n *node) writeType(dst []byte) []byte {
 }
 
 func writeText(dst []byte, key string, text []byte) []byte {
-	if text == nil {
-		return dst
-	}
 	return wire.AppendQuotedBytes(append(dst, key...), text)
 }
 
 func writeNumber(dst []byte, key string, number []byte) []byte {
-	if number == nil {
-		return dst
-	}
 	return append(append(dst, key...), number...)
 }
 
 func writeNames(dst []byte, key string, list [][]byte) []byte {
-	if len(list) == 0 {
-		return dst
-	}
 	dst = append(dst, key...)
 	for i, name := range list {
 		if i > 0 {
@@ -114,9 +97,6 @@ func writeNames(dst []byte, key string, list [][]byte) []byte {
 }
 
 func writeSchemas(dst []byte, key string, list []*node) []byte {
-	if len(list) == 0 {
-		return dst
-	}
 	dst = append(dst, key...)
 	for i, one := range list {
 		if i > 0 {
@@ -128,9 +108,6 @@ func writeSchemas(dst []byte, key string, list []*node) []byte {
 }
 
 func (n *node) writeEnum(dst []byte) []byte {
-	if len(n.enum) == 0 {
-		return dst
-	}
 	dst = append(dst, `"enum":[`...)
 	for i, d := range n.enum {
 		if i > 0 {
@@ -146,9 +123,6 @@ func (n *node) writeEnum(dst []byte) []byte {
 }
 
 func (n *node) writeProperties(dst []byte) []byte {
-	if n.types&kObject == 0 {
-		return dst
-	}
 	dst = append(dst, `"properties":{`...)
 	for i, p := range n.props.list {
 		if i > 0 {
@@ -166,8 +140,6 @@ func (n *node) writeAdditional(dst []byte) []byte {
 		return append(dst, `"additionalProperties":true`...)
 	case extraNo:
 		return append(dst, `"additionalProperties":false`...)
-	case extraSchema:
-		return n.rest.write(append(dst, `"additionalProperties":`...))
 	}
-	return dst
+	return n.rest.write(append(dst, `"additionalProperties":`...))
 }
