@@ -8,6 +8,10 @@ import (
 	"gcli2api/pipeline/wire/gemini"
 )
 
+// mostWaiting is how many calls may wait for their outputs at once. Each output looks for its call
+// among them; no model makes as many.
+const mostWaiting = 1024
+
 // call writes a call of the model.
 func (r *reader) call(it *item) *fault {
 	id, bad := it.call()
@@ -24,6 +28,9 @@ func (r *reader) call(it *item) *fault {
 	}
 	if bad := r.open(gemini.TheModel); bad != nil {
 		return bad
+	}
+	if len(r.waiting) == mostWaiting {
+		return &fault{why: "is one call too many: 1024 others wait for their outputs"}
 	}
 	at := r.at
 	if r.past {
