@@ -70,6 +70,7 @@ type encoder struct {
 	searched bool   // its item is written
 	cited    bool   // a message has its pages as annotations
 	usage    gemini.Usage
+	parts    []said // room for those of an event
 }
 
 // openKind is the item that is being written.
@@ -93,9 +94,9 @@ const (
 
 // Event appends what the hub event tells.
 func (e *encoder) Event(dst, data []byte) ([]byte, error) {
-	var room [8]said
-	v := view{parts: room[:0]}
-	if !v.read(data) {
+	v := view{parts: e.parts[:0]}
+	ok := v.read(data)
+	if e.parts = v.parts; !ok {
 		return dst, broken(nil)
 	}
 	if e.ended {
