@@ -3,6 +3,7 @@ package responses
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -176,6 +177,29 @@ func TestSearch(t *testing.T) {
 	}
 }
 
+// TestCitedOnce: of two messages one has the pages.
+func TestCitedOnce(t *testing.T) {
+	both := strings.Replace(event(text("abc")+","+aSignedCall+","+text("abc"), "STOP"), `"index"`, ground+`,"index"`, 1)
+	w := encode(t, with(t, `{}`, true), both)
+	if got := strings.Count(fmt.Sprint(w.items), "url_citation"); got != 1 || len(w.items) != 4 {
+		t.Errorf("%d annotations: %v", got, w.items)
+	}
+}
+
+func TestTimeGoesOn(t *testing.T) {
+	e := with(t, `{}`, true)
+	e.o.Created = 200 // another clock
+	if w := encode(t, e, event(text("a"), "STOP")); w.last["completed_at"] != 200.0 {
+		t.Errorf("%v", w.last)
+	}
+}
+
+func TestBlocked(t *testing.T) {
+	if w := encode(t, with(t, `{}`, true), `{"promptFeedback":{"blockReason":"SAFETY"}}`); w.status != "incomplete" || fmt.Sprint(w.last["incomplete_details"]) != "map[reason:content_filter]" {
+		t.Errorf("%v", w.last)
+	}
+}
+
 // TestObject compares the response object, member by member.
 func TestObject(t *testing.T) {
 	request := "{\"instructions\":\"be\",\"metadata\":{\"a\":\n\"b\"},\"tools\":[" + gTool + "],\"tool_choice\":{\"type\":\"function\",\"name\":\"g\"},\"temperature\":0.5,\"top_p\":0.25," +
@@ -320,6 +344,14 @@ func TestGarbageEvents(t *testing.T) {
 		if out, err := with(t, `{}`, false).Whole([]byte("x"), []byte(data)); err == nil && data != `[]` && data != `5` || string(out) != "x" {
 			t.Errorf("%q became %s, %v", data, out, err)
 		}
+	}
+}
+
+// A raw line end in the text of a custom tool is no JSON; it is not believed, but cannot be seen before.
+func TestLineEndInInput(t *testing.T) {
+	w := encode(t, with(t, `{}`, true), event("{\"functionCall\":{\"id\":\"c\",\"name\":\"sh\",\"args\":{\"input\":\"a\nb\"}}}", "STOP"))
+	if w.items[0]["input"] != "{\"input\":\"a\nb\"}" {
+		t.Errorf("%q", w.items[0]["input"])
 	}
 }
 

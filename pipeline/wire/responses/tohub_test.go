@@ -106,6 +106,8 @@ func TestInput(t *testing.T) {
 			dialogue("user:"+text("hi"), "model:"+strings.Replace(signed, `{"x": 1}`, `{"input":"say \"x\""}`, 1), "user:"+gave)},
 		"a signature in reasoning": {asking(hi + `,{"type":"reasoning","summary":[],"encrypted_content":"gemini.EqQB\/+=="},` + callA + "," + callB + "," + outA + "," + outB),
 			dialogue("user:"+text("hi"), "model:"+strings.Replace(signed, gemini.Sentinel, "EqQB/+==", 1)+","+second, "user:"+gave+","+gaveToo)},
+		"a signature of another turn": {asking(hi + `,{"type":"reasoning","summary":[],"encrypted_content":"gemini.AA"},` + hi + `,` + callA + "," + outA),
+			dialogue("user:"+text("hi")+","+text("hi"), "model:"+signed, "user:"+gave)},
 		"reasoning of OpenAI":      {asking(hi + `,{"type":"reasoning","summary":[],"encrypted_content":"gAAAA"},` + callA + "," + outA), dialogue("user:"+text("hi"), "model:"+signed, "user:"+gave)},
 		"a signature that is none": {asking(hi + `,{"type":"reasoning","summary":[],"encrypted_content":"gemini.a\"b"},` + callA + "," + outA), dialogue("user:"+text("hi"), "model:"+signed, "user:"+gave)},
 		"what Google ran": {asking(hi + `,{"type":"web_search_call","id":"ws_1","status":"completed","action":{"type":"search","query":"q"}},{"type":"code_interpreter_call","id":"ci_1","code":"print(1)","container_id":"c","outputs":[{"type":"logs","logs":"1"}],"status":"completed"},{"role":"user","content":"and"}`),
