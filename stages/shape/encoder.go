@@ -20,7 +20,7 @@ func (s *stage) encoder(x *pipeline.Exchange) wire.Encoder {
 		return openai.NewListEncoder(created, verb == pipeline.Get)
 	}
 	return openai.NewEncoder(openai.EncoderOptions{ID: x.In.ID, Model: x.Model.Asked,
-		Created: x.Started().Unix(), IncludeUsage: usageAsked(x)})
+		Created: x.Started().Unix(), IncludeUsage: usageAsked(x), Tools: x.Tools})
 }
 
 // usageAsked reads the body only where the client wants events: that of a refused caller must not be

@@ -77,7 +77,7 @@ func TestCustomCalls(t *testing.T) {
 
 func TestLegacyCalls(t *testing.T) {
 	const call = `{"functionCall":{"id":"a","name":"f","args":{"x":1}}}`
-	o := EncoderOptions{Legacy: true}
+	o := EncoderOptions{Tools: &gemini.Tools{Legacy: true}}
 	delta, message := both(t, o, event(`{"text":"t"},`+call+`,`+call, "STOP"))
 	const made = `"function_call":{"name":"f","arguments":"{\"x\":1}"}`
 	if want := aRole + `,"content":"t",` + made; delta != want {

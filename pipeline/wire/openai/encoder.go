@@ -15,10 +15,9 @@ type EncoderOptions struct {
 	Model        string // as the client wrote it
 	Created      int64  // seconds since 1970
 	IncludeUsage bool   // Request.IncludeUsage
-	Legacy       bool   // Request.Legacy
 	Images       string // where pictures go: "images", a list beside the content; else Markdown in it
 
-	Tools *gemini.Tools // Request.Tools: which of the functions are custom tools
+	Tools *gemini.Tools // Request.Tools: which functions are custom tools, and what a call is called
 }
 
 // NewEncoder makes the encoder for one answer: chat.completion.chunk events, or one chat.completion.
@@ -33,7 +32,7 @@ type EncoderOptions struct {
 // reasons that are errors (MALFORMED_FUNCTION_CALL and its like) are the caller's to turn into one;
 // here they are "stop".
 func NewEncoder(o EncoderOptions) wire.Encoder {
-	e := &encoder{usageAsked: o.IncludeUsage, seed: hash([]byte(o.ID)), tools: o.Tools, legacy: o.Legacy, beside: o.Images == "images"}
+	e := &encoder{usageAsked: o.IncludeUsage, seed: hash([]byte(o.ID)), tools: o.Tools, legacy: o.Tools != nil && o.Tools.Legacy, beside: o.Images == "images"}
 	e.choices = e.room.choices[:0]
 	// Every chunk begins alike, so the beginning is made once; an answer in one piece uses parts of it.
 	const open = "data: "

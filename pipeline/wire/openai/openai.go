@@ -19,7 +19,6 @@ import (
 type Request struct {
 	gemini.Beside
 	IncludeUsage bool // stream_options.include_usage: a last chunk with the usage
-	Legacy       bool // functions instead of tools: a call is answered as function_call
 }
 
 // ToHub appends the hub request that body, an OpenAI chat completion request, means. members is

@@ -24,7 +24,7 @@ func takeFunctions(f *form, v []byte) *apierror.Error {
 		return refuse("functions", "must be a list")
 	}
 	if filled(v) {
-		f.functionList, f.Legacy = v, true
+		f.functionList = v
 	}
 	return nil
 }
@@ -61,7 +61,8 @@ func (f *form) declare(dst []byte) ([]byte, *apierror.Error) {
 	if list == nil {
 		return dst, choice.withoutTools()
 	}
-	f.tools().Single = f.single || f.Legacy
+	legacy := f.functionList != nil
+	f.tools().Single, f.Tools.Legacy = f.single || legacy, legacy
 	dst = append(key(dst, "tools"), `[{"functionDeclarations":[`...)
 	at := place{list: name}
 	for a := wire.ArrayOf(list); a.Next(); at.at++ {
@@ -78,7 +79,7 @@ func (f *form) tool(dst, v []byte, at place) ([]byte, *apierror.Error) {
 	if wire.KindOf(v) != wire.KindObject {
 		return dst, at.refuse("", "must be an object")
 	}
-	if f.Legacy {
+	if f.Tools.Legacy {
 		return f.function(dst, v, at)
 	}
 	kind, fn, custom := pick3(v, "type", "function", "custom")

@@ -51,7 +51,7 @@ func TestTools(t *testing.T) {
 			if hub != want {
 				t.Errorf("got  %s\nwant %s", hub, want)
 			}
-			if (r.Tools != nil) != (c.declared != "") || r.Legacy != strings.Contains(c.fields, `"functions":[{`) {
+			if (r.Tools != nil) != (c.declared != "") || r.Tools != nil && r.Tools.Legacy != strings.Contains(c.fields, `"functions":[{`) {
 				t.Errorf("%+v", r)
 			}
 		})
