@@ -14,31 +14,49 @@ type ruler struct {
 	bytes int // of Google's texts
 	chars int // of the content
 	marks []mark
+	ahead bool // something of ours came behind the last mark
 }
 
-// mark is a place from which on all characters have one width.
-type mark struct{ bytes, chars, width int }
+// mark is a place from which on all characters have one width. Marks are small: a text of two scripts
+// has many.
+type mark struct{ bytes, chars, width int32 }
 
 // text takes the inside of a string of Google's.
 func (r *ruler) text(inner []byte) {
 	for i := 0; i < len(inner); {
-		from := i
-		for i < len(inner) && inner[i] < utf8.RuneSelf && inner[i] != '\\' {
-			i++
+		width := plainWidth(inner[i])
+		if width == 0 {
+			n, width := widthAt(inner[i:])
+			r.run(1, width)
+			i += n
+			continue
 		}
-		if r.run(i-from, 1); i == len(inner) {
-			return
+		count := 0
+		for ; i < len(inner) && plainWidth(inner[i]) == width; i += width {
+			count++
 		}
-		n, width := widthAt(inner[i:])
-		r.run(1, width)
-		i += n
+		r.run(count, width)
 	}
+}
+
+// plainWidth is the width of a character that is written as it is, by its first byte, 0 for an escape.
+func plainWidth(c byte) int {
+	switch {
+	case c == '\\':
+		return 0
+	case c < 0xC0:
+		return 1
+	case c < 0xE0:
+		return 2
+	case c < 0xF0:
+		return 3
+	}
+	return 4
 }
 
 // widthAt is the length of the character as it is written, an escape perhaps, and in UTF-8.
 func widthAt(b []byte) (written, width int) {
-	if b[0] != '\\' {
-		_, n := utf8.DecodeRune(b)
+	if n := plainWidth(b[0]); n > 0 {
 		return n, n
 	}
 	if len(b) < 6 || b[1] != 'u' {
@@ -62,8 +80,9 @@ func (r *ruler) run(count, width int) {
 	if count == 0 {
 		return
 	}
-	if n := len(r.marks); n == 0 || r.marks[n-1].width != width || r.at(n-1, r.bytes) != r.chars {
-		r.marks = append(r.marks, mark{r.bytes, r.chars, width})
+	if n := len(r.marks); n == 0 || r.ahead || r.marks[n-1].width != int32(width) {
+		r.ahead = false
+		r.marks = append(r.marks, mark{int32(r.bytes), int32(r.chars), int32(width)})
 	}
 	r.bytes += count * width
 	r.chars += count
@@ -71,6 +90,7 @@ func (r *ruler) run(count, width int) {
 
 // ours takes what we wrote ourselves, the inside of a string.
 func (r *ruler) ours(inner []byte) {
+	r.ahead = true
 	for i := 0; i < len(inner); r.chars++ {
 		n, _ := widthAt(inner[i:])
 		i += n
@@ -80,7 +100,7 @@ func (r *ruler) ours(inner []byte) {
 // at is the character at this byte, by a mark before it.
 func (r *ruler) at(mark, bytes int) int {
 	m := &r.marks[mark]
-	return m.chars + (bytes-m.bytes)/m.width
+	return int(m.chars) + (bytes-int(m.bytes))/int(m.width)
 }
 
 // char is the character that begins at this byte of Google's texts, or with end, that ends there:
@@ -88,7 +108,8 @@ func (r *ruler) at(mark, bytes int) int {
 func (r *ruler) char(bytes int, end bool) int {
 	bytes = max(min(bytes, r.bytes), 0)
 	behind := sort.Search(len(r.marks), func(i int) bool {
-		return r.marks[i].bytes > bytes || end && r.marks[i].bytes == bytes && i > 0
+		at := int(r.marks[i].bytes)
+		return at > bytes || end && at == bytes && i > 0
 	})
 	if behind == 0 {
 		return 0
