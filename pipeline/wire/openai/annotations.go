@@ -116,7 +116,7 @@ func (s *choice) span(v []byte, c *candidate) span {
 func (c *candidate) textAt(place int64) int {
 	for i := range c.parts {
 		if p := &c.parts[i]; int64(p.place) == place && p.kind == text {
-			return p.from
+			return int(p.from)
 		}
 	}
 	return 0

@@ -20,8 +20,8 @@ type beside struct {
 
 type part struct {
 	kind  kind
-	place int    // in Google's list
-	from  int    // bytes of text before it
+	place int32  // in Google's list
+	from  int32  // bytes of text before it
 	value []byte // inside of a text, or the raw object
 	sign  []byte // thoughtSignature
 }
@@ -74,7 +74,7 @@ func read(c *wire.Cursor, out candidate) candidate {
 // readParts reads a list of parts, and the signature of the last text that has one. It takes and gives
 // slices, because what is stored behind a pointer would not stay on the stack.
 func readParts(c *wire.Cursor, list []part) (parts []part, sign []byte) {
-	place := 0
+	place := int32(0)
 	for in := c.Array(); in && c.Element(); place++ {
 		p, ok := readPart(c)
 		if p.place = place; p.kind <= thought && wire.KindOf(p.sign) == wire.KindString {

@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"encoding/binary"
 	"sort"
 	"unicode/utf8"
 
@@ -11,8 +12,9 @@ import (
 // bytes of UTF-8, OpenAI's clients count characters. What we put between the texts counts for the
 // clients only.
 type ruler struct {
-	bytes int // of Google's texts
-	chars int // of the content
+	idle  bool // nobody will ask
+	bytes int  // of Google's texts
+	chars int  // of the content
 	marks []mark
 	ahead bool // something of ours came behind the last mark
 }
@@ -23,20 +25,44 @@ type mark struct{ bytes, chars, width int32 }
 
 // text takes the inside of a string of Google's.
 func (r *ruler) text(inner []byte) {
+	if r.idle {
+		return
+	}
 	for i := 0; i < len(inner); {
-		width := plainWidth(inner[i])
-		if width == 0 {
+		switch width := plainWidth(inner[i]); width {
+		case 0:
 			n, width := widthAt(inner[i:])
 			r.run(1, width)
 			i += n
-			continue
+		case 1:
+			from := i
+			i += 1 + ascii(inner[i+1:])
+			r.run(i-from, 1)
+		default:
+			count := 0
+			for ; i < len(inner) && plainWidth(inner[i]) == width; i += width {
+				count++
+			}
+			r.run(count, width)
 		}
-		count := 0
-		for ; i < len(inner) && plainWidth(inner[i]) == width; i += width {
-			count++
-		}
-		r.run(count, width)
 	}
+}
+
+// ascii is how many bytes b begins with that are a character each, taken eight at a time.
+func ascii(b []byte) int {
+	const ones, high, backslashes = 0x0101010101010101, 0x8080808080808080, 0x5c5c5c5c5c5c5c5c
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:])
+		x := w ^ backslashes // a backslash is zero in it
+		if (w|(x-ones)&^x)&high != 0 {
+			break
+		}
+	}
+	for i < len(b) && b[i] < utf8.RuneSelf && b[i] != '\\' {
+		i++
+	}
+	return i
 }
 
 // plainWidth is the width of a character that is written as it is, by its first byte, 0 for an escape.
@@ -90,6 +116,9 @@ func (r *ruler) run(count, width int) {
 
 // ours takes what we wrote ourselves, the inside of a string.
 func (r *ruler) ours(inner []byte) {
+	if r.idle {
+		return
+	}
 	r.ahead = true
 	for i := 0; i < len(inner); r.chars++ {
 		n, _ := widthAt(inner[i:])

@@ -35,7 +35,7 @@ func (c *candidate) appendContent(dst []byte, r *ruler) []byte {
 	dst = append(dst, '"')
 	for i := range c.parts {
 		p, from := &c.parts[i], len(dst)
-		switch p.from = r.bytes; p.kind {
+		switch p.from = int32(r.bytes); p.kind {
 		case text:
 			r.text(p.value)
 			dst = append(dst, p.value...)

@@ -50,6 +50,7 @@ func (e *encoder) message(dst []byte, index int, at *wire.Cursor) []byte {
 	c := read(at, candidate{index: index, parts: room[:0], beside: &more})
 	c.sort(e.beside)
 	s := e.choice(c.index)
+	s.ruler.idle = more.grounding == nil && more.citations == nil
 	dst = strconv.AppendInt(append(comma(dst), `{"index":`...), int64(c.index), 10)
 	dst = append(dst, `,"message":{"role":"assistant","content":`...)
 	calls := c.has(call, call)
