@@ -8,9 +8,6 @@ const (
 	beginner = "(The conversation starts here.)"    // before a first turn of the model
 )
 
-// Sentinel stands for a thought signature that is lost (protocol 6.4).
-const Sentinel = "skip_thought_signature_validator"
-
 // Role is whose turn it is.
 type Role uint8
 

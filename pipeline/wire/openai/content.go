@@ -124,7 +124,7 @@ func appendWithoutPictures(dst, inner []byte) []byte {
 			return append(dst, inner...)
 		}
 		begin := bytes.LastIndex(inner[:at], []byte("!["))
-		head := inner[at:min(len(inner), at+maxHeader)] // bounded: a hostile text must stay linear
+		head := inner[at:min(len(inner), at+wire.MaxDataHead)] // bounded: a hostile text must stay linear
 		if begin < 0 || bytes.IndexByte(inner[begin:at], ']') >= 0 || !bytes.Contains(head, []byte(";base64,")) {
 			dst, inner = append(dst, inner[:at+2]...), inner[at+2:]
 			continue

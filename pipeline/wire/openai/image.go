@@ -2,7 +2,6 @@ package openai
 
 import (
 	"bytes"
-	"strconv"
 
 	"gcli2api/pipeline/wire"
 )
@@ -17,8 +16,8 @@ func (t *turns) image(v []byte) *fault {
 	if !ok {
 		return &fault{name, "must be a string"}
 	}
-	var room [maxHeader]byte
-	mime, data, ok := cutDataURL(room[:0], inner)
+	var room [wire.MaxDataHead]byte
+	mime, data, ok := wire.CutDataURL(room[:0], inner)
 	switch {
 	case ok:
 	case len(inner) > 4 && bytes.EqualFold(inner[:4], []byte("http")):
@@ -28,94 +27,9 @@ func (t *turns) image(v []byte) *fault {
 	}
 	dst := append(append(comma(t.dst), `{"inlineData":{"mimeType":"`...), mime...)
 	dst = append(dst, `","data":"`...)
-	if dst, ok = appendBase64(dst, data); !ok {
+	if dst, ok = wire.AppendBase64(dst, data); !ok {
 		return &fault{name, "has data that is not base64"}
 	}
 	t.dst = append(dst, `"}}`...)
 	return nil
-}
-
-// maxHeader is how long the part before the comma may be, escapes included.
-const maxHeader = 256
-
-// cutDataURL splits `data:<mime>[;parameters];base64,<data>`, given as the inside of a string. mime
-// has only characters that need no escape; data is as written and not empty. room is for a header
-// with escapes: PHP writes every slash with one.
-func cutDataURL(room, inner []byte) (mime, data []byte, ok bool) {
-	comma := bytes.IndexByte(inner[:min(len(inner), maxHeader-2)], ',')
-	if comma < 0 || comma+1 == len(inner) {
-		return nil, nil, false
-	}
-	head := inner[:comma]
-	if bytes.IndexByte(head, '\\') >= 0 {
-		var quoted [maxHeader]byte
-		head = wire.AppendText(room, append(append(append(quoted[:0], '"'), head...), '"'))
-	}
-	const scheme, ending = "data:", ";base64"
-	if len(head) < len(scheme)+len(ending) || !bytes.EqualFold(head[:len(scheme)], []byte(scheme)) ||
-		!bytes.EqualFold(head[len(head)-len(ending):], []byte(ending)) {
-		return nil, nil, false
-	}
-	mime, _, _ = bytes.Cut(head[len(scheme):], []byte(";"))
-	if !mimeType(mime) {
-		return nil, nil, false
-	}
-	if bytes.EqualFold(mime, []byte("image/jpg")) { // no such type; Google knows image/jpeg only
-		mime = []byte("image/jpeg")
-	}
-	return mime, inner[comma+1:], true
-}
-
-// mimeType tells whether b is type/subtype, of the characters of RFC 6838.
-func mimeType(b []byte) bool {
-	slashes := 0
-	for i, c := range b {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9':
-		case c == '/' && i > 0 && i < len(b)-1:
-			slashes++
-		case bytes.IndexByte([]byte("!#$&-^_.+"), c) < 0:
-			return false
-		}
-	}
-	return slashes == 1
-}
-
-// appendBase64 appends data without escapes and line ends, which some encoders put in and Google
-// refuses. Letters outside the alphabet are left to Google to find: the data may be megabytes.
-func appendBase64(dst, data []byte) ([]byte, bool) {
-	for {
-		i := bytes.IndexByte(data, '\\')
-		if i < 0 {
-			return append(dst, data...), true
-		}
-		dst = append(dst, data[:i]...)
-		c, rest := escaped(data[i+1:])
-		switch {
-		case c == '\n' || c == '\r':
-		case c == '/' || c == '+' || c == '=' || c == '-' || c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9':
-			dst = append(dst, c)
-		default:
-			return dst, false
-		}
-		data = rest
-	}
-}
-
-// escaped is the letter that the escape behind a backslash means, 0 when it is none of base64, and
-// what follows. .NET writes plus signs as \u002B. An escape is never cut short: the document was
-// scanned.
-func escaped(s []byte) (c byte, rest []byte) {
-	switch s[0] {
-	case '/':
-		return '/', s[1:]
-	case 'n', 'r':
-		return '\n', s[1:]
-	case 'u':
-		n, err := strconv.ParseUint(string(s[1:5]), 16, 16)
-		if err == nil && n < 0x80 {
-			return byte(n), s[5:]
-		}
-	}
-	return 0, nil
 }
