@@ -70,7 +70,7 @@ func readPart(c *wire.Cursor) (p part, ok bool) {
 		return p, ok
 	}
 	// Drafts of pictures are no part of the answer, and too large for a thought.
-	return p, !hidden || p.kind == call
+	return p, (!hidden || p.kind == call) && wire.KindOf(p.value) == wire.KindObject
 }
 
 // part appends what a part means.

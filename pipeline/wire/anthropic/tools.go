@@ -142,10 +142,11 @@ func readTool(v []byte, at int) (tool, *apierror.Error) {
 
 // appendTool declares a function, or takes note of a tool of Google's.
 func (f *form) appendTool(dst []byte, t *tool, box *toolbox) ([]byte, *apierror.Error) {
+	if t.kind == "" || t.kind == "custom" {
+		return f.appendFunction(dst, t, box)
+	}
 	google := ""
 	switch family(t.kind) {
-	case "", "custom":
-		return f.appendFunction(dst, t, box)
 	case "bash":
 		return f.appendKnown(dst, t, box, known{"bash", bash})
 	case "text_editor":
@@ -175,20 +176,17 @@ func (f *form) appendTool(dst []byte, t *tool, box *toolbox) ([]byte, *apierror.
 
 // family is the kind of a tool without the date behind it: "bash" of "bash_20250124".
 func family(kind string) string {
-	at := strings.LastIndexByte(kind, '_')
-	if at < 0 || at+1 == len(kind) {
-		return kind
-	}
-	if _, err := strconv.ParseUint(kind[at+1:], 10, 32); err != nil {
-		if strings.HasPrefix(kind, "tool_search_tool_") { // the date may be missing
-			return "tool_search_tool"
-		}
-		return kind
-	}
-	if strings.HasPrefix(kind, "tool_search_tool_") {
+	if strings.HasPrefix(kind, "tool_search_tool_") { // there are two, and the date may be missing
 		return "tool_search_tool"
 	}
-	return kind[:at]
+	name, date := kind, ""
+	if at := strings.LastIndexByte(kind, '_'); at >= 0 {
+		name, date = kind[:at], kind[at+1:]
+	}
+	if _, err := strconv.ParseUint(date, 10, 32); err != nil {
+		return kind
+	}
+	return name
 }
 
 // appendFunction appends the declaration of a custom tool.
