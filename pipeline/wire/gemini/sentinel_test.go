@@ -10,9 +10,9 @@ import (
 func TestAppendSentinels(t *testing.T) {
 	for in, want := range map[string]string{
 		`[]`: `[]`,
-		`[{"role":"user","parts":[{"text":"a","thoughtSignature":"keep"}]}]`: `[{"role":"user","parts":[{"text":"a","thoughtSignature":"keep"}]}]`,
+		`[{"role":"user","parts":[{"text":"a","thoughtSignature":"keep"}]}]`:                                                                                             `[{"role":"user","parts":[{"text":"a","thoughtSignature":"keep"}]}]`,
 		`[{"role":"model","parts":[{"text":"a","thoughtSignature":"x"},{"functionCall":{"name":"f"}},{"function_call":{"name":"g"},"thought_signature":"y"}],"more":1}]`: `[{"role":"model","more":1,"parts":[{"text":"a"},{"functionCall":{"name":"f"},"thoughtSignature":"SENTINEL"},{"function_call":{"name":"g"}}]}]`,
-		`[{"role":"model","parts":[{"functionCall":{"name":"f"},"thoughtSignature":"x"}]},{"parts":[{"functionCall":{}}]}]`:                                             `[{"role":"model","parts":[{"functionCall":{"name":"f"},"thoughtSignature":"SENTINEL"}]},{"parts":[{"functionCall":{}}]}]`,
+		`[{"role":"model","parts":[{"functionCall":{"name":"f"},"thoughtSignature":"x"}]},{"parts":[{"functionCall":{}}]}]`:                                              `[{"role":"model","parts":[{"functionCall":{"name":"f"},"thoughtSignature":"SENTINEL"}]},{"parts":[{"functionCall":{}}]}]`,
 	} {
 		want = strings.ReplaceAll(want, "SENTINEL", Sentinel)
 		if got := string(AppendSentinels(nil, []byte(in))); got != want {
