@@ -74,13 +74,13 @@ func (f *form) appendFormat(dst []byte, o gemini.Target) ([]byte, *apierror.Erro
 	if bad != nil {
 		return dst, refuse(f.formatName+bad.Path, bad.Why)
 	}
-	f.note(notes)
+	f.note(f.formatName, notes)
 	return dst, nil
 }
 
-// note reports what was lost of a schema.
-func (f *form) note(notes []string) {
+// note reports what was lost of the schema at this place.
+func (f *form) note(at string, notes []string) {
 	for _, n := range notes {
-		f.once(n)
+		f.Ignore(at + ":" + n)
 	}
 }

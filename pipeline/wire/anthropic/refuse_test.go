@@ -43,7 +43,7 @@ var refusedMembers = map[string][]string{
 	"tools[0].type":         {`[{"type":5}]`, `[{"type":"function","function":{}}]`, `[{"type":"computer_20250124","name":"computer"}]`, `[{"type":"memory_20250818"}]`, `[{"type":"computer_toolset_20260801"}]`, `[{"type":"mcp_toolset"}]`, `[{"type":"_20250124"}]`},
 	"tools[0].name":         {`[{"input_schema":{}}]`, `[{"name":"","input_schema":{}}]`, `[{"name":5,"input_schema":{}}]`},
 	"tools[0].description":  {`[{"name":"f","description":[],"input_schema":{}}]`},
-	"tools[0].input_schema": {`[{"name":"f"}]`, `[{"name":"f","input_schema":"x"}]`, `[{"name":"f","input_schema":[]}]`},
+	"tools[0].input_schema": {`[{"name":"f"}]`, `[{"name":"f","input_schema":"x"}]`, `[{"name":"f","input_schema":[5]}]`},
 	"tools[1].name":         {`[` + tool1 + `,` + tool1 + `]`, `[{"type":"bash_20250124"},{"name":"bash","input_schema":{}}]`},
 	"system":                {`5`, `{}`, `true`},
 	"system[0]":             {`["x"]`},

@@ -208,7 +208,9 @@ func (f *form) appendFunction(dst []byte, t *tool, box *toolbox) ([]byte, *apier
 	if bad != nil {
 		return dst, refuse(t.path()+".input_schema"+bad.Path, bad.Why)
 	}
-	f.note(notes)
+	if len(notes) > 0 {
+		f.note(t.path()+".input_schema", notes)
+	}
 	return append(dst, '}'), nil
 }
 
