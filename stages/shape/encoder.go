@@ -29,7 +29,7 @@ func (s *stage) encoder(x *pipeline.Exchange) wire.Encoder {
 		return openai.NewImageEncoder(openai.ImageOptions{Created: x.Started().Unix(), URL: said.URL})
 	}
 	return openai.NewEncoder(openai.EncoderOptions{ID: x.In.ID, Model: x.Model.Asked,
-		Created: x.Started().Unix(), IncludeUsage: usageAsked(x)})
+		Created: x.Started().Unix(), IncludeUsage: usageAsked(x), Tools: x.Tools})
 }
 
 // usageAsked reads the body only where the client wants events: that of a refused caller must not be
