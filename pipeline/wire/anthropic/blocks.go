@@ -185,6 +185,9 @@ func (d *dialogue) piece(b *block) *fault {
 	return &fault{".type", "is not supported in a tool_result"}
 }
 
+// mostAround is more brackets than stand around the arguments of a call in a hub request.
+const mostAround = 16
+
 // call writes a tool_use.
 func (d *dialogue) call(b *block, at place) *fault {
 	if inner, ok := inside(b.id); !ok || len(inner) == 0 {
@@ -193,8 +196,12 @@ func (d *dialogue) call(b *block, at place) *fault {
 	if inner, ok := inside(b.name); !ok || len(inner) == 0 {
 		return &fault{".name", "must be a string that is not empty"}
 	}
-	if given(b.input) && wire.KindOf(b.input) != wire.KindObject {
+	switch {
+	case !given(b.input):
+	case wire.KindOf(b.input) != wire.KindObject:
 		return &fault{".input", "must be an object"}
+	case wire.CheckUnder(b.input, mostAround) != nil:
+		return &fault{".input", "is nested too deep"}
 	}
 	d.Turn(gemini.TheModel)
 	d.scratch[0] = wire.AppendText(d.scratch[0][:0], b.id)

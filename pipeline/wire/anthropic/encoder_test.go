@@ -363,6 +363,12 @@ func TestListAndCount(t *testing.T) {
 		if out, err := c.e.Whole([]byte("kept"), []byte("[")); err == nil || string(out) != "kept" {
 			t.Errorf("no JSON became %s", out)
 		}
+		if out := c.e.Finish([]byte("kept")); string(out) != "kept" || len(c.e.Beat().Open) == 0 {
+			t.Errorf("no stream, and yet %s", out)
+		}
+		if out := string(c.e.Error(nil, apierror.New(apierror.Internal, "x"))); out != `{"type":"error","error":{"type":"api_error","message":"x"}}` {
+			t.Error(out)
+		}
 	}
 	if b := newEncoder().Beat(); !strings.HasPrefix(string(b.Open), "event: ping\n") || b.Joins {
 		t.Errorf("%+v", b)

@@ -1,8 +1,10 @@
 package anthropic
 
 import (
+	"bytes"
 	"encoding/json"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -167,7 +169,7 @@ func TestWhatIsSaidSurvives(t *testing.T) {
 
 func FuzzToHub(f *testing.F) {
 	for _, seed := range []string{
-		string(chatBody()), string(toolBody(3)), string(longBody(4)), dialogueOf(hi, ""),
+		"\ufeff" + dialogueOf(userBlocks(`{"type":"text","text":"a","n":1e999}`), ""), string(chatBody()), string(toolBody(3)), string(longBody(4)), dialogueOf(hi, ""),
 		dialogueOf(steps(`{"type":"tool_result","tool_use_id":"toolu_1","is_error":true,"content":[{"type":"text","text":"{}"},`+png+`]}`), `,"thinking":{"type":"enabled","budget_tokens":2000}`),
 		dialogueOf(userBlocks(`{"type":"document","title":"T","source":{"type":"content","content":[{"type":"text","text":"a"}]}},{"type":"image","source":{"type":"url","url":"https:\/\/x"}},{"type":"search_result","source":"s","title":"t","content":[]}`), `,"system":[{"type":"text","text":"x"}]`),
 		dialogueOf(hi, `,"tools":[{"type":"bash_20250124","name":"bash"},{"type":"web_search_20250305","name":"web_search"}],"tool_choice":{"type":"any"},"stop_sequences":["a",""],"top_k":99,"output_config":{"effort":"low","format":{"type":"json_schema","schema":{}}}`),
@@ -204,9 +206,48 @@ func FuzzToHub(f *testing.F) {
 			if whole := wire.Get(out, "generateContentRequest"); whole != nil {
 				out = whole
 			}
-			heard(t, string(out))
+			got := heard(t, string(out))
+			for _, text := range plainly(t, body) {
+				at := slices.Index(got, text)
+				if at < 0 {
+					t.Fatalf("%q is lost or in another order: %s\nof %s", text, out, body)
+				}
+				got = got[at+1:]
+			}
 		}
 	})
+}
+
+// plainly reads what the user says as any decoder does.
+func plainly(t *testing.T, body []byte) (texts []string) {
+	var messages []map[string]any
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(bytes.TrimPrefix(body, []byte("\ufeff")), &members); err != nil {
+		t.Fatalf("%v: %s", err, body)
+	}
+	d := json.NewDecoder(bytes.NewReader(members["messages"]))
+	d.UseNumber() // some numbers are beyond any type of ours
+	if err := d.Decode(&messages); err != nil {
+		t.Fatalf("%v: %s", err, body)
+	}
+	add := func(v any) {
+		if text, _ := v.(string); text != "" {
+			texts = append(texts, text)
+		}
+	}
+	for _, m := range messages {
+		if m["role"] != "user" {
+			continue
+		}
+		add(m["content"])
+		blocks, _ := m["content"].([]any)
+		for _, b := range blocks {
+			if b, _ := b.(map[string]any); b["type"] == "text" {
+				add(b["text"])
+			}
+		}
+	}
+	return texts
 }
 
 func FuzzEncoder(f *testing.F) {

@@ -147,6 +147,16 @@ func TestDeepNesting(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	// What the scan lets through may stand deeper in a hub request than in the body.
+	for depth := 480; depth <= 506; depth++ {
+		objects := strings.Repeat(`{"a":`, depth) + `1` + strings.Repeat(`}`, depth)
+		for _, to := range []toHub{ToHub, CountToHub} {
+			_, _, err := with(t, to, dialogueOf(hi+`,{"role":"assistant","content":[{"type":"tool_use","id":"1","name":"f","input":`+objects+`}]},`+userBlocks(`{"type":"tool_result","tool_use_id":"1","content":"`+strings.ReplaceAll(objects, `"`, `\"`)+`"}`), ""), pro25)
+			if err != nil && err.Param != "messages[1].content[0].input" {
+				t.Error(err)
+			}
+		}
+	}
 }
 
 func TestLargePicture(t *testing.T) {

@@ -107,6 +107,9 @@ func TestMessages(t *testing.T) {
 		"own pictures": {hi + `,{"role":"assistant","content":"see ![image](data:image\/png;base64,AAAA) ![b](https://x/y.png) [c](data:x) ![d](data:a;base64,B)."},` + hi, "",
 			`{"contents":[` + hiTurn + `,{"role":"model","parts":[{"text":"see [image] ![b](https://x/y.png) [c](data:x) [image]."}]},` + hiTurn + `]` + config},
 
+		"half a picture": {hi + `,{"role":"assistant","content":"![a](data:image/png;base64,AAAA"},` + hi, "",
+			`{"contents":[` + hiTurn + `,{"role":"model","parts":[{"text":"![a](data:image/png;base64,AAAA"}]},` + hiTurn + `]` + config},
+
 		"image":      {userBlocks(`{"type":"text","text":"a","cache_control":null},` + png + `,{"type":"text","text":""}`), "", userHub(`{"text":"a"},` + pngHub)},
 		"image kind": {userBlocks(`{"type":"image","source":{"type":"base64","media_type":"IMAGE\/jpg","data":"A\/A\u002b\n"}}`), "", userHub(`{"inlineData":{"mimeType":"image/jpeg","data":"A/A+"}}`)},
 		"image url":  {userBlocks(`{"type":"image","source":{"type":"url","url":"https:\/\/x\/a.png"}}`), "", userHub(`{"fileData":{"fileUri":"https:\/\/x\/a.png"}}`)},
