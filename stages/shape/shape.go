@@ -28,7 +28,7 @@ type Settings struct {
 // The values of Settings.Images.
 const (
 	markdown = "markdown"
-	list     = "list"
+	images   = "images"
 )
 
 // Kind describes the stage to the registry. memory is where signatures of calls and answers of the
@@ -47,8 +47,8 @@ func Kind(memory pipeline.Ephemeral) pipeline.Kind {
 				Help: "silence before a stream is begun without its first byte; an error until then has its true status; 0 waits for ever"},
 			{Key: "stage.shape.heartbeat", Env: []string{"HEARTBEAT_INTERVAL"}, Type: config.Duration, Default: "15s",
 				Help: "silence in a stream after which a heartbeat is sent; 0 sends none"},
-			{Key: "stage.shape.images", Env: []string{"OPENAI_IMAGES"}, Type: config.String, Default: markdown, OneOf: []string{markdown, list},
-				Help: "pictures in answers of chat completions: as Markdown in the text, or as the list images beside it"},
+			{Key: "stage.shape.images", Env: []string{"OPENAI_IMAGES"}, Type: config.String, Default: markdown, OneOf: []string{markdown, images},
+				Help: "pictures in answers of chat completions: as Markdown in the text, or as the member images beside it"},
 			{Key: "stage.shape.signature_life", Type: config.Duration, Default: "24h", Min: &shortest,
 				Help: "how long the thought signatures of calls are kept for clients that cannot carry them"},
 			{Key: "stage.shape.response_life", Type: config.Duration, Default: "24h", Min: &shortest,

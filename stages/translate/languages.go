@@ -4,6 +4,7 @@ import (
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/anthropic"
 	"gcli2api/pipeline/wire/gemini"
 	"gcli2api/pipeline/wire/openai"
 )
@@ -21,6 +22,13 @@ func (s *stage) rewrite(x *pipeline.Exchange, dst, body []byte, members []wire.M
 	}
 	t := s.target(x)
 	switch x.Asked {
+	case wire.Anthropic:
+		take := anthropic.ToHub
+		if x.In.Route.Verb == pipeline.Count {
+			take = anthropic.CountToHub
+		}
+		hub, said, fail := take(dst, body, members, t)
+		return hub, said.Beside, fail
 	case wire.Completions:
 		hub, said, fail := openai.CompletionToHub(dst, body, members, t)
 		x.Asking = said

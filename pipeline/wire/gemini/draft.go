@@ -5,7 +5,8 @@ import "gcli2api/pipeline/wire"
 // The turns that Google needs and the client did not write.
 const (
 	obey     = "Please do as the instructions say." // after nothing but system messages
-	beginner = "(The conversation starts here.)"    // before a first turn of the model
+	resume   = "Please go on from exactly where you stopped, without repeating anything."
+	beginner = "(The conversation starts here.)" // before a first turn of the model
 )
 
 // Role is whose turn it is.
@@ -24,13 +25,13 @@ const (
 // joined; a dialogue begins with the user; a turn with calls is followed by one with as many results,
 // in the order of the calls, before anything else.
 //
-// Texts are given as the insides of JSON strings, escapes as written. A last turn of the model stays
-// the last: Google goes on from there.
+// Texts are given as the insides of JSON strings, escapes as written. From a last turn of the model
+// Google goes on; the third generation refuses one, and is asked to go on in a turn of its own.
 type Draft struct {
 	B      []byte                             // the request so far; it must begin with a bracket
 	Tools  *Tools                             // never nil where calls are written
 	Recall func(id []byte) (Remembered, bool) // what is remembered of a call; may be nil
-	Signs  bool                               // the model refuses a step whose first call has no signature
+	Signs  bool                               // Target.Signs
 
 	open    Role
 	signed  bool // the first call of the step was written
@@ -286,6 +287,10 @@ func (d *Draft) Finish() *Unanswered {
 	if d.settle(); d.open == System {
 		d.head(User)
 		d.B = appendPlain(d.B, obey)
+	}
+	if d.open == TheModel && d.Signs {
+		d.head(User)
+		d.B = appendPlain(d.B, resume)
 	}
 	if d.open != Nobody {
 		d.B = append(d.B, "]}]"...)

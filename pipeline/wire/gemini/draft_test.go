@@ -32,7 +32,14 @@ func TestDraft(t *testing.T) {
 			d.Text([]byte("b"))
 			d.Turn(TheModel)
 			d.Text([]byte("c"))
-		}, `{"systemInstruction":{"parts":[{"text":"be"}]},"contents":[{"role":"user","parts":[{"text":"a\n"},{"text":"b"}]},{"role":"model","parts":[{"text":"c"}]}]}`},
+		}, `{"systemInstruction":{"parts":[{"text":"be"}]},"contents":[{"role":"user","parts":[{"text":"a\n"},{"text":"b"}]},{"role":"model","parts":[{"text":"c"}]},{"role":"user","parts":[{"text":"` + resume + `"}]}]}`},
+		"the second generation goes on by itself": {func(d *Draft) {
+			d.Signs = false
+			d.Turn(User)
+			d.Text([]byte("a"))
+			d.Turn(TheModel)
+			d.Text([]byte("c"))
+		}, `{"contents":[{"role":"user","parts":[{"text":"a"}]},{"role":"model","parts":[{"text":"c"}]}]}`},
 		"instructions alone": {func(d *Draft) { d.Turn(System); d.Text([]byte("be")) },
 			`{"systemInstruction":{"parts":[{"text":"be"}]},"contents":[{"role":"user","parts":[{"text":"` + obey + `"}]}]}`},
 		"the model begins": {func(d *Draft) { d.Turn(TheModel); d.Text([]byte("hi")); d.Turn(User); d.Text([]byte("x")) },

@@ -20,7 +20,8 @@ type Target struct {
 	Recall func(id []byte) (Remembered, bool)
 }
 
-// Signs tells that the model refuses calls in a dialogue without their signatures (protocol 6.4).
+// Signs tells that the model refuses calls in a dialogue without their signatures (protocol 6.4), and
+// a dialogue that ends with its own turn (protocol 3.4), as all do from the third generation on.
 func (t *Target) Signs() bool { return t.Major >= 3 || t.Major == 0 && t.Thinks }
 
 // Beside is what the body of another language said beside the hub request.

@@ -140,14 +140,14 @@ func TestGoogleTakesIt(t *testing.T) {
 	}
 }
 
-// A last message of the assistant goes up as it is: the third generation refuses to go on from it, and
-// says so.
-func TestPrefillIsGooglesToRefuse(t *testing.T) {
+// A last message of the assistant is a turn of the model; the third generation is asked to go on.
+func TestPrefill(t *testing.T) {
 	g := startGoogle(t)
-	const model = "gemini-3-pro-preview"
-	hub, _ := hubOf(t, model, `{"messages":[`+ask+`,{"role":"assistant","content":"Dear"}]}`)
-	if status, body := g.assist(t, model, hub); status != 400 || !strings.HasSuffix(hub, `{"role":"model","parts":[{"text":"Dear"}]}]}`) {
-		t.Errorf("%d %s\n%s", status, body, hub)
+	for model, end := range map[string]string{"gemini-2.5-flash": `{"role":"model","parts":[{"text":"Dear"}]}]}`, "gemini-3-pro-preview": `without repeating anything."}]}]}`} {
+		hub, _ := hubOf(t, model, `{"messages":[`+ask+`,{"role":"assistant","content":"Dear"}]}`)
+		if status, body := g.assist(t, model, hub); status != 200 || !strings.HasSuffix(hub, end) {
+			t.Errorf("%s: %d %s\n%s", model, status, body, hub)
+		}
 	}
 }
 
