@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
 
 // delta appends one choice of a chunk, or nothing when there is nothing new.
@@ -63,19 +64,15 @@ func (e *encoder) rest(dst []byte, c *candidate, s *choice, stream bool) []byte 
 // appendFinish appends OpenAI's word for why a candidate ended (protocol 5.4).
 func (e *encoder) appendFinish(dst, reason []byte, called bool) []byte {
 	word := "stop"
-	switch string(reason) {
-	case "MAX_TOKENS":
+	switch {
+	case string(reason) == "MAX_TOKENS":
 		word = "length"
-	case "SAFETY", "RECITATION", "LANGUAGE", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR",
-		"IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION":
+	case gemini.Filtered(reason):
 		word = "content_filter"
-	default:
-		switch {
-		case called && e.legacy:
-			word = "function_call"
-		case called:
-			word = "tool_calls"
-		}
+	case called && e.legacy:
+		word = "function_call"
+	case called:
+		word = "tool_calls"
 	}
 	return append(append(append(dst, '"'), word...), '"')
 }
