@@ -86,7 +86,7 @@ func cors(ctx *fasthttp.RequestCtx) {
 
 func preflight(ctx *fasthttp.RequestCtx) {
 	h := &ctx.Response.Header
-	h.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+	h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS")
 	asked := ctx.Request.Header.Peek("Access-Control-Request-Headers")
 	if len(asked) == 0 {
 		asked = []byte("authorization, content-type, x-goog-api-key, x-api-key")

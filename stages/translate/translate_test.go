@@ -2,6 +2,7 @@ package translate
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -19,7 +20,7 @@ func made(t testing.TB) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &stage{catalogue: c}
+	return &stage{catalogue: c, log: slog.New(slog.DiscardHandler)}
 }
 
 // exchange is one that format and model have settled.

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
 
 // chatBody is a usual request of 1.5 KB.
@@ -26,7 +27,7 @@ func BenchmarkToHub(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := ToHub(dst[:0], body, members, Options{MaxOutput: 65536, Major: 2, Minor: 5, Pro: true, Thinks: true}); err != nil {
+		if _, _, err := ToHub(dst[:0], body, members, gemini.Target{MaxOutput: 65536, Major: 2, Minor: 5, Pro: true, Thinks: true}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -43,7 +44,7 @@ func BenchmarkScanToHub(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, _, err := ToHub(dst[:0], body, members, Options{}); err != nil {
+		if _, _, err := ToHub(dst[:0], body, members, gemini.Target{}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -69,10 +69,10 @@ var fields = map[string]field{
 	"n":               {"1; anything else is refused", takeN},
 
 	"reasoning_effort": {"thinkingConfig: a budget for 2.5, a level after it, with thoughts; not sent to models that do not think", func(f *form, v []byte) *apierror.Error {
-		return f.thinking.takeEffort(v)
+		return f.thinking.TakeEffort(v, "reasoning_effort")
 	}},
 	"thinking": {"thinkingConfig, as include_thoughts, thinking_budget, thinking_level or as type and budget_tokens", func(f *form, v []byte) *apierror.Error {
-		return f.thinking.take(v, "thinking")
+		return f.thinking.Take(v, "thinking")
 	}},
 	"google":     {"thinking_config as thinking; cached_content is refused", takeGoogle},
 	"extra_body": {"google as the field google; the rest is ignored and reported", takeExtraBody},

@@ -140,7 +140,7 @@ func FuzzToHub(f *testing.F) {
 			return
 		}
 		Detect(members)
-		out, r, bad := ToHub(nil, body, members, Options{
+		out, r, bad := ToHub(nil, body, members, gemini.Target{
 			MaxOutput: int(o) * 300, Major: int(o & 3), Minor: int(o >> 2 & 7), Pro: o&32 != 0, Lite: o&64 != 0, Thinks: o&128 != 0,
 		})
 		if bad != nil {

@@ -12,9 +12,9 @@ import (
 	"gcli2api/pipeline/wire/gemini"
 )
 
-var pro25 = Options{MaxOutput: 65536, Major: 2, Minor: 5, Pro: true, Thinks: true}
+var pro25 = gemini.Target{MaxOutput: 65536, Major: 2, Minor: 5, Pro: true, Thinks: true}
 
-func translate(t testing.TB, body string, o Options) (string, *Request, *apierror.Error) {
+func translate(t testing.TB, body string, o gemini.Target) (string, *Request, *apierror.Error) {
 	t.Helper()
 	members, err := wire.Scan([]byte(body), nil)
 	if err != nil {
@@ -195,9 +195,9 @@ func TestWhatDoesNotFitIsCounted(t *testing.T) {
 
 func TestStreamFlags(t *testing.T) {
 	for fields, want := range map[string]Request{
-		`"stream":true`: {Stream: true},
+		`"stream":true`: {Beside: gemini.Beside{Stream: true}},
 		`"stream":false,"stream_options":{"include_usage":true}`:                            {IncludeUsage: true},
-		`"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false}`: {Stream: true, IncludeUsage: true},
+		`"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false}`: {Beside: gemini.Beside{Stream: true}, IncludeUsage: true},
 		`"stream":null,"stream_options":{"include_usage":null}`:                             {},
 		`"stream_options":null`: {},
 	} {

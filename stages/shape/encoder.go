@@ -1,0 +1,34 @@
+package shape
+
+import (
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
+	"gcli2api/pipeline/wire/openai"
+)
+
+// created is what the listing says of every model; strict clients break on null (behaviour 2.2).
+const created = 1_700_000_000
+
+// encoder is chosen by what the client wants to hear and by the verb.
+func (s *stage) encoder(x *pipeline.Exchange) wire.Encoder {
+	verb := x.In.Route.Verb
+	if x.Answer == wire.Gemini {
+		return gemini.NewEncoder(x.WantsStream, x.In.Route.Array)
+	}
+	if verb == pipeline.List || verb == pipeline.Get {
+		return openai.NewListEncoder(created, verb == pipeline.Get)
+	}
+	return openai.NewEncoder(openai.EncoderOptions{ID: x.In.ID, Model: x.Model.Asked,
+		Created: x.Started().Unix(), IncludeUsage: usageAsked(x)})
+}
+
+// usageAsked reads the body only where the client wants events: that of a refused caller must not be
+// read.
+func usageAsked(x *pipeline.Exchange) bool {
+	if !x.WantsStream {
+		return false
+	}
+	on, _ := wire.Bool(wire.Get(x.Member("stream_options"), "include_usage"))
+	return on
+}
