@@ -164,11 +164,13 @@ func (l language) prove(t *testing.T, h *house, script string, proofs []proof) {
 			if !ok {
 				t.Fatal("the script says nothing of it")
 			}
+			defer func() {
+				if t.Failed() {
+					b, _ := json.Marshal(s)
+					t.Logf("%.4000s", b)
+				}
+			}()
 			p.check(t, s)
-			if t.Failed() {
-				b, _ := json.Marshal(s)
-				t.Logf("%.4000s", b)
-			}
 		})
 	}
 }

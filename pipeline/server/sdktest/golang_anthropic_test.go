@@ -253,7 +253,7 @@ func (h *house) anthropicCases(in map[string]string) map[string]goCase {
 		"unknown_model_stream":  stream(c, unknown),
 		"bad_role":              create(c, saying("Hello"), wizard),
 		"bad_result":            create(c, message(anthropic.NewToolResultBlock("toolu_nobody", "x", false))),
-		"rate_limit":            create(c, saying("!fault 429-reset 40s")),
+		"rate_limit":            create(c, with(saying("!fault 429-reset 40s"), func(p *anthropic.MessageNewParams) { p.Model = resting })),
 		"silence_error":         stream(c, saying("!fault slow-first 30s 400")),
 		"silence_plain":         create(c, saying("!fault slow-first 30s")),
 		"silence_headers":       stream(c, saying("!fault slow-first 30s")),

@@ -17,8 +17,10 @@ import (
 	"gcli2api/pipeline/simulator"
 )
 
-// gemini3 must have its thought signatures back; flash may.
-const gemini3 = "gemini-3.1-flash-lite"
+const (
+	gemini3 = "gemini-3.1-flash-lite" // must have its thought signatures back; flash may
+	resting = "gemini-2.5-pro"        // for the case that has a model at rest afterwards
+)
 
 // sound is a WAV file of no length, document the beginning of a PDF: Google looks no further than that.
 func sound() []byte {

@@ -122,7 +122,7 @@ const cases = {
   unknown_model_stream: (seen) => stream(seen, { model: 'gemini-nobody', messages: user('Hello') }),
   bad_role: (seen) => create(seen, { messages: [{ role: 'wizard', content: 'Hello' }] }),
   bad_result: (seen) => create(seen, { messages: user([{ type: 'tool_result', tool_use_id: 'toolu_nobody', content: 'x' }]) }),
-  rate_limit: (seen) => create(seen, { messages: user('!fault 429-reset 40s') }),
+  rate_limit: (seen) => create(seen, { model: 'gemini-2.5-pro', messages: user('!fault 429-reset 40s') }),
   silence_error: (seen) => stream(seen, { messages: user('!fault slow-first 30s 400') }),
   silence_plain: (seen) => create(seen, { messages: user('!fault slow-first 30s') }),
 };

@@ -176,7 +176,7 @@ CASES = {
     "unknown_model_stream": lambda seen: stream(seen, user("Hello"), model="gemini-nobody"),
     "bad_role": lambda seen: create(seen, [{"role": "wizard", "content": "Hello"}]),
     "bad_result": lambda seen: create(seen, user([{"type": "tool_result", "tool_use_id": "toolu_nobody", "content": "x"}])),
-    "rate_limit": lambda seen: create(seen, user("!fault 429-reset 40s")),
+    "rate_limit": lambda seen: create(seen, user("!fault 429-reset 40s"), model="gemini-2.5-pro"),
     "silence_error": lambda seen: stream(seen, user("!fault slow-first 30s 400")),
     "silence_plain": lambda seen: create(seen, user("!fault slow-first 30s")),
 }
