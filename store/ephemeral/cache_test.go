@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -223,4 +224,83 @@ func TestCrowd(t *testing.T) {
 			}
 		}
 	}
+}
+
+// meddling is a store in which something happens around a call.
+type meddling struct {
+	store.Store
+	beforePut, afterPut func(body string)
+	beforeDelete        func(id string)
+}
+
+func (m *meddling) Put(ctx context.Context, t store.Table, d store.Doc, when store.Rev) (store.Rev, error) {
+	m.beforePut(string(d.Body))
+	defer m.afterPut(string(d.Body))
+	return m.Store.Put(ctx, t, d, when)
+}
+
+func (m *meddling) Delete(ctx context.Context, t store.Table, id string, when store.Rev) error {
+	m.beforeDelete(id)
+	return m.Store.Delete(ctx, t, id, when)
+}
+
+// TestKeepersMeet: who began last need not be the last in the store, and who hears last neither.
+func TestKeepersMeet(t *testing.T) {
+	k := newKit(t)
+	begun, first, written, second := make(chan struct{}), make(chan struct{}), make(chan struct{}), make(chan struct{})
+	hold := func(value string, tell, wait chan struct{}) func(string) {
+		return func(body string) {
+			if strings.Contains(body, value) {
+				close(tell)
+				<-wait
+			}
+		}
+	}
+	m := k.node(&meddling{Store: k.db, beforePut: hold("first", begun, first), afterPut: hold("second", written, second)})
+	keep := func(value string) chan error {
+		done := make(chan error)
+		go func() { done <- m.Keep(t.Context(), at("a"), time.Hour, item("x", value)) }()
+		return done
+	}
+	one := keep("first")
+	<-begun
+	two := keep("second")
+	<-written
+	close(first)
+	err := <-one
+	close(second)
+	if err = errors.Join(err, <-two); err != nil {
+		t.Fatal(err)
+	}
+	k.has(k.there, at("a"), "x", []byte("first"))
+	k.has(m, at("a"), "x", []byte("first"))
+}
+
+// TestForgetMeetsKeep: what somebody keeps while the old value is being removed goes as well, with
+// all its parts.
+func TestForgetMeetsKeep(t *testing.T) {
+	k := newKit(t)
+	head, again := nameOf(at("a"), "x").doc, 2
+	k.keep(k.there, at("a"), time.Hour, pipeline.Item{ID: "x", Value: big(partSize+1, 1)})
+	m := k.node(&meddling{Store: k.db, beforeDelete: func(id string) {
+		if id == head && again > 0 {
+			again--
+			k.keep(k.there, at("a"), time.Hour, pipeline.Item{ID: "x", Value: big(2*partSize, 1)})
+		}
+	}})
+	k.forget(m, at("a"), "x", true)
+	if left := k.docs(); len(left) != 0 {
+		t.Errorf("%d documents are left", len(left))
+	}
+}
+
+// TestRecallDuringForget: who asks while a value is being removed may get it, but nobody afterwards.
+func TestRecallDuringForget(t *testing.T) {
+	k := newKit(t)
+	k.keep(k.there, at("a"), time.Hour, item("x", "1"))
+	s := &meddling{Store: k.db}
+	m := k.node(s)
+	s.beforeDelete = func(string) { k.has(m, at("a"), "x", []byte("1")) }
+	k.forget(m, at("a"), "x", true)
+	k.gone(m, at("a"), "x")
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -164,15 +165,18 @@ func TestLarge(t *testing.T) {
 // TestLargeCanBeRead: text in parts stays text for somebody who looks into the store.
 func TestLargeCanBeRead(t *testing.T) {
 	k := newKit(t)
-	k.keep(k.here, at("a"), time.Hour, pipeline.Item{ID: "x", Value: text(12 << 20)})
-	docs := k.docs()
-	for _, doc := range docs[1:] {
-		if !bytes.HasPrefix(doc.Body, []byte(`{"of":"`+docs[0].ID+`","text":"`)) {
-			t.Errorf("%.120s", doc.Body)
+	for _, value := range []string{string(text(12 << 20)), strings.Repeat("项", 4<<20), "ab" + strings.Repeat("项", 4<<20)} {
+		k.keep(k.here, at("a"), time.Hour, item("x", value))
+		docs := k.docs()
+		for _, doc := range docs[1:] {
+			if !strings.HasPrefix(string(doc.Body), `{"of":"`+docs[0].ID+`","text":"`) {
+				t.Errorf("%.120s", doc.Body)
+			}
 		}
-	}
-	if head := string(docs[0].Body); len(docs) != 4 || !strings.Contains(head, `"parts":3,"bytes":125829`) {
-		t.Errorf("%d documents, the first is %s", len(docs), head)
+		if head := string(docs[0].Body); len(docs) != 4 || !strings.Contains(head, fmt.Sprintf(`"parts":3,"bytes":%d,`, len(value))) {
+			t.Errorf("%d documents, the first is %s", len(docs), head)
+		}
+		k.forget(k.here, at("a"), "x", true)
 	}
 }
 
