@@ -149,3 +149,16 @@ func anthropicRefusals() []proof {
 		}},
 	}
 }
+
+// anthropicEvents are those of a plain streamed answer.
+func anthropicEvents() []string {
+	return []string{"message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta", "message_stop"}
+}
+
+// simulated is what the simulator counts for an echo with thoughts; Anthropic counts thoughts as part of the answer.
+func (s told) simulated(t *testing.T, prompt string) {
+	t.Helper()
+	if in, out := simulator.Tokens(prompt), simulator.Tokens("echo: "+prompt)+simulator.Tokens(s.Thoughts); s.Usage.Prompt != in || s.Usage.Answer != out {
+		t.Errorf("usage %+v, want %d and %d", s.Usage, in, out)
+	}
+}
