@@ -67,7 +67,7 @@ def parsed(**params):
 def arguments(call):
     """What the client made of the arguments where it parses them."""
     shape = getattr(call.function, "parsed_arguments", None)
-    return shape.model_dump() if shape else json.loads(call.function.arguments)
+    return shape.model_dump() if isinstance(shape, BaseModel) else json.loads(call.function.arguments)
 
 
 def agent(seen, model, ask, tools=TOOLS, **more):
