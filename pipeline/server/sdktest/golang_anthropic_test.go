@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/anthropics/anthropic-sdk-go"
 	"github.com/anthropics/anthropic-sdk-go/option"
@@ -130,9 +131,10 @@ func answers(p anthropic.MessageNewParams, ask messageAsk) goCase {
 	}
 }
 
-// runnable are the functions as the client's own loop takes them.
+// runnable are the functions as the client's own loop takes them, which runs those of one step side by side.
 func runnable(s *told) (tools []anthropic.BetaTool, err error) {
 	all := functions()
+	var mu sync.Mutex
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		schema, err := json.Marshal(all[name].parameters)
 		if err != nil {
@@ -140,6 +142,8 @@ func runnable(s *told) (tools []anthropic.BetaTool, err error) {
 		}
 		tool, err := toolrunner.NewBetaToolFromBytes(name, all[name].description, schema,
 			func(_ context.Context, args json.RawMessage) (anthropic.BetaToolResultBlockParamContentUnion, error) {
+				mu.Lock()
+				defer mu.Unlock()
 				_, result := s.work(name, string(args))
 				return anthropic.BetaToolResultBlockParamContentUnion{OfText: &anthropic.BetaTextBlockParam{Text: result}}, nil
 			})
@@ -156,7 +160,7 @@ func runnerParams(s *told) anthropic.BetaToolRunnerParams {
 		Messages: []anthropic.BetaMessageParam{anthropic.NewBetaUserMessage(anthropic.NewBetaTextBlock(errand(s.Mark)))}}}
 }
 
-// last notes the end of what the client's own loop did. It runs functions of one step side by side.
+// last notes the newest answer of the client's own loop.
 func (s *told) last(m *anthropic.BetaMessage) {
 	s.Finish, s.Text = string(m.StopReason), ""
 	for _, block := range m.Content {

@@ -107,8 +107,10 @@ func (s *told) note(kind string) {
 // ran: the errand was done step by step, and where the model signs, every step went back signed.
 func (s told) ran(t *testing.T, h *house, finish string, signed bool) {
 	t.Helper()
-	want := []string{`get_weather {"city":"Oslo"}`, `get_time {"zone":"CET"}`, `add {"a":1,"b":2}`, `get_time {"zone":"UTC"}`}
-	if s.Error != nil || !slices.Equal(s.Calls, want) || s.Steps != 4 || s.Finish != finish {
+	want := []string{`get_time {"zone":"CET"}`, `get_weather {"city":"Oslo"}`, `add {"a":1,"b":2}`, `get_time {"zone":"UTC"}`}
+	calls := slices.Clone(s.Calls)
+	slices.Sort(calls[:min(2, len(calls))]) // which a client may do side by side
+	if s.Error != nil || !slices.Equal(calls, want) || s.Steps != 4 || s.Finish != finish {
 		t.Errorf("not the errand that ends with %s after 4 answers", finish)
 	}
 	if !strings.Contains(s.Text, "result of get_time: ") || !strings.Contains(s.Text, "12:00") {

@@ -33,7 +33,7 @@ func (l language) genaiMoreProofs(t *testing.T, h *house) []proof {
 		{"audio", func(t *testing.T, s told) { s.shows(t, blob("audio/wav", sound())) }},
 		{"file", func(t *testing.T, s told) { s.shows(t, blob("application/pdf", document())) }},
 		{"parse", func(t *testing.T, s told) { s.parsed(t, "STOP", `{"kind":"soup","minutes":1,"name":"text"}`) }},
-		{"embed", vectors(768, "a fox", "a crow")},
+		{"embed", vectors(3072, "a fox", "a crow")},
 		{"embed_small", vectors(16, "a fox")},
 		{"files", never},
 		{"files_list", never},

@@ -103,10 +103,10 @@ func moreProofs(t *testing.T, h *house) []proof {
 		{"image_missing", refusedAt("image_url")},
 		{"audio", func(t *testing.T, s told) { s.shows(t, blob("audio/wav", sound())) }},
 		{"file", func(t *testing.T, s told) { s.shows(t, blob("application/pdf", document())) }},
-		{"embed", vectors(768, "a fox", "a crow")},
-		{"embed_float", vectors(768, "a fox", "a crow")},
+		{"embed", vectors(3072, "a fox", "a crow")},
+		{"embed_float", vectors(3072, "a fox", "a crow")},
 		{"embed_small", vectors(16, "a fox", "a crow")},
-		{"embed_one", vectors(768, "a fox")},
+		{"embed_one", vectors(3072, "a fox")},
 		{"draw", public(func(t *testing.T, s told) {
 			if s.Error != nil || len(s.Pictures) != 1 {
 				t.Fatalf("%d pictures: %+v", len(s.Pictures), s.Error)
