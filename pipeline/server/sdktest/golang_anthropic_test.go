@@ -199,6 +199,9 @@ func runnerStream(c *anthropic.Client) goCase {
 			if err != nil {
 				return err
 			}
+			if m.ID == "" {
+				continue // where it finds that nothing is left to ask
+			}
 			s.Steps++
 			s.last(m)
 		}

@@ -13,7 +13,7 @@ const Fox = z.object({ name: z.string(), colour: z.enum(['red', 'grey']), legs: 
 
 function gather(seen, answer) {
   const { usage } = answer;
-  Object.assign(seen, { id: answer.id, model: answer.model, text: answer.output_text, finish: answer.status, items: answer.output.map((item) => item.type) });
+  Object.assign(seen, { id: answer.id, model: answer.model, text: answer.output_text ?? seen.text, finish: answer.status, items: answer.output.map((item) => item.type) });
   seen.thoughts = answer.output.filter((item) => item.type === 'reasoning').flatMap((item) => item.summary.map((part) => part.text)).join('');
   if (usage) {
     seen.usage = { prompt: usage.input_tokens, answer: usage.output_tokens, total: usage.total_tokens, thoughts: usage.output_tokens_details.reasoning_tokens };
