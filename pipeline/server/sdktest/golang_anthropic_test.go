@@ -270,8 +270,51 @@ func (h *house) anthropicCases(in map[string]string) map[string]goCase {
 	for name, fault := range breaks() {
 		all[name] = stream(c, saying("!fault "+fault+" # and some more words behind it, so that there are events"))
 	}
+	maps.Copy(all, anthropicOtherCases(c, in))
 	maps.Copy(all, anthropicErrandCases(c, thinking.Thinking))
 	return all
+}
+
+// anthropicOtherCases are documents, structured output and models.
+func anthropicOtherCases(c *anthropic.Client, in map[string]string) map[string]goCase {
+	fox := with(saying("A fox"), func(p *anthropic.MessageNewParams) {
+		p.OutputConfig = anthropic.OutputConfigParam{Format: anthropic.JSONOutputFormatParam{Schema: foxShape()}}
+	})
+	parse := func(ask func(context.Context, *told) (*anthropic.Message, error)) goCase {
+		return func(ctx context.Context, s *told) error {
+			m, err := ask(ctx, s)
+			if err != nil {
+				return err
+			}
+			s.Finish = string(m.StopReason)
+			return json.Unmarshal([]byte(m.Content[0].Text), &s.Parsed)
+		}
+	}
+	return map[string]goCase{
+		"document": create(c, message(anthropic.NewTextBlock("!describe"), anthropic.NewDocumentBlock(anthropic.Base64PDFSourceParam{Data: in["DOCUMENT"]}))),
+		"parse":    parse(func(ctx context.Context, _ *told) (*anthropic.Message, error) { return c.Messages.New(ctx, fox) }),
+		"parse_stream": parse(func(ctx context.Context, s *told) (*anthropic.Message, error) {
+			return hear(ctx, c, fox, s)
+		}),
+		"models": func(ctx context.Context, s *told) error {
+			pages := c.Models.ListAutoPaging(ctx, anthropic.ModelListParams{})
+			for pages.Next() {
+				s.Names = append(s.Names, pages.Current().ID)
+			}
+			return pages.Err()
+		},
+		"model": func(ctx context.Context, s *told) error {
+			m, err := c.Models.Get(ctx, "gemini-2.5-pro", anthropic.ModelGetParams{})
+			if err == nil {
+				s.Names = []string{m.ID}
+			}
+			return err
+		},
+		"batches": func(ctx context.Context, _ *told) error {
+			_, err := c.Messages.Batches.List(ctx, anthropic.MessageBatchListParams{})
+			return err
+		},
+	}
 }
 
 // anthropicErrandCases are those with functions.

@@ -214,12 +214,15 @@ func (h *house) forgotten(store bool) goCase {
 	}
 }
 
+func foxShape() map[string]any {
+	return shape(map[string]any{"name": kind("string"), "colour": map[string]any{"type": "string", "enum": []string{"red", "grey"}}, "legs": kind("integer"),
+		"friends": map[string]any{"type": "array", "items": kind("string")}})
+}
+
 func (h *house) parseFox(ask func(*told) responseAsk) goCase {
 	return func(ctx context.Context, s *told) error {
-		schema := shape(map[string]any{"name": kind("string"), "colour": map[string]any{"type": "string", "enum": []string{"red", "grey"}}, "legs": kind("integer"),
-			"friends": map[string]any{"type": "array", "items": kind("string")}})
 		r, err := ask(s)(ctx, responses.ResponseNewParams{Model: flash, Input: input("A fox"),
-			Text: responses.ResponseTextConfigParam{Format: responses.ResponseFormatTextConfigParamOfJSONSchema("fox", schema)}})
+			Text: responses.ResponseTextConfigParam{Format: responses.ResponseFormatTextConfigParamOfJSONSchema("fox", foxShape())}})
 		if err != nil {
 			return err
 		}

@@ -77,6 +77,11 @@ func anthropicAnswers(t *testing.T, h *house) []proof {
 		}},
 		{"image_in", func(t *testing.T, s told) { s.shows(t, want) }},
 		{"image_url", func(t *testing.T, s told) { s.shows(t, want) }},
+		{"document", func(t *testing.T, s told) { s.shows(t, blob("application/pdf", document())) }},
+		{"parse", func(t *testing.T, s told) { s.parsed(t, end, fox) }},
+		{"parse_stream", func(t *testing.T, s told) { s.parsed(t, end, fox) }},
+		{"models", func(t *testing.T, s told) { s.named(t, "gemini-2.5-pro", "gemini-2.5-flash-image") }},
+		{"model", func(t *testing.T, s told) { s.named(t, "gemini-2.5-pro") }},
 		{"thinking", thought},
 		{"thinking_stream", thought},
 		{"stop", func(t *testing.T, s told) { s.answered(t, "echo: say this and ", end) }},
@@ -141,6 +146,11 @@ func anthropicRefusals() []proof {
 		{"bad_role", bad},
 		{"bad_result", bad},
 		{"rate_limit", refused("RateLimitError", 429, "rate_limit_error")},
+		{"batches", func(t *testing.T, s told) { // each language has a class of its own
+			if e := s.Error; e == nil || !e.Official || e.Status != 501 || e.Kind != "invalid_request_error" {
+				t.Errorf("the error is %+v", e)
+			}
+		}},
 		{"silence_error", func(t *testing.T, s told) {
 			if e := s.Error; e == nil || !e.Official || e.Kind != "invalid_request_error" || s.Text != "" {
 				t.Errorf("the error is %+v", e)

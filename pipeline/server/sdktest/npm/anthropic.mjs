@@ -1,11 +1,12 @@
 // The cases of the official npm client of Anthropic.
 import Anthropic from '@anthropic-ai/sdk';
 import { betaZodTool } from '@anthropic-ai/sdk/helpers/beta/zod';
+import { zodOutputFormat } from '@anthropic-ai/sdk/helpers/zod';
 import { z } from 'zod';
 import { arrived, breaks, broken, report, silences } from './report.mjs';
 import { errand, functions, models, note, work } from './toolset.mjs';
 
-const { GATEWAY, PASSWORD, STORY, PICTURE, PICTURE_URL } = process.env;
+const { GATEWAY, PASSWORD, STORY, PICTURE, PICTURE_URL, DOCUMENT } = process.env;
 const model = 'gemini-2.5-flash';
 
 const connect = (credential) => new Anthropic({ baseURL: GATEWAY, maxRetries: 0, ...credential });
@@ -75,6 +76,8 @@ async function runner(seen, stream) {
 }
 
 const picture = (source) => user([{ type: 'text', text: '!describe' }, { type: 'image', source }]);
+const Fox = z.object({ name: z.string(), colour: z.enum(['red', 'grey']), legs: z.int(), friends: z.array(z.string()) });
+const fox = { ...base, messages: user('A fox'), output_config: { format: zodOutputFormat(Fox) } };
 const cached = { cache_control: { type: 'ephemeral' } };
 
 const cases = {
@@ -98,6 +101,17 @@ const cases = {
   }),
   image_in: (seen) => create(seen, { messages: picture({ type: 'base64', media_type: 'image/png', data: PICTURE }) }),
   image_url: (seen) => create(seen, { messages: picture({ type: 'url', url: PICTURE_URL }) }),
+  document: (seen) => create(seen, {
+    messages: user([{ type: 'text', text: '!describe' }, { type: 'document', source: { type: 'base64', media_type: 'application/pdf', data: DOCUMENT } }]),
+  }),
+  async parse(seen) {
+    const message = await client.messages.parse(fox);
+    Object.assign(seen, { parsed: message.parsed_output, finish: message.stop_reason });
+  },
+  async parse_stream(seen) {
+    const message = await client.messages.stream(fox).finalMessage();
+    Object.assign(seen, { parsed: message.parsed_output, finish: message.stop_reason });
+  },
   thinking: (seen) => create(seen, { messages: user('think about it'), thinking }),
   thinking_stream: (seen) => stream(seen, { messages: user('think about it'), thinking }),
   tools_3: (seen) => agent(seen, models[3], whole),
@@ -116,6 +130,14 @@ const cases = {
   async count(seen) {
     seen.tokens = (await client.messages.countTokens({ model, messages: user(STORY) })).input_tokens;
   },
+  async models(seen) {
+    seen.names = [];
+    for await (const found of client.models.list()) seen.names.push(found.id);
+  },
+  async model(seen) {
+    seen.names = [(await client.models.retrieve('gemini-2.5-pro')).id];
+  },
+  batches: async () => { await client.messages.batches.list(); },
   wrong_password: (seen) => create(seen, { messages: user('Hello') }, stranger),
   wrong_password_stream: (seen) => stream(seen, { messages: user('Hello') }, stranger),
   unknown_model: (seen) => create(seen, { model: 'gemini-nobody', messages: user('Hello') }),

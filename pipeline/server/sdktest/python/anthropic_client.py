@@ -6,10 +6,11 @@ from typing import Literal
 
 import anthropic
 from anthropic import beta_tool
+from pydantic import BaseModel
 from report import BREAKS, SILENCES, broken, report
 from toolset import FUNCTIONS, MODELS, errand, note, work
 
-STORY, PICTURE, PICTURE_URL = os.environ["STORY"], os.environ["PICTURE"], os.environ["PICTURE_URL"]
+STORY, PICTURE, PICTURE_URL, DOCUMENT = (os.environ[name] for name in ("STORY", "PICTURE", "PICTURE_URL", "DOCUMENT"))
 FLASH = "gemini-2.5-flash"
 TOOLS = [{"name": name, "description": description, "input_schema": shape} for name, (description, shape, _) in FUNCTIONS.items()]
 THINKING = {"type": "enabled", "budget_tokens": 2048}
@@ -126,6 +127,32 @@ def runner(seen, stream):
     gather(seen, last)
 
 
+class Fox(BaseModel):
+    name: str
+    colour: Literal["red", "grey"]
+    legs: int
+    friends: list[str]
+
+
+def parse(seen):
+    message = client.messages.parse(model=FLASH, max_tokens=4096, messages=user("A fox"), output_format=Fox)
+    seen.update(parsed=message.parsed_output.model_dump(), finish=message.stop_reason)
+
+
+def parse_stream(seen):
+    with client.messages.stream(model=FLASH, max_tokens=4096, messages=user("A fox"), output_format=Fox) as events:
+        message = events.get_final_message()
+    seen.update(parsed=message.parsed_output.model_dump(), finish=message.stop_reason)
+
+
+def models(seen):
+    seen["names"] = [found.id for found in client.models.list()]
+
+
+def model(seen):
+    seen["names"] = [client.models.retrieve("gemini-2.5-pro").id]
+
+
 def count(seen):
     seen["tokens"] = client.messages.count_tokens(model=FLASH, messages=user(STORY)).input_tokens
 
@@ -134,6 +161,7 @@ def picture(**source):
     return user([{"type": "text", "text": "!describe"}, {"type": "image", "source": source}])
 
 
+PDF = {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": DOCUMENT}}
 CACHED = {"cache_control": {"type": "ephemeral"}}
 TURNS = [*user("first"), {"role": "assistant", "content": "second"}, *user("!describe")]
 SYSTEM = [{"type": "text", "text": "Be brief."}, {"type": "text", "text": "And polite.", **CACHED}]
@@ -154,6 +182,12 @@ CASES = {
     "system_blocks": lambda seen: create(seen, user([{"type": "text", "text": "!describe", **CACHED}]), system=SYSTEM, **SAMPLING),
     "image_in": lambda seen: create(seen, picture(type="base64", media_type="image/png", data=PICTURE)),
     "image_url": lambda seen: create(seen, picture(type="url", url=PICTURE_URL)),
+    "document": lambda seen: create(seen, user([{"type": "text", "text": "!describe"}, PDF])),
+    "parse": parse,
+    "parse_stream": parse_stream,
+    "models": models,
+    "model": model,
+    "batches": lambda seen: client.messages.batches.list(),
     "thinking": lambda seen: create(seen, user("think about it"), thinking=THINKING),
     "thinking_stream": lambda seen: stream(seen, user("think about it"), thinking=THINKING),
     "tools_3": lambda seen: agent(seen, MODELS[3], whole),
