@@ -29,6 +29,7 @@ type Exchange struct {
 	Call        gemini.Call   // hub request: raw bytes and a list of edits            (translate)
 	Tools       *gemini.Tools // the client's names of functions, nil when it has none (translate)
 	Thread      []byte        // the dialogue so far in the client's own words, where the gateway keeps it (translate)
+	Asking      any           // what the answer has to know of the question, of a type of its language; may be nil (translate)
 	Lease       Lease         // the credential in use                                 (credential)
 	Attempts    []Attempt     // every call made                                       (upstream, through Try and Report)
 	Reply       Reply         // the answer so far                                     (upstream)

@@ -18,7 +18,7 @@ func checkSchemas(r *request) *failure {
 		}
 		for _, name := range []string{"parametersJsonSchema", "responseJsonSchema"} {
 			if v, ok := d.fields[name]; ok {
-				if f := r.checkRaw(where+"."+snake(name), v, 0); f != nil {
+				if f := r.checkRawRoot(where+"."+snake(name), v, name == "parametersJsonSchema"); f != nil {
 					return f
 				}
 			}
@@ -28,7 +28,7 @@ func checkSchemas(r *request) *failure {
 		return f
 	}
 	if v, ok := r.config["responseJsonSchema"]; ok {
-		return r.checkRaw("generation_config.response_json_schema", v, 0)
+		return r.checkRawRoot("generation_config.response_json_schema", v, false)
 	}
 	return nil
 }
@@ -83,61 +83,6 @@ func (r *request) checkTypedNode(where, kind string, s object) *failure {
 		return r.refuse(where+".format", "only 'float' and 'double' are supported for NUMBER type")
 	case kind == "INTEGER" && format != "" && format != "int32" && format != "int64":
 		return r.refuse(where+".format", "only 'int32' and 'int64' are supported for INTEGER type")
-	}
-	return nil
-}
-
-// checkRaw walks a raw JSON Schema. Names of properties and definitions are not keywords; enum, default and example hold data.
-func (r *request) checkRaw(where string, v any, depth int) *failure {
-	s, ok := v.(object)
-	switch {
-	case !ok && depth == 0:
-		return r.refuse(where, "The schema must be a JSON object.")
-	case !ok:
-		return nil // true, false
-	case depth > 32:
-		return r.plain("Request contains an invalid argument: maximum schema depth exceeded.")
-	}
-	for _, key := range slices.Sorted(maps.Keys(s)) {
-		if r.dialect == assist && (key == "$schema" || key == "const" || strings.HasPrefix(key, "x-")) {
-			return badFields([]violation{{Field: "request." + where, Description: fmt.Sprintf("Invalid JSON payload received. Unknown name %q at 'request.%s': Cannot find field.", key, where)}})
-		}
-		if s["$ref"] != nil && !strings.HasPrefix(key, "$") {
-			return r.refuse(where, "A $ref must not have sibling keywords such as %q.", key)
-		}
-		if f := r.checkRawMember(where+"."+key, key, s[key], depth); f != nil {
-			return f
-		}
-	}
-	properties := child(s, "properties")
-	for _, name := range texts(s, "required") {
-		if _, ok := properties[name]; !ok && properties != nil {
-			return r.refuse(where+".required", "property is not defined: %s", name)
-		}
-	}
-	return nil
-}
-
-func (r *request) checkRawMember(where, key string, v any, depth int) *failure {
-	switch key {
-	case "properties", "$defs", "definitions", "patternProperties":
-		members, _ := v.(object)
-		for _, name := range slices.Sorted(maps.Keys(members)) {
-			if f := r.checkRaw(where+"["+name+"]", members[name], depth+1); f != nil {
-				return f
-			}
-		}
-	case "anyOf", "oneOf", "allOf", "prefixItems":
-		list, _ := v.([]any)
-		for i, item := range list {
-			if f := r.checkRaw(fmt.Sprintf("%s[%d]", where, i), item, depth+1); f != nil {
-				return f
-			}
-		}
-	case "items", "additionalProperties", "not", "if", "then", "else", "contains":
-		if _, ok := v.(object); ok {
-			return r.checkRaw(where, v, depth+1)
-		}
 	}
 	return nil
 }

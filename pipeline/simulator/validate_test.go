@@ -263,11 +263,11 @@ func TestToolRules(t *testing.T) {
 		{"both", "a", "", declare(`"parameters":{"type":"OBJECT"},"parametersJsonSchema":{}`), "Only one of"},
 		{"raw", "a", "", declare(`"parametersJsonSchema":{"type":["object","null"],"properties":{"const":{"enum":[1]}},"additionalProperties":false,"$defs":{}}`), ""},
 		{"raw const", "a", "", declare(`"parametersJsonSchema":{"type":"object","properties":{"a":{"const":1}}}`), "const"},
-		{"raw $schema", "a", "", declare(`"parametersJsonSchema":{"$schema":"x"}`), "$schema"},
-		{"raw $schema at studio", "s", "", declare(`"parametersJsonSchema":{"$schema":"x"}`), ""},
+		{"raw $schema", "a", "", declare(`"parametersJsonSchema":{"$schema":"x","type":"object"}`), "$schema"},
+		{"raw $schema at studio", "s", "", declare(`"parametersJsonSchema":{"$schema":"x","type":"object"}`), ""},
 		{"raw ref", "a", "", declare(`"parametersJsonSchema":{"type":"object","properties":{"a":{"$ref":"#/$defs/A","description":"x"}}}`), "sibling"},
 		{"raw true", "a", "", declare(`"parametersJsonSchema":true`), "JSON object"},
-		{"raw depth", "a", "", declare(`"parametersJsonSchema":` + deep), "depth"},
+		{"raw depth", "a", "", declare(`"parametersJsonSchema":{"type":"object","properties":{"a":`+deep+`}}`), "depth"},
 	})
 }
 

@@ -12,12 +12,21 @@ const created = 1_700_000_000
 
 // encoder is chosen by what the client wants to hear and by the verb.
 func (s *stage) encoder(x *pipeline.Exchange) wire.Encoder {
-	verb := x.In.Route.Verb
-	if x.Answer == wire.Gemini {
+	switch verb := x.In.Route.Verb; {
+	case x.Answer == wire.Gemini:
 		return gemini.NewEncoder(x.WantsStream, x.In.Route.Array)
-	}
-	if verb == pipeline.List || verb == pipeline.Get {
+	case verb == pipeline.List, verb == pipeline.Get:
 		return openai.NewListEncoder(created, verb == pipeline.Get)
+	case verb == pipeline.Embed:
+		said, _ := x.Asking.(openai.EmbedRequest)
+		return openai.NewEmbedEncoder(openai.EmbedOptions{Model: x.Model.Asked, Base64: said.Base64, Tokens: said.Tokens})
+	case x.Answer == wire.Completions:
+		said, _ := x.Asking.(openai.CompletionRequest)
+		return openai.NewCompletionEncoder(openai.CompletionOptions{ID: x.In.ID, Model: x.Model.Asked, Created: x.Started().Unix(),
+			IncludeUsage: usageAsked(x), Echo: said.Echo})
+	case x.Answer == wire.Images:
+		said, _ := x.Asking.(openai.ImageRequest)
+		return openai.NewImageEncoder(openai.ImageOptions{Created: x.Started().Unix(), URL: said.URL})
 	}
 	return openai.NewEncoder(openai.EncoderOptions{ID: x.In.ID, Model: x.Model.Asked,
 		Created: x.Started().Unix(), IncludeUsage: usageAsked(x)})

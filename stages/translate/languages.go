@@ -8,12 +8,25 @@ import (
 	"gcli2api/pipeline/wire/openai"
 )
 
-// rewrite appends the hub request that a body of another language means.
+// rewrite appends the hub request that a body of another language means, and leaves with the exchange
+// what the answer has to know of the question.
 func (s *stage) rewrite(x *pipeline.Exchange, dst, body []byte, members []wire.Member) ([]byte, gemini.Beside, *apierror.Error) {
-	t := s.target(x)
-	switch x.Asked {
-	default:
-		hub, said, fail := openai.ToHub(dst, body, members, t)
+	if x.In.Route.Verb == pipeline.Embed {
+		hub, said, fail := openai.EmbedToHub(dst, body, members, x.Model.Base)
+		x.Asking = said
 		return hub, said.Beside, fail
 	}
+	t := s.target(x)
+	switch x.Asked {
+	case wire.Completions:
+		hub, said, fail := openai.CompletionToHub(dst, body, members, t)
+		x.Asking = said
+		return hub, said.Beside, fail
+	case wire.Images:
+		hub, said, fail := openai.ImageToHub(dst, body, members, t)
+		x.Asking = said
+		return hub, said.Beside, fail
+	}
+	hub, said, fail := openai.ToHub(dst, body, members, t)
+	return hub, said.Beside, fail
 }

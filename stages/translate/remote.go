@@ -23,6 +23,7 @@ const (
 	mostPictures = 16       // a request may name so many
 	mostFetched  = 20 << 20 // bytes of all pictures of a request together: Google takes no larger one
 	fetchers     = 4        // of one request at a time
+	mostFetchers = 16       // of all requests at a time: each may hold a whole picture
 )
 
 // remote is a part of the hub request that names a picture.
@@ -100,7 +101,7 @@ func (s *stage) fetch(ctx context.Context, list []remote) {
 		slots <- struct{}{}
 		wait.Go(func() {
 			defer func() { <-slots }()
-			picture, fail := s.pictures.FetchImage(ctx, list[i].address)
+			picture, fail := s.one(ctx, list[i].address)
 			lock.Lock()
 			defer lock.Unlock()
 			if total += len(picture.Data); fail == nil && total > mostFetched {
@@ -116,6 +117,17 @@ func (s *stage) fetch(ctx context.Context, list []remote) {
 	wait.Wait()
 	for i := range list {
 		list[i].picture = list[first[list[i].address]].picture
+	}
+}
+
+// one fetches a picture when it is its turn.
+func (s *stage) one(ctx context.Context, address string) (outbound.Picture, *apierror.Error) {
+	select {
+	case s.turns <- struct{}{}:
+		defer func() { <-s.turns }()
+		return s.pictures.FetchImage(ctx, address)
+	case <-ctx.Done():
+		return outbound.Picture{}, apierror.Wrap(apierror.ClientGone, "the request was cancelled", ctx.Err())
 	}
 }
 

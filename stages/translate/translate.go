@@ -37,7 +37,7 @@ func Kind(memory pipeline.Ephemeral, pictures Pictures) pipeline.Kind {
 		},
 		New: pipeline.New(Settings{}, func(set Settings, b *pipeline.Build) (pipeline.Stage, error) {
 			c, err := b.Models()
-			return &stage{catalogue: c, memory: memory, pictures: pictures, safety: strings.ToUpper(set.Safety), log: b.Log}, err
+			return &stage{catalogue: c, memory: memory, pictures: pictures, turns: make(chan struct{}, mostFetchers), safety: strings.ToUpper(set.Safety), log: b.Log}, err
 		}),
 		Off: hubOnly,
 	}
@@ -47,6 +47,7 @@ type stage struct {
 	catalogue *models.Catalogue
 	memory    pipeline.Ephemeral
 	pictures  Pictures
+	turns     chan struct{} // who may fetch a picture
 	safety    string
 	log       *slog.Logger
 	buffers   sync.Pool // *wire.Buffer, the handles: each keeps its bytes in wire.Buffers

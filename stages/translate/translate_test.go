@@ -20,7 +20,7 @@ func made(t testing.TB) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &stage{catalogue: c, log: slog.New(slog.DiscardHandler)}
+	return &stage{catalogue: c, turns: make(chan struct{}, 4), log: slog.New(slog.DiscardHandler)}
 }
 
 // exchange is one that format and model have settled.

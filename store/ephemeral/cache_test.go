@@ -180,19 +180,19 @@ func TestCacheBounds(t *testing.T) {
 // not kept under that id, and in the end each node has what the store has.
 func TestCrowd(t *testing.T) {
 	k := newKit(t)
-	sizes := []int{10, 1000, largestCopy + 1, partSize + 1}
-	value := func(id, by int) []byte {
-		return append([]byte(fmt.Sprintf("%02d ", id)), big(sizes[(id+by)%len(sizes)], byte(by))...)
+	value := func(id, by, size int) []byte {
+		return append(fmt.Appendf(nil, "%02d ", id), big(size, byte(by))...)
 	}
+	sizes := []int{partSize + 1, 1000, 10, largestCopy + 1, 100} // of the shared ones
 	var crowd sync.WaitGroup
 	for by := range 16 {
 		crowd.Go(func() {
 			m := []*Memory{k.here, k.there}[by%2]
-			for turn := range 6 {
+			for turn := range 4 {
 				id := (by + turn) % 5
 				name := fmt.Sprint("shared ", id)
-				own := pipeline.Item{ID: fmt.Sprint("own ", by), Value: value(by, turn)}
-				err := m.Keep(t.Context(), at("a"), time.Hour, pipeline.Item{ID: name, Value: value(id, by)}, own)
+				own := pipeline.Item{ID: fmt.Sprint("own ", by), Value: value(by, turn, 10)}
+				err := m.Keep(t.Context(), at("a"), time.Hour, pipeline.Item{ID: name, Value: value(id, by, sizes[id])}, own)
 				got, ok, err2 := m.Recall(t.Context(), at("a"), own.ID)
 				if err != nil || err2 != nil || !ok || !bytes.Equal(got, own.Value) {
 					t.Errorf("%s: %d bytes, %v, %v, %v", own.ID, len(got), ok, err, err2)

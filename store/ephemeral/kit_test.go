@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -119,11 +120,7 @@ func item(id, value string) pipeline.Item { return pipeline.Item{ID: id, Value: 
 // big is a value of n bytes that differs at each place.
 func big(n int, seed byte) []byte {
 	b := make([]byte, n)
-	x := uint32(seed) + 1
-	for i := range b {
-		x = x*1664525 + 1013904223
-		b[i] = byte(x >> 24)
-	}
+	_, _ = rand.NewChaCha8([32]byte{seed}).Read(b)
 	return b
 }
 
