@@ -5,6 +5,7 @@ import (
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
 	"gcli2api/pipeline/wire/openai"
+	"gcli2api/pipeline/wire/responses"
 )
 
 // created is what the listing says of every model; strict clients break on null (behaviour 2.2).
@@ -17,6 +18,12 @@ func (s *stage) encoder(x *pipeline.Exchange) wire.Encoder {
 		return gemini.NewEncoder(x.WantsStream, x.In.Route.Array)
 	case verb == pipeline.List, verb == pipeline.Get:
 		return openai.NewListEncoder(created, verb == pipeline.Get)
+	case verb == pipeline.Recall, verb == pipeline.Forget:
+		return kept{}
+	case x.Answer == wire.Responses:
+		members, _ := x.Members() // nothing can go wrong with them any more
+		return responses.NewEncoder(responses.EncoderOptions{ID: x.In.ID, Model: x.Model.Asked, Created: x.Started().Unix(),
+			Members: members, Tools: x.Tools, Stream: x.WantsStream, Keep: s.keeper(x)})
 	case verb == pipeline.Embed:
 		said, _ := x.Asking.(openai.EmbedRequest)
 		return openai.NewEmbedEncoder(openai.EmbedOptions{Model: x.Model.Asked, Base64: said.Base64, Tokens: said.Tokens})
@@ -29,7 +36,7 @@ func (s *stage) encoder(x *pipeline.Exchange) wire.Encoder {
 		return openai.NewImageEncoder(openai.ImageOptions{Created: x.Started().Unix(), URL: said.URL})
 	}
 	return openai.NewEncoder(openai.EncoderOptions{ID: x.In.ID, Model: x.Model.Asked,
-		Created: x.Started().Unix(), IncludeUsage: usageAsked(x)})
+		Created: x.Started().Unix(), IncludeUsage: usageAsked(x), Tools: x.Tools})
 }
 
 // usageAsked reads the body only where the client wants events: that of a refused caller must not be

@@ -16,6 +16,9 @@ func (s *stage) rewrite(x *pipeline.Exchange, dst, body []byte, members []wire.M
 		x.Asking = said
 		return hub, said.Beside, fail
 	}
+	if x.Asked == wire.Responses {
+		return s.response(x, dst, body, members)
+	}
 	t := s.target(x)
 	switch x.Asked {
 	case wire.Completions:

@@ -182,3 +182,23 @@ func TestEmbeds(t *testing.T) {
 		}
 	}
 }
+
+func TestHollowTurns(t *testing.T) {
+	const user, model, empty = `{"role":"user","parts":[{"text":"a"}]}`, `{"role":"model","parts":[{"text":"b"}]}`, `{"role":"model","parts":[{"text":""}]}`
+	for in, want := range map[string]string{
+		user + `,` + model + `, ` + empty + `,` + user:                          user + `,` + model + `,` + user,
+		user + `,{"role":"model","parts":[]},` + user:                           user + `,` + user,
+		user + `,{"role":"model","parts":[{"text":"","thoughtSignature":"s"}]}`: user + `,{"role":"model","parts":[{"text":"","thoughtSignature":"s"}]}`,
+		user + `,{"role":"model","parts":[{"text":""},{"functionCall":{}}]}`:    user + `,{"role":"model","parts":[{"text":""},{"functionCall":{}}]}`,
+		`{"parts":[{"text":""}]}`:                                               `{"parts":[{"text":""}]}`,
+		user + ` , ` + model:                                                    user + ` , ` + model,
+	} {
+		x := exchange(geminiRoute, wire.Gemini, `{"contents":[`+in+`]}`)
+		if made(t).Process(x) != pipeline.Next {
+			t.Fatal(x.Reply.Err)
+		}
+		if got, _ := x.Call.Get("contents"); string(got) != `[`+want+`]` {
+			t.Errorf("got  %s\nwant [%s]", got, want)
+		}
+	}
+}

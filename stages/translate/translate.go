@@ -78,6 +78,7 @@ func (s *stage) native(x *pipeline.Exchange) *apierror.Error {
 	if fail := native(x); fail != nil {
 		return fail
 	}
+	withoutHollow(x)
 	clamp(x, s.output(x.Model.Base))
 	return nil
 }

@@ -143,7 +143,7 @@ func TestWhatIsRefused(t *testing.T) {
 		{"empty messages", openaiRoute, wire.OpenAI, `{"model":"m","messages":[]}`, "messages"},
 		{"no messages on the Gemini route", geminiRoute, wire.OpenAI, `{"messages":[]}`, "messages"},
 		{"a field out of range", openaiRoute, wire.OpenAI, `{"messages":[{"role":"user","content":"hi"}],"temperature":3}`, "temperature"},
-		{"tools, for now", openaiRoute, wire.OpenAI, `{"messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function"}]}`, "tools"},
+		{"a tool that is none", openaiRoute, wire.OpenAI, `{"messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function"}]}`, "tools[0].function"},
 		{"messages twice", openaiRoute, wire.OpenAI, `{"messages":[{"role":"user","content":"hi"}],"messages":[]}`, "messages"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -35,6 +35,7 @@ type Draft struct {
 	open    Role
 	signed  bool // the first call of the step was written
 	calls   []pending
+	next    int    // every call before this one has its result
 	results []byte // of the calls, as they came
 	pics    []byte // what belongs to the results and is no part of them
 	lost    *Unanswered
@@ -142,6 +143,13 @@ func (d *Draft) Blob(mime []byte) {
 	d.B = append(d.B, `","data":"`...)
 }
 
+// Sign puts a signature, the inside of a string, on the text that was written last.
+func (d *Draft) Sign(inner []byte) {
+	if n := len(d.B) - 1; len(inner) > 0 && d.B[n] == '}' {
+		d.B = append(append(append(d.B[:n], `,"thoughtSignature":"`...), inner...), `"}`...)
+	}
+}
+
 // EndBlob closes what Blob opened.
 func (d *Draft) EndBlob() { d.B = append(d.B, `"}}`...) }
 
@@ -213,8 +221,14 @@ func (d *Draft) ResultOf(name, response []byte) bool {
 	return d.answer(response, func(p *pending) bool { return p.name == google })
 }
 
+// mostAhead is how far out of order a result may come: a hostile history must not cost its square.
+const mostAhead = 1024
+
 func (d *Draft) answer(response []byte, is func(*pending) bool) bool {
-	for i := range d.calls {
+	for d.next < len(d.calls) && d.calls[d.next].to > 0 {
+		d.next++
+	}
+	for i := d.next; i < min(len(d.calls), d.next+mostAhead); i++ {
 		if p := &d.calls[i]; p.to == 0 && is(p) {
 			p.from = len(d.results)
 			d.results = append(d.results, response...)
@@ -244,7 +258,7 @@ func (d *Draft) settle() {
 			if d.lost == nil {
 				d.lost = &Unanswered{At: p.at, ID: p.id}
 			}
-			d.calls = d.calls[:0]
+			d.calls, d.next = d.calls[:0], 0
 			return
 		}
 	}
@@ -264,7 +278,7 @@ func (d *Draft) settle() {
 	if len(d.pics) > 0 {
 		d.B = append(comma(d.B), d.pics...)
 	}
-	d.calls, d.results, d.pics = d.calls[:0], d.results[:0], d.pics[:0]
+	d.calls, d.next, d.results, d.pics = d.calls[:0], 0, d.results[:0], d.pics[:0]
 }
 
 // Finish closes the contents. The result is a call that has none.
@@ -293,6 +307,9 @@ func comma(dst []byte) []byte {
 	return append(dst, ',')
 }
 
+// mostAround is more brackets than stand around what a draft copies.
+const mostAround = 16
+
 // AppendResponse appends the object that a function's result becomes: a text that is a JSON object
 // is that object, anything else is wrapped. inner is the inside of a string.
 func AppendResponse(dst, inner []byte, failed bool) []byte {
@@ -301,7 +318,7 @@ func AppendResponse(dst, inner []byte, failed bool) []byte {
 	}
 	if at := space(inner); at < len(inner) && (inner[at] == '{' || inner[at] == '[') {
 		text := wire.AppendText(make([]byte, 0, len(inner)), append(append([]byte{'"'}, inner...), '"'))
-		if wire.Check(text) == nil {
+		if wire.CheckUnder(text, mostAround) == nil && wire.NotText(text) < 0 {
 			if wire.KindOf(text) == wire.KindObject {
 				return append(dst, text...)
 			}

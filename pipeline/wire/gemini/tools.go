@@ -15,6 +15,7 @@ const maxToolName = 64
 // behind it, so that two names never become one and a name is the same in every turn.
 type Tools struct {
 	Single bool     // the client takes at most one call an answer
+	Legacy bool     // the client speaks of functions, OpenAI's first form: it hears function_call
 	Signed []Signed // the remembered signatures that the request carries
 
 	list   []Function

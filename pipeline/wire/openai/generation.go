@@ -34,8 +34,12 @@ func (f *form) generation(dst []byte, o gemini.Target) ([]byte, *apierror.Error)
 	if f.stop != nil {
 		dst = appendStop(dst, f.stop)
 	}
-	if f.json {
-		dst = append(key(dst, "responseMimeType"), `"application/json"`...)
+	dst, err := f.format(dst)
+	if err != nil {
+		return dst, err
+	}
+	if dst, err = f.probabilities(dst, &o); err != nil {
+		return dst, err
 	}
 	if f.image {
 		dst = append(key(dst, "responseModalities"), `["TEXT","IMAGE"]`...)

@@ -1,6 +1,8 @@
 package openai
 
 import (
+	"strconv"
+
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
 )
@@ -37,10 +39,51 @@ func (f *form) takeGoogle(v []byte, name string) *apierror.Error {
 				return err
 			}
 		case o.Is("cached_content"), o.Is("cachedContent"):
-			return refuse(name+".cached_content", "is not supported")
+			if inner, ok := inside(o.Value); !ok || len(inner) == 0 {
+				return refuse(name+".cached_content", "must be a string that is not empty")
+			}
+			f.cached = o.Value
+		case o.Is("safety_settings"), o.Is("safetySettings"):
+			if err := f.takeSafety(o.Value, name+".safety_settings"); err != nil {
+				return err
+			}
 		default:
 			f.unknown(append([]byte(name+"."), o.Key...))
 		}
 	}
 	return nil
+}
+
+// takeSafety keeps a list of objects of strings, in Google's own words.
+func (f *form) takeSafety(v []byte, name string) *apierror.Error {
+	if wire.KindOf(v) != wire.KindArray {
+		return refuse(name, "must be a list")
+	}
+	i := 0
+	for a := wire.ArrayOf(v); a.Next(); i++ {
+		at := name + "[" + strconv.Itoa(i) + "]"
+		if wire.KindOf(a.Value) != wire.KindObject {
+			return refuse(at, "must be an object")
+		}
+		category, threshold := pick2(a.Value, "category", "threshold")
+		if wire.KindOf(category) != wire.KindString {
+			return refuse(at+".category", "must be a string")
+		}
+		if wire.KindOf(threshold) != wire.KindString {
+			return refuse(at+".threshold", "must be a string")
+		}
+	}
+	f.safety = v
+	return nil
+}
+
+// google appends what is Google's own and passes as it is.
+func (f *form) google(dst []byte) []byte {
+	if f.safety != nil {
+		dst = append(append(dst, `,"safetySettings":`...), f.safety...)
+	}
+	if f.cached != nil {
+		dst = append(append(dst, `,"cachedContent":`...), f.cached...)
+	}
+	return dst
 }

@@ -27,9 +27,10 @@ type Request struct {
 //
 // The rules for turns, beyond those of OpenAI: the leading run of system and developer messages
 // becomes the system instruction, one part a text; a later one is a user turn in its place. Turns of
-// one role are joined. A dialogue that does not begin or end with the user gets a short user turn
-// there, because Google refuses it otherwise: an assistant message in the last place is therefore
-// continued and not prefilled. Messages without any content are left out.
+// one role are joined, results stand in the order of their calls. A dialogue that does not begin with
+// the user gets a short user turn there; an assistant message in the last place stays there, and
+// Google goes on from it. Messages without any content are left out. Of members of one name in a
+// message or a tool the last one counts; at the top they are refused.
 func ToHub(dst, body []byte, members []wire.Member, o gemini.Target) ([]byte, Request, *apierror.Error) {
 	if name, twice := wire.Duplicate(members); twice {
 		return dst, Request{}, refuse(printable(name), "is in the request twice")
@@ -51,14 +52,17 @@ func ToHub(dst, body []byte, members []wire.Member, o gemini.Target) ([]byte, Re
 		}
 	}
 	dst = slices.Grow(dst, len(body)+room)
-	dst, err := f.messages(append(dst, '{'), body)
+	dst, err := f.declare(append(dst, '{'))
 	if err != nil {
+		return dst, Request{}, err
+	}
+	if dst, err = f.messages(dst, body, &o); err != nil {
 		return dst, Request{}, err
 	}
 	if dst, err = f.generation(dst, o); err != nil {
 		return dst, Request{}, err
 	}
-	return append(dst, '}'), f.Request, nil
+	return append(f.google(dst), '}'), f.Request, nil
 }
 
 // room is what a hub request usually needs beyond the length of the body it was made of.
@@ -78,10 +82,21 @@ type form struct {
 	seed        int32
 	seeded      bool
 	stop        []byte
-	json        bool // response_format json_object
+	json        bool   // response_format is JSON
+	schema      []byte // and has this schema
+	logprobs    bool
+	topLogprobs int64
 	image       bool // modalities has image
 	thinking    gemini.Thinking
-	named       bool // a message has a name
+
+	toolList       []byte     // tools
+	functionList   []byte     // functions
+	choice         toolChoice // tool_choice
+	functionChoice toolChoice // function_call
+	single         bool       // parallel_tool_calls is false
+
+	safety []byte // safety_settings
+	cached []byte // cached_content
 }
 
 // unknown takes note of a member that no table knows.
