@@ -207,6 +207,7 @@ func TestAgents(t *testing.T) {
 			for _, model := range []string{"gemini-2.5-flash", "gemini-3-flash-preview"} {
 				t.Run(name+" "+kind+" "+model, func(t *testing.T) {
 					t.Parallel()
+					l := l
 					l.sim = google(t, l.accounts, l.keys)
 					g := start(t, l)
 					steps, text := a.run(t, g, model, prompt, nil)
