@@ -267,7 +267,7 @@ func TestToolRules(t *testing.T) {
 		{"raw $schema at studio", "s", "", declare(`"parametersJsonSchema":{"$schema":"x","type":"object"}`), ""},
 		{"raw ref", "a", "", declare(`"parametersJsonSchema":{"type":"object","properties":{"a":{"$ref":"#/$defs/A","description":"x"}}}`), "sibling"},
 		{"raw true", "a", "", declare(`"parametersJsonSchema":true`), "JSON object"},
-		{"raw depth", "a", "", declare(`"parametersJsonSchema":{"type":"object","properties":{"a":`+deep+`}}`), "depth"},
+		{"raw depth", "a", "", declare(`"parametersJsonSchema":{"type":"object","properties":{"a":` + deep + `}}`), "depth"},
 	})
 }
 
