@@ -201,7 +201,9 @@ func TestLarge(t *testing.T) {
 
 func BenchmarkAppend(b *testing.B) {
 	tools := corpus(b)
-	pick := func(file string) tool { return tools[slices.IndexFunc(tools, func(c tool) bool { return c.file == file })] }
+	pick := func(file string) tool {
+		return tools[slices.IndexFunc(tools, func(c tool) bool { return c.file == file })]
+	}
 	run := func(name string, tools ...tool) {
 		b.Run(name, func(b *testing.B) {
 			var dst []byte
