@@ -25,6 +25,7 @@ import (
 	"gcli2api/stages/upstream"
 	"gcli2api/stages/upstream/codeassist"
 	"gcli2api/stages/upstream/geminiapi"
+	"gcli2api/store/ephemeral"
 	"gcli2api/store/oauth"
 	"gcli2api/store/open"
 	"gcli2api/store/pool"
@@ -72,8 +73,8 @@ func explain(use *config.UsageError) int {
 }
 
 // load reads the configuration and refuses what could not be served.
-func load(o config.Options, kinds []pipeline.Kind) (*config.Snapshot, error) {
-	c, err := pipeline.Load(o, kinds)
+func load(o config.Options) (*config.Snapshot, error) {
+	c, err := pipeline.Load(o, catalogue(stages.Services{}))
 	if err != nil {
 		return nil, err
 	}
@@ -81,8 +82,7 @@ func load(o config.Options, kinds []pipeline.Kind) (*config.Snapshot, error) {
 }
 
 func check(o config.Options) int {
-	kinds := catalogue(stages.Services{})
-	c, err := load(o, kinds)
+	c, err := load(o)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return exitUsage
@@ -90,7 +90,7 @@ func check(o config.Options) int {
 	for _, w := range append(c.Warnings(), c.Passwords().Warnings...) {
 		fmt.Fprintln(os.Stderr, "warning:", w)
 	}
-	fmt.Print(pipeline.Overview(c, kinds))
+	fmt.Print(pipeline.Overview(c, catalogue(stages.Services{})))
 	return 0
 }
 
@@ -106,11 +106,11 @@ func describe(names []string) int {
 
 // healthcheck does without a file that is broken right now.
 func healthcheck(o config.Options) int {
-	c, err := load(o, catalogue(stages.Services{}))
+	c, err := load(o)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		o.Data = config.Rough(o.File)
-		if c, err = load(o, catalogue(stages.Services{})); err != nil {
+		if c, err = load(o); err != nil {
 			return exitFailed // Docker knows no other for a health check
 		}
 	}
@@ -153,6 +153,7 @@ type gateway struct {
 	log     *logging.Log
 	states  *pool.Memory
 	figures *stats.Stats
+	memory  *ephemeral.Memory
 	out     outbound.Live
 	pool    *pool.Pool
 	engine  *pipeline.Engine
@@ -162,7 +163,7 @@ type gateway struct {
 
 // serve runs until a signal. ready is called with the address when it listens.
 func serve(o config.Options, find func() string, ready func(addr string)) int {
-	c, err := load(o, catalogue(stages.Services{}))
+	c, err := load(o)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return exitUsage
@@ -195,14 +196,10 @@ func (g *gateway) open() (int, error) {
 	}
 	g.ln = ln
 	g.opened = append(g.opened, func() error { _ = ln.Close(); return nil }) // the server closes it in most cases
-	if err := g.openLog(); err != nil {
-		return exitFailed, err
-	}
-	if err := g.openStore(); err != nil {
-		return exitFailed, err
-	}
-	if err := g.openPool(); err != nil {
-		return exitFailed, err
+	for _, step := range []func() error{g.openLog, g.openStore, g.openPool} {
+		if err := step(); err != nil {
+			return exitFailed, err
+		}
 	}
 	if code, err := g.openPipeline(at.Loopback); err != nil {
 		return code, err
@@ -252,6 +249,10 @@ func (g *gateway) openStore() error {
 		return err
 	}
 	g.opened = append(g.opened, g.figures.Close)
+	if g.memory, err = ephemeral.Open(context.Background(), kept, g.log.Logger()); err != nil {
+		return err
+	}
+	g.opened = append(g.opened, g.memory.Close)
 	return nil
 }
 
@@ -278,9 +279,8 @@ func (g *gateway) openPool() error {
 func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	clients := upstream.Clients{Caller: func() outbound.Caller { return &g.out }, Dialects: map[string]upstream.Dialect{
 		"codeassist": codeassist.New(g.live), "gemini": geminiapi.New(g.live)}}
-	kinds := catalogue(stages.Services{Access: g.live, Pool: g.pool, Clients: clients, Stats: g.figures})
-	g.engine, err = pipeline.NewEngine(pipeline.Options{Kinds: kinds, Loopback: loopback, Log: g.log.Logger()})
-	if err != nil {
+	kinds := catalogue(stages.Services{Access: g.live, Pool: g.pool, Clients: clients, Stats: g.figures, Memory: g.memory, Pictures: &g.out})
+	if g.engine, err = pipeline.NewEngine(pipeline.Options{Kinds: kinds, Loopback: loopback, Log: g.log.Logger()}); err != nil {
 		return exitFailed, err
 	}
 	g.opened = append(g.opened, g.closeEngine)
@@ -324,7 +324,7 @@ func (g *gateway) reload() {
 	if g.o.File == "" { // there may be one by now; one that was there stays the one
 		g.o.File = g.find()
 	}
-	c, err := load(g.o, catalogue(stages.Services{}))
+	c, err := load(g.o)
 	if err == nil && c.Revision() == g.live.Snapshot().Revision() {
 		g.log.Logger().Info("settings read again, nothing has changed")
 		return

@@ -75,7 +75,7 @@ func strangers(text string, k known) (found []string) {
 				found = append(found, name)
 			}
 		}
-		if m := setting.FindStringSubmatch(code); m != nil && k.hasSection(m[1]) && !k.keys[m[0]] {
+		if m := setting.FindStringSubmatch(code); m != nil && k.hasSection(m[1]) && !k.keys[m[0]] && !strings.HasPrefix(code[len(m[0]):], "/") { // a module's path is no setting
 			found = append(found, m[0])
 		}
 	}

@@ -20,12 +20,14 @@ const (
 	Embed
 	List
 	Get
+	Recall // a kept answer
+	Forget // a kept answer
 	verbs
 )
 
 // String names the verb as logs do.
 func (v Verb) String() string {
-	return [...]string{"generate", "stream", "count", "embed", "list", "get", "?"}[min(v, verbs)]
+	return [...]string{"generate", "stream", "count", "embed", "list", "get", "recall", "forget", "?"}[min(v, verbs)]
 }
 
 // Route is what the path says before anything else is known.
@@ -50,6 +52,8 @@ type Request struct {
 	Path   string
 	Route  Route
 	Model  string // model named by the path, decoded; "" on OpenAI routes
+	Kept   string // id of the kept answer that the path names
+	Items  bool   // what led to that answer is asked for
 	Peer   net.IP // address of the client
 	Trial  bool   // only to find out who is let in: the body is not there, and nothing may be spent
 	Client Client
@@ -119,6 +123,9 @@ func scan(body []byte, room []wire.Member) ([]wire.Member, *apierror.Error) {
 	}
 	if err != nil {
 		return nil, apierror.Newf(apierror.BadRequest, "the request body is not valid JSON: %v", err)
+	}
+	if at := wire.NotText(body); at >= 0 {
+		return nil, apierror.Newf(apierror.BadRequest, "the request body is not UTF-8, or has half a surrogate pair, at byte %d", at)
 	}
 	return m, nil
 }

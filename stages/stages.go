@@ -24,12 +24,15 @@ type Services struct {
 	Pool    *pool.Pool
 	Clients upstream.Clients
 	Stats   *stats.Stats
+
+	Memory   pipeline.Ephemeral // what callers find again; nil keeps nothing
+	Pictures translate.Pictures // what clients name by address; nil fetches nothing
 }
 
 // Catalogue is every stage there is, in the usual order.
 func Catalogue(s Services) []pipeline.Kind {
 	return []pipeline.Kind{
-		auth.Kind(s.Access), quota.Kind(s.Ledger), format.Kind(), model.Kind(), translate.Kind(),
-		credential.Kind(s.Pool), upstream.Kind(s.Clients), retry.Kind(), shape.Kind(), usage.Kind(s.Stats),
+		auth.Kind(s.Access), quota.Kind(s.Ledger), format.Kind(), model.Kind(), translate.Kind(s.Memory, s.Pictures),
+		credential.Kind(s.Pool), upstream.Kind(s.Clients), retry.Kind(), shape.Kind(s.Memory), usage.Kind(s.Stats),
 	}
 }

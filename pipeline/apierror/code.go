@@ -6,6 +6,7 @@ type Code string
 // The codes of design section 8.
 const (
 	BadRequest          Code = "bad_request"
+	ContentFilter       Code = "content_filter" // the prompt was blocked
 	FeatureDisabled     Code = "feature_disabled"
 	ConfigInvalid       Code = "config_invalid"
 	Unauthorized        Code = "unauthorized"
@@ -36,7 +37,7 @@ type row struct {
 
 func lookup(c Code) row {
 	switch c {
-	case BadRequest, FeatureDisabled:
+	case BadRequest, ContentFilter, FeatureDisabled:
 		return row{400, "invalid_request_error", "INVALID_ARGUMENT"}
 	case ConfigInvalid:
 		return row{422, "invalid_request_error", "INVALID_ARGUMENT"}

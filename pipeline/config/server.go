@@ -129,6 +129,10 @@ func outboundParams() []Param {
 			Help: "how long one call may take in all; 0 is no limit"},
 		{Key: "outbound.max_conns_per_host", Type: Int, Default: 10000, Min: new(1.0), Max: new(1e6),
 			Help: "connections to one of Google's hosts at a time; a running stream holds one"},
+		{Key: "outbound.image_fetch", Env: []string{"IMAGE_FETCH"}, Type: Bool, Default: true,
+			Help: "fetches pictures that a request names by an http or https address, from public addresses only; false answers such a request with 400"},
+		{Key: "outbound.image_fetch_allow", Env: []string{"IMAGE_FETCH_ALLOW"}, Type: StringList, Default: []string{},
+			Help: "addresses and ranges (10.1.0.0/16) that pictures may be fetched from although they are not public"},
 	}
 }
 

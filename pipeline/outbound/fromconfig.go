@@ -16,6 +16,8 @@ func SettingsOf(c *config.Snapshot) Settings {
 		Idle:            c.Duration("outbound.idle_timeout"),
 		Total:           c.Duration("outbound.total_timeout"),
 		MaxConnsPerHost: c.Int("outbound.max_conns_per_host"),
+		ImageFetch:      c.Bool("outbound.image_fetch"),
+		ImageFetchAllow: c.Strings("outbound.image_fetch_allow"),
 	}
 }
 
@@ -42,6 +44,9 @@ func Check(c *config.Snapshot) error {
 	}
 	if _, err := parseProxy(c.String("outbound.proxy")); err != nil {
 		return fmt.Errorf("%s: outbound.%w", c.Place("outbound.proxy"), err)
+	}
+	if _, err := parseRanges(c.Strings("outbound.image_fetch_allow")); err != nil {
+		return fmt.Errorf("%s: outbound.%w", c.Place("outbound.image_fetch_allow"), err)
 	}
 	return nil
 }

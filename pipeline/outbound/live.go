@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"reflect"
 	"sync"
 	"sync/atomic"
 )
@@ -21,7 +22,7 @@ func (l *Live) Set(set Settings) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	old := l.now.Load()
-	if old != nil && l.set == set {
+	if old != nil && reflect.DeepEqual(l.set, set) {
 		return nil
 	}
 	c, err := New(set)

@@ -29,6 +29,8 @@ type Settings struct {
 	MaxConnsPerHost int            // 0 is no limit
 	MaxIdle         time.Duration  // how long an unused connection is kept; 0 is 90 s
 	RootCAs         *x509.CertPool // who is trusted in TLS; nil is the system's list
+	ImageFetch      bool           // FetchImage is on
+	ImageFetchAllow []string       // addresses and ranges that it may reach although they are not public
 }
 
 // Defaults are the limits of a gateway in front of Google. A plain answer of a thinking model sends
@@ -36,7 +38,7 @@ type Settings struct {
 func Defaults() Settings {
 	return Settings{
 		Connect: 10 * time.Second, FirstByte: 5 * time.Minute, Idle: 2 * time.Minute,
-		MaxConnsPerHost: 4096, MaxIdle: 90 * time.Second,
+		MaxConnsPerHost: 4096, MaxIdle: 90 * time.Second, ImageFetch: true,
 	}
 }
 
@@ -75,10 +77,11 @@ type Body interface {
 
 // Client makes calls over kept connections. Use one for all upstreams of one proxy.
 type Client struct {
-	set     Settings
-	dialer  *dialer
-	rare    *http.Client
-	readers sync.Pool // *bufio.Reader of readSize
+	set      Settings
+	dialer   *dialer
+	rare     *http.Client
+	pictures *fetcher
+	readers  sync.Pool // *bufio.Reader of readSize
 
 	mu     sync.RWMutex
 	hosts  [2]map[string]*host // by authority; [1] is TLS
@@ -87,7 +90,8 @@ type Client struct {
 	done   chan struct{}
 }
 
-// New makes a client. An error names what is wrong with the proxy and never quotes it.
+// New makes a client. An error names what is wrong with the proxy, and never quotes it, or with the
+// ranges of ImageFetchAllow.
 func New(set Settings) (*Client, error) {
 	if set.MaxIdle <= 0 {
 		set.MaxIdle = 90 * time.Second
@@ -96,8 +100,12 @@ func New(set Settings) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	pictures, err := newFetcher(set, d)
+	if err != nil {
+		return nil, err
+	}
 	c := &Client{
-		set: set, dialer: d,
+		set: set, dialer: d, pictures: pictures,
 		hosts: [2]map[string]*host{{}, {}},
 		stop:  make(chan struct{}), done: make(chan struct{}),
 	}

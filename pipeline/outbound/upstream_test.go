@@ -61,6 +61,7 @@ type upstream struct {
 	conns atomic.Int64  // accepted
 	open  atomic.Int64
 	wg    sync.WaitGroup
+	stop  func() // also at the end of the test
 }
 
 // serve starts an upstream that calls each for every request until it returns false.
@@ -84,7 +85,12 @@ func (u *upstream) ask() {
 
 func serveRaw(t testing.TB, cfg *tls.Config, conn func(p *peer)) *upstream {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	return serveAt(t, "127.0.0.1:0", cfg, conn)
+}
+
+func serveAt(t testing.TB, addr string, cfg *tls.Config, conn func(p *peer)) *upstream {
+	t.Helper()
+	ln, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +126,7 @@ func serveRaw(t testing.TB, cfg *tls.Config, conn func(p *peer)) *upstream {
 			})
 		}
 	})
-	t.Cleanup(func() {
+	u.stop = func() {
 		_ = ln.Close()
 		mu.Lock()
 		for c := range live {
@@ -128,11 +134,12 @@ func serveRaw(t testing.TB, cfg *tls.Config, conn func(p *peer)) *upstream {
 		}
 		mu.Unlock()
 		u.wg.Wait()
-	})
+	}
+	t.Cleanup(u.stop)
 	return u
 }
 
-// certificate is a self-signed one for 127.0.0.1, and the pool that trusts it.
+// certificate is a self-signed one for 127.0.0.1 and pictures.test, and the pool that trusts it.
 func certificate(t testing.TB) (*tls.Config, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -142,7 +149,7 @@ func certificate(t testing.TB) (*tls.Config, *x509.CertPool) {
 	tmpl := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"pictures.test"}, IsCA: true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, &key.PublicKey, key)
 	if err != nil {

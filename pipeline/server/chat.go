@@ -60,8 +60,8 @@ func (s *Server) chat(ctx *fasthttp.RequestCtx) {
 		s.probe(ctx)
 		return
 	}
-	t, fail := resolve(path, !ctx.IsPost() && s.geminiCaller(ctx))
-	if fail == nil || fail.Code != apierror.NotFound { // console paths end up here with other methods
+	t, fail := resolve(path, s.callerOf(ctx))
+	if fail == nil || fail.Code != apierror.NotFound || t.kept != "" { // console paths end up here with other methods
 		cors(ctx)
 	}
 	switch {
@@ -96,12 +96,15 @@ func (s *Server) wholeServer(ctx *fasthttp.RequestCtx, raw []byte) bool {
 	return true
 }
 
-// allow is the Allow header of a path that takes this method.
-func allow(method string) string {
-	if method == fiber.MethodGet {
+// allow is the Allow header of a path.
+func allow(t target) string {
+	switch {
+	case t.kept != "" && !t.items:
+		return "GET, HEAD, DELETE, OPTIONS"
+	case t.method == fiber.MethodGet:
 		return "GET, HEAD, OPTIONS"
 	}
-	return method + ", OPTIONS"
+	return t.method + ", OPTIONS"
 }
 
 // misplaced refuses a method that the path does not take, and everybody from outside while nobody
@@ -109,7 +112,7 @@ func allow(method string) string {
 func (s *Server) misplaced(ctx *fasthttp.RequestCtx, t target) *apierror.Error {
 	switch {
 	case string(ctx.Method()) != t.method && !(ctx.IsHead() && t.method == fiber.MethodGet):
-		setHeader(ctx, "Allow", allow(t.method))
+		setHeader(ctx, "Allow", allow(t))
 		return apierror.Newf(apierror.MethodNotAllowed, "this path takes %s, not %s", t.method, clip(string(ctx.Method())))
 	case s.opt.ChatOpen != nil && !s.opt.ChatOpen() && !Local(ctx):
 		return apierror.New(apierror.Forbidden,
@@ -141,13 +144,18 @@ func (s *Server) probe(ctx *fasthttp.RequestCtx) {
 			ctx.SetBodyString(`{"status":"ok"}`)
 		}
 	default:
-		setHeader(ctx, "Allow", allow(fiber.MethodGet))
+		setHeader(ctx, "Allow", allow(target{method: fiber.MethodGet}))
 		s.refuse(ctx, wire.OpenAI, apierror.New(apierror.MethodNotAllowed, "this path takes GET and HEAD"))
 	}
 }
 
-func (s *Server) geminiCaller(ctx *fasthttp.RequestCtx) bool {
-	return len(ctx.Request.Header.Peek("x-goog-api-key")) > 0 || len(ctx.QueryArgs().Peek("key")) > 0
+// callerOf reads the head of a request where a path may belong to several families.
+func (s *Server) callerOf(ctx *fasthttp.RequestCtx) (c caller) {
+	h := &ctx.Request.Header
+	c.gemini = len(h.Peek("x-goog-api-key")) > 0 || len(ctx.QueryArgs().Peek("key")) > 0
+	c.anthropic = len(h.Peek("anthropic-version")) > 0
+	c.deletes = ctx.IsDelete()
+	return c
 }
 
 func (s *Server) newJob(ctx *fasthttp.RequestCtx, path string, t target) *job {
@@ -167,7 +175,7 @@ func (s *Server) newJob(ctx *fasthttp.RequestCtx, path string, t target) *job {
 		method = fiber.MethodHead
 	}
 	j.x.Open(&j.call, pipeline.Request{ID: s.nextID(), Method: method, Path: path, Route: t.route,
-		Model: t.model, Peer: ctx.RemoteIP(), Client: &j.client})
+		Model: t.model, Kept: t.kept, Items: t.items, Peer: ctx.RemoteIP(), Client: &j.client})
 	j.x.Patience(s.opt.Grace, 15*time.Second)
 	if j.peer = watch.Of(ctx.Conn()); j.peer != nil {
 		j.peer.Begin(&j.onGone)

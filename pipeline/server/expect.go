@@ -25,7 +25,7 @@ func (s *Server) wouldRead(ctx *fasthttp.RequestCtx) bool {
 	if fail != nil {
 		return false
 	}
-	t, fail := resolve(path, false)
+	t, fail := resolve(path, caller{})
 	if fail != nil {
 		return fail.Code == apierror.NotFound // it may be the console's
 	}

@@ -11,6 +11,7 @@ import (
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/logging"
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/anthropic"
 	"gcli2api/pipeline/wire/gemini"
 	"gcli2api/pipeline/wire/openai"
 
@@ -44,8 +45,11 @@ func writeFailure(ctx *fasthttp.RequestCtx, x *pipeline.Exchange, f *apierror.Er
 
 // failBody is the envelope of a format, for requests that end before shape made an encoder.
 func failBody(dst []byte, answer wire.Format, f *apierror.Error) []byte {
-	if answer == wire.Gemini {
+	switch answer {
+	case wire.Gemini:
 		return gemini.AppendError(dst, f)
+	case wire.Anthropic:
+		return anthropic.AppendError(dst, f)
 	}
 	return openai.AppendError(dst, f)
 }
@@ -54,6 +58,9 @@ func failBody(dst []byte, answer wire.Format, f *apierror.Error) []byte {
 func failEvent(dst []byte, x *pipeline.Exchange, f *apierror.Error) []byte {
 	if x.In.Route.Array {
 		return append(failBody(append(dst, '['), x.Answer, f), ']')
+	}
+	if x.Answer == wire.Anthropic || x.Answer == wire.Responses { // their clients go by the name of an event
+		dst = append(dst, "event: error\n"...)
 	}
 	return append(failBody(append(dst, "data: "...), x.Answer, f), "\n\n"...)
 }
@@ -86,7 +93,7 @@ func cors(ctx *fasthttp.RequestCtx) {
 
 func preflight(ctx *fasthttp.RequestCtx) {
 	h := &ctx.Response.Header
-	h.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+	h.Set("Access-Control-Allow-Methods", "GET, POST, DELETE, OPTIONS")
 	asked := ctx.Request.Header.Peek("Access-Control-Request-Headers")
 	if len(asked) == 0 {
 		asked = []byte("authorization, content-type, x-goog-api-key, x-api-key")

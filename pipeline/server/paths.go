@@ -14,7 +14,9 @@ import (
 type target struct {
 	route  pipeline.Route
 	model  string
-	method string // the one method this path takes
+	kept   string // id of a kept answer
+	items  bool   // what led to it is asked for
+	method string // the one method this path takes, besides DELETE on a kept answer
 }
 
 // geminiVerb is the method behind the colon. Google has more of them than the gateway serves; those
@@ -27,6 +29,8 @@ func geminiVerb(name string) (pipeline.Verb, bool) {
 		return pipeline.Streaming, true
 	case sameFold(name, "countTokens"):
 		return pipeline.Count, true
+	case sameFold(name, "embedContent"), sameFold(name, "batchEmbedContents"):
+		return pipeline.Embed, true
 	}
 	return 0, false
 }
@@ -134,24 +138,6 @@ func cutFold(s, prefix string) (string, bool) {
 	return s, false
 }
 
-// openAIPaths are the aliases of behaviour 2.2; clients append their own idea of a base path.
-func openAIPrefix(path string) (string, bool) {
-	const end = "/chat/completions"
-	if len(path) < len(end) || !sameFold(path[len(path)-len(end):], end) {
-		return "", false
-	}
-	for _, p := range []string{"/v1beta/openai", "/v1/openai", "/openai/v1", "/v1/v1", "/v1", ""} {
-		rest, ok := cutFold(path, p)
-		if !ok {
-			continue
-		}
-		if len(rest) == len(end) {
-			return rest, true
-		}
-	}
-	return "", false
-}
-
 // geminiPrefix cuts one of the four version prefixes of behaviour 2.3.
 func geminiPrefix(path string) (string, bool) {
 	for _, p := range []string{"/v1/v1beta", "/v1/v1", "/v1beta", "/v1"} {
@@ -177,18 +163,31 @@ func listingPrefix(path string) (rest string, ok bool) {
 	return "", false
 }
 
-// resolve says what a cleaned path means. geminiCaller is true for callers that authenticate the
-// way Google's SDKs do: on paths that both families own, they get Gemini's shape.
-func resolve(path string, geminiCaller bool) (target, *apierror.Error) {
-	if _, ok := openAIPrefix(path); ok {
-		return target{route: pipeline.Route{Format: wire.OpenAI, Verb: pipeline.Generate}, method: "POST"}, nil
+// caller is what the head of a request tells about the family that its client belongs to. On paths
+// that several families own, it decides.
+type caller struct {
+	gemini    bool // authenticates the way Google's SDKs do
+	anthropic bool // names a version of Anthropic's API
+	deletes   bool // the method is DELETE
+}
+
+// resolve says what a cleaned path means.
+func resolve(path string, c caller) (target, *apierror.Error) {
+	if t, ok, fail := openAITarget(path, c); ok {
+		return t, fail
+	}
+	if t, ok := anthropicTarget(path); ok {
+		return t, nil
 	}
 	rest, gemini := geminiPrefix(path)
-	if listing, ok := listingPrefix(path); ok && !(gemini && geminiCaller) {
+	if listing, ok := listingPrefix(path); ok && !(gemini && c.gemini) {
+		if c.anthropic {
+			return listTarget(wire.Anthropic, listing), nil
+		}
 		return listTarget(wire.OpenAI, listing), nil
 	}
 	if !gemini {
-		return target{}, apierror.New(apierror.NotFound, "there is no such path")
+		return unserved(path, c)
 	}
 	return geminiTarget(rest)
 }
@@ -210,7 +209,7 @@ func geminiTarget(rest string) (target, *apierror.Error) {
 	verb, ok := geminiVerb(rest[colon+1:])
 	if !ok {
 		return target{route: pipeline.Route{Format: wire.Gemini}}, apierror.Newf(apierror.Unsupported,
-			"the method %q is not served; generateContent, streamGenerateContent and countTokens are", clip(rest[colon+1:]))
+			"the method %q is not served; generateContent, streamGenerateContent, countTokens, embedContent and batchEmbedContents are", clip(rest[colon+1:]))
 	}
 	name := strings.TrimPrefix(rest[:colon], "/")
 	if name == "" {
@@ -234,6 +233,8 @@ func familyOf(path string) wire.Format {
 	switch {
 	case strings.Contains(path, "/openai"):
 		return wire.OpenAI
+	case strings.Contains(path, "/messages"), strings.Contains(path, "/anthropic"):
+		return wire.Anthropic
 	case strings.Contains(path, "/v1beta"), strings.Contains(path, "/models") && (strings.Contains(path, ":") || strings.Contains(path, "%3a")):
 		return wire.Gemini
 	}
@@ -262,7 +263,7 @@ func shapeOf(path string) string {
 
 func wordOf(part string) string {
 	switch part {
-	case "", "v1", "v1alpha", "v1beta", "v1internal", "api", "openai", "chat", "completions", "models", "messages", "responses", "embeddings",
+	case "", "count_tokens", "input_items", "anthropic", "v1", "v1alpha", "v1beta", "v1internal", "api", "openai", "chat", "completions", "models", "messages", "responses", "embeddings",
 		"images", "generations", "edits", "audio", "speech", "transcriptions", "files", "upload", "batches", "moderations", "assistants",
 		"threads", "cachedContents", "tunedModels", "corpora", "operations", "generateContent", "streamGenerateContent", "countTokens",
 		"embedContent", "batchEmbedContents", "predict", "generateAnswer", "health", "keepalive", "creds", "usage", "pipeline", "favicon.ico":

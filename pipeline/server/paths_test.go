@@ -46,7 +46,8 @@ func TestPaths(t *testing.T) {
 		{"/v1beta/models/%E6%B5%81%E5%BC%8F%E6%8A%97%E6%88%AA%E6%96%AD%2Fgemini-2.5-pro:generateContent", false, want{g, pipeline.Generate, "流式抗截断/gemini-2.5-pro", 0}},
 		{"/v1beta/models/models/gemini-2.5-pro:generateContent", false, want{g, pipeline.Generate, "models/gemini-2.5-pro", 0}},
 		{"/v1beta/MODELS/Gemini-X:generateContent", false, want{g, pipeline.Generate, "Gemini-X", 0}},
-		{"/v1beta/models/m:embedContent", false, want{g, 0, "", 501}},
+		{"/v1beta/models/m:embedContent", false, want{g, pipeline.Embed, "m", 0}},
+		{"/v1beta/models/m:batchEmbedContents", false, want{g, pipeline.Embed, "m", 0}},
 		{"/v1beta/models/m:predict", false, want{g, 0, "", 501}},
 		{"/v1beta/models/:generateContent", false, want{g, 0, "", 400}},
 		{"/v1beta/models/%zz:generateContent", false, want{g, 0, "", 400}},
@@ -108,7 +109,7 @@ func TestPaths(t *testing.T) {
 		path, fail := cleanPath([]byte(tt.raw))
 		var got target
 		if fail == nil {
-			got, fail = resolve(path, tt.gemini)
+			got, fail = resolve(path, caller{gemini: tt.gemini})
 		}
 		if fail != nil {
 			if fail.Status != tt.want.code {
@@ -118,6 +119,64 @@ func TestPaths(t *testing.T) {
 		}
 		if tt.want.code != 0 || got.route.Format != tt.want.f || got.route.Verb != tt.want.v || got.model != tt.want.model {
 			t.Errorf("%s (gemini caller %v): %+v, want %+v", tt.raw, tt.gemini, got, tt.want)
+		}
+	}
+}
+
+// The paths of the other families, and what they have that the gateway has not.
+func TestFamilies(t *testing.T) {
+	type want struct {
+		f     wire.Format
+		v     pipeline.Verb
+		kept  string
+		items bool
+		code  int
+	}
+	for _, c := range []struct {
+		path string
+		who  caller
+		want want
+	}{
+		{"/v1/completions", caller{}, want{f: wire.Completions}},
+		{"/completions", caller{}, want{f: wire.Completions}},
+		{"/v1beta/openai/embeddings", caller{gemini: true}, want{f: wire.OpenAI, v: pipeline.Embed}},
+		{"/v1/embeddings", caller{}, want{f: wire.OpenAI, v: pipeline.Embed}},
+		{"/v1/images/generations", caller{}, want{f: wire.Images}},
+		{"/v1/Responses", caller{}, want{f: wire.Responses}},
+		{"/v1/responses/resp_1", caller{}, want{f: wire.Responses, v: pipeline.Recall, kept: "resp_1"}},
+		{"/v1/responses/resp_1", caller{deletes: true}, want{f: wire.Responses, v: pipeline.Forget, kept: "resp_1"}},
+		{"/v1/responses/resp_1/input_items", caller{}, want{f: wire.Responses, v: pipeline.Recall, kept: "resp_1", items: true}},
+		{"/v1/responses/resp_1/cancel", caller{}, want{f: wire.Responses, code: 501}},
+		{"/v1/responses/resp_1/x", caller{}, want{f: wire.Responses, code: 404}},
+		{"/v1/messages", caller{anthropic: true}, want{f: wire.Anthropic}},
+		{"/anthropic/v1/messages", caller{}, want{f: wire.Anthropic}},
+		{"/v1/messages/count_tokens", caller{}, want{f: wire.Anthropic, v: pipeline.Count}},
+		{"/v1/messages/batches", caller{}, want{f: wire.Anthropic, code: 501}},
+		{"/v1/messages/x", caller{}, want{code: 404}},
+		{"/v1/models", caller{anthropic: true}, want{f: wire.Anthropic, v: pipeline.List}},
+		{"/v1/models/m", caller{anthropic: true}, want{f: wire.Anthropic, v: pipeline.Get}},
+		{"/v1beta/files", caller{}, want{f: wire.Gemini, code: 501}},
+		{"/upload/v1beta/files", caller{}, want{f: wire.Gemini, code: 501}},
+		{"/v1beta/cachedContents/x", caller{}, want{f: wire.Gemini, code: 501}},
+		{"/v1beta/batches", caller{}, want{f: wire.Gemini, code: 501}},
+		{"/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent", caller{}, want{f: wire.Gemini, code: 501}},
+		{"/v1beta/models/m:batchGenerateContent", caller{}, want{f: wire.Gemini, code: 501}},
+		{"/v1/files", caller{}, want{f: wire.OpenAI, code: 501}},
+		{"/v1/files", caller{gemini: true}, want{f: wire.Gemini, code: 501}},
+		{"/v1/batches", caller{}, want{f: wire.OpenAI, code: 501}},
+		{"/v1/audio/speech", caller{}, want{f: wire.OpenAI, code: 501}},
+		{"/v1/images/edits", caller{}, want{f: wire.OpenAI, code: 501}},
+		{"/v1/moderations", caller{}, want{f: wire.OpenAI, code: 501}},
+	} {
+		got, fail := resolve(c.path, c.who)
+		if fail != nil {
+			if fail.Status != c.want.code || fail.Status == 501 && got.route.Format != c.want.f {
+				t.Errorf("%s: %v %v, want %+v", c.path, fail, got.route, c.want)
+			}
+			continue
+		}
+		if now := (want{got.route.Format, got.route.Verb, got.kept, got.items, 0}); now != c.want {
+			t.Errorf("%s: %+v, want %+v", c.path, now, c.want)
 		}
 	}
 }
@@ -155,7 +214,7 @@ func FuzzCleanPath(f *testing.F) {
 		if again, fail := cleanPath([]byte(path)); !strings.Contains(path, "%") && (fail != nil || again != path) {
 			t.Errorf("%q became %q and then %q, %v", raw, path, again, fail)
 		}
-		_, _ = resolve(path, false)
+		_, _ = resolve(path, caller{})
 		_ = shapeOf(path)
 	})
 }

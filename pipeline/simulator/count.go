@@ -86,35 +86,6 @@ func (s *Server) count(x *exchange, r *request, standing string) {
 	x.json(answer)
 }
 
-// embed answers embedContent and batchEmbedContents with vectors made from the text.
-func (s *Server) embed(x *exchange, name string, batch bool) {
-	_, standing, f := s.publicModel(x, studio, name, "")
-	if f != nil {
-		x.fail(f)
-		return
-	}
-	message := "EmbedContent"
-	if batch {
-		message = "BatchEmbed"
-	}
-	tree, _, f := x.decode(studio, message)
-	var vectors []object
-	if f == nil {
-		vectors, f = embeddings(tree, name, batch)
-	}
-	if f == nil {
-		f = s.embedFault(x, standing)
-	}
-	switch {
-	case f != nil:
-		x.fail(f)
-	case batch:
-		x.json(object{"embeddings": vectors})
-	default:
-		x.json(object{"embedding": vectors[0]})
-	}
-}
-
 func (s *Server) embedFault(x *exchange, standing string) *failure {
 	words, ok := s.take(x.call.Credential, x.call.Model, x.call.Verb)
 	if !ok {
@@ -127,47 +98,6 @@ func (s *Server) embedFault(x *exchange, standing string) *failure {
 	x.note(func(c *Call) { c.Fault = words })
 	x.pause(p.before)
 	return p.failure
-}
-
-func embeddings(tree object, name string, batch bool) ([]object, *failure) {
-	list := []any{tree}
-	if batch {
-		list = items(tree, "requests")
-	}
-	if len(list) == 0 || len(list) > 100 {
-		return nil, badRequest("* BatchEmbedContentsRequest.requests: at least one and at most 100 requests can be in one batch\n")
-	}
-	var out []object
-	for _, item := range list {
-		one := item.(object)
-		model := str(one, "model")
-		if batch && model != "models/"+name || !batch && model != "" && model != "models/"+name {
-			return nil, badRequest("* BatchEmbedContentsRequest.requests[0].model: model must match the model in the path\n")
-		}
-		c := newContent(child(one, "content"))
-		if c.text() == "" {
-			return nil, badRequest("* EmbedContentRequest.content: contents is not specified\n")
-		}
-		size, _ := number(one["outputDimensionality"])
-		if size < 0 || size > 3072 {
-			return nil, badRequest("* EmbedContentRequest.output_dimensionality: must be in the range [1, 3072]\n")
-		}
-		if size == 0 {
-			size = 768
-		}
-		out = append(out, object{"values": vector(c.text(), int(size))})
-	}
-	return out, nil
-}
-
-// vector spreads the bytes of a text over n numbers of length one together.
-func vector(text string, n int) []float64 {
-	out := make([]float64, n)
-	for i := range n {
-		c := text[i%len(text)]
-		out[i] = (float64(c) + float64(i%7)) / 1000
-	}
-	return out
 }
 
 func (s *Server) listModels(x *exchange) {

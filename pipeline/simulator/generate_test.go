@@ -225,16 +225,3 @@ func TestModelList(t *testing.T) {
 	k.send("GET", "/v1beta/models/nothing", "", keyHeader()).want(t, 404, "not found")
 	k.send("GET", "/v1beta/models?key=bad", "", nil).want(t, 400, "API_KEY_INVALID")
 }
-
-func TestEmbeddings(t *testing.T) {
-	k := start(t, Options{})
-	var one struct{ Embedding struct{ Values []float64 } }
-	a := k.studio("embedContent", "gemini-embedding-001", `{"model":"models/gemini-embedding-001","content":{"parts":[{"text":"hi"}]},"outputDimensionality":8}`)
-	if err := json.Unmarshal(a.body, &one); err != nil || len(one.Embedding.Values) != 8 {
-		t.Errorf("embedding: %s", a.body)
-	}
-	k.studio("batchEmbedContents", "gemini-embedding-001", `{"requests":[{"model":"models/gemini-embedding-001","content":{"parts":[{"text":"a"}]}},{"model":"models/other","content":{"parts":[{"text":"b"}]}}]}`).
-		want(t, 400, "model must match")
-	k.studio("embedContent", "gemini-2.5-pro", `{"content":{"parts":[{"text":"hi"}]}}`).want(t, 404, "is not found")
-	k.studio("generateContent", "gemini-embedding-001", user("x")).want(t, 404, "is not found")
-}

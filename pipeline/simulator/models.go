@@ -22,6 +22,7 @@ type Model struct {
 	Levels               []string // accepted values of thinkingLevel; empty means none
 	Image                bool     // draws pictures
 	Embeds               bool     // embedding model: embedContent only
+	Dimensions           int      // of its vectors, when nothing smaller is asked for
 	Preview              bool     // needs an account with preview access on Code Assist
 }
 
@@ -84,8 +85,8 @@ func DefaultModels() []Model {
 		{Name: "gemini-2.5-flash-image", Backends: public, Image: true},
 		{Name: "gemini-3-pro-image-preview", Backends: public, Levels: low, Image: true},
 		{Name: "gemini-3.1-flash-image-preview", Backends: public, Levels: []string{"MINIMAL", "HIGH"}, Image: true},
-		{Name: "gemini-embedding-001", Backends: public, Embeds: true},
-		{Name: "text-embedding-004", Backends: public, Embeds: true},
+		{Name: "gemini-embedding-001", Backends: public, Embeds: true, Dimensions: 3072},
+		{Name: "text-embedding-004", Backends: public, Embeds: true, Dimensions: 768},
 	}
 }
 

@@ -19,8 +19,11 @@ func (e *SyntaxError) Error() string {
 // Check reads the whole document strictly by RFC 8259: one value, numbers, escapes, control
 // characters, commas, brackets, nesting (512), nothing behind it. A byte order mark in front is
 // let through; strings need not be valid UTF-8. The error is a *SyntaxError.
-func Check(doc []byte) error {
-	end, why := strict(doc, start(doc), 0)
+func Check(doc []byte) error { return CheckUnder(doc, 0) }
+
+// CheckUnder is Check for a document that will stand under so many open brackets of another one.
+func CheckUnder(doc []byte, under int) error {
+	end, why := strict(doc, start(doc), under)
 	if why == "" {
 		if end = space(doc, end); end < len(doc) {
 			why = "text behind the end of the document"

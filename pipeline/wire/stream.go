@@ -8,19 +8,25 @@ import "gcli2api/pipeline/apierror"
 // Format is a language that a client speaks.
 type Format uint8
 
-// The formats; Gemini is also the hub format that every stage sees.
+// The formats; Gemini is also the hub format that every stage sees. OpenAI is chat completions,
+// and what is common to OpenAI's other endpoints.
 const (
 	Gemini Format = iota
 	OpenAI
+	Completions // OpenAI's legacy completions
+	Responses   // OpenAI's Responses API
+	Images      // OpenAI's images
+	Anthropic   // Anthropic's messages
+	formats
 )
 
 // String names the format as logs and metrics do.
 func (f Format) String() string {
-	if f == OpenAI {
-		return "openai"
-	}
-	return "gemini"
+	return [...]string{"gemini", "openai", "completions", "responses", "images", "anthropic", "?"}[min(f, formats)]
 }
+
+// ByOpenAI tells the formats that share OpenAI's envelope of errors.
+func (f Format) ByOpenAI() bool { return f != Gemini && f != Anthropic }
 
 // Stream is an answer that is pulled event by event.
 type Stream interface {
@@ -49,7 +55,7 @@ type Encoder interface {
 }
 
 // Beat is the heartbeat of a format. Clients differ in what they survive (design section 4):
-// OpenAI gets an SSE comment; Google's SDKs fail on a comment, so for Gemini SSE the next event
+// OpenAI gets an SSE comment, Anthropic an event of its own; Google's SDKs fail on a comment, so for Gemini SSE the next event
 // is opened and spaces follow until its JSON does; a Gemini array gets white space.
 type Beat struct {
 	Open  []byte // first beat of a silence
@@ -60,7 +66,9 @@ type Beat struct {
 // Heartbeat gives the beat of a format; array is the JSON array form of a Gemini stream.
 func Heartbeat(f Format, array bool) Beat {
 	switch {
-	case f == OpenAI:
+	case f == Anthropic:
+		return Beat{Open: []byte("event: ping\ndata: {\"type\":\"ping\"}\n\n"), More: []byte("event: ping\ndata: {\"type\":\"ping\"}\n\n")}
+	case f != Gemini:
 		return Beat{Open: []byte(": ping\n\n"), More: []byte(": ping\n\n")}
 	case array:
 		return Beat{Open: []byte("\n"), More: []byte("\n")}

@@ -28,7 +28,7 @@ func Kind(a Access) pipeline.Kind {
 	return pipeline.Kind{
 		Name:  "auth",
 		Does:  "lets in who knows the password, before the body is read",
-		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Count, pipeline.Embed, pipeline.List, pipeline.Get},
+		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Count, pipeline.Embed, pipeline.List, pipeline.Get, pipeline.Recall, pipeline.Forget},
 		Gives: []pipeline.Fact{pipeline.HasCaller},
 		New: pipeline.New(Settings{}, func(Settings, *pipeline.Build) (pipeline.Stage, error) {
 			return &stage{access: a}, nil

@@ -52,10 +52,26 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 		fail = apierror.New(fail.Code, "cachedContent needs an API key of Google AI Studio: "+fail.Message).Naming("cachedContent").After(fail.RetryAfter)
 	}
 	if fail != nil {
-		return x.Fail(fail)
+		return x.Fail(s.unserved(x, want, fail))
 	}
 	x.Lease = l
 	return pipeline.Next
+}
+
+// unserved tells a client whose request no kind of credential in the pool can make, however long it
+// waits: Code Assist makes no embeddings and no pictures.
+func (s *stage) unserved(x *pipeline.Exchange, want pool.Want, fail *apierror.Error) *apierror.Error {
+	what := ""
+	switch {
+	case x.In.Route.Verb == pipeline.Embed:
+		what = "embeddings"
+	case x.In.Route.Format == wire.Images:
+		what = "pictures"
+	}
+	if why := s.pool.Exhausted(want); what == "" || why.Total == 0 || why.Fit > 0 {
+		return fail
+	}
+	return apierror.New(apierror.Unsupported, "Code Assist makes no "+what+": they need an API key of Google AI Studio, and this gateway has none (GEMINI_API_KEY)")
 }
 
 // usesCache: Code Assist has no caches, and would answer as if the client had sent nothing.

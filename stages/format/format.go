@@ -19,7 +19,7 @@ func Kind() pipeline.Kind {
 	return pipeline.Kind{
 		Name:  "format",
 		Does:  "tells OpenAI bodies from Gemini bodies by content",
-		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Count},
+		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Count, pipeline.Embed},
 		Gives: []pipeline.Fact{pipeline.HasFormat},
 		New: pipeline.New(Settings{}, func(Settings, *pipeline.Build) (pipeline.Stage, error) {
 			return stage{}, nil
@@ -36,11 +36,12 @@ func (stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	if fail != nil {
 		return x.Fail(fail)
 	}
-	if x.In.Route.Format == wire.Gemini && wire.Find(members, "messages") < 0 {
+	x.Asked = x.In.Route.Format
+	switch {
+	case x.In.Route.Verb == pipeline.Embed:
+	case x.Asked == wire.Gemini && wire.Find(members, "messages") >= 0, x.Asked == wire.OpenAI:
 		// What is neither is taken for the route's own: an empty body there lacks contents, not
 		// messages, and the body of countTokens may have neither.
-		x.Asked = wire.Gemini
-	} else {
 		x.Asked = openai.Detect(members)
 	}
 	return streaming(x)
@@ -56,9 +57,9 @@ func byRoute(x *pipeline.Exchange) pipeline.Verdict {
 }
 
 // streaming settles whether the client wants events: by the path on a Gemini route, by the body's
-// "stream" member on an OpenAI route.
+// "stream" member on any other that generates.
 func streaming(x *pipeline.Exchange) pipeline.Verdict {
-	if x.In.Route.Format == wire.Gemini {
+	if x.In.Route.Format == wire.Gemini || x.In.Route.Verb != pipeline.Generate {
 		return pipeline.Next
 	}
 	v := x.Member("stream")

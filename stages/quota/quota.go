@@ -30,6 +30,7 @@ func Kind(l Ledger) pipeline.Kind {
 	return pipeline.Kind{
 		Name:   "quota",
 		Does:   "reserves the price of the request from the caller's key",
+		Verbs:  []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Embed},
 		Needs:  []pipeline.Fact{pipeline.HasCaller},
 		Before: []pipeline.Fact{pipeline.HasLease},
 		New: pipeline.New(Settings{}, func(Settings, *pipeline.Build) (pipeline.Stage, error) {

@@ -117,7 +117,7 @@ func TestNotEstimated(t *testing.T) {
 // The log says why, and nothing of the prompt.
 func TestEstimateIsLogged(t *testing.T) {
 	var b bytes.Buffer
-	s := &stage{Settings{}, slog.New(slog.NewTextHandler(&b, nil))}
+	s := &stage{Settings{}, nil, slog.New(slog.NewTextHandler(&b, nil))}
 	x := counting(t, prompt)
 	x.Reply.Err = apierror.New(apierror.RateLimited, "all are limited")
 	s.Process(x)

@@ -50,6 +50,9 @@ func (p *promise) look(data []byte) error {
 		return nil
 	}
 	p.finish = true
+	if f := promptBlocked(p.x, &g); f != nil {
+		return f
+	}
 	// The client has its answer; a joining heartbeat would open an event that never comes.
 	p.x.Patience(p.x.Grace(), 0)
 	if g.Finish == nil || p.said && !broken(g.Finish) {
@@ -68,6 +71,35 @@ func broken(finish []byte) bool {
 		return true
 	}
 	return false
+}
+
+// promptBlocked is the error for a prompt that Google has blocked. A client that speaks Gemini gets Google's
+// own word for it, which its SDK knows; every other one would see an empty answer.
+func promptBlocked(x *pipeline.Exchange, g *gemini.Glance) *apierror.Error {
+	if g.Blocked == nil || g.Candidates > 0 || x.Answer == wire.Gemini {
+		return nil
+	}
+	return apierror.Newf(apierror.ContentFilter, "Google blocked the prompt: %.64s", g.Blocked)
+}
+
+// disappointing is the error that an answer in one piece is for a client of another language: a
+// blocked prompt, or a call that nobody can read.
+func disappointing(x *pipeline.Exchange, body []byte) *apierror.Error {
+	bad := false
+	for _, word := range [...]string{"blockReason", "MALFORMED_", "UNEXPECTED_TOOL_CALL"} {
+		bad = bad || bytes.Contains(body, []byte(word))
+	}
+	if !bad {
+		return nil
+	}
+	g := gemini.Look(body)
+	if f := promptBlocked(x, &g); f != nil {
+		return f
+	}
+	if broken(g.Finish) {
+		return pipeline.Empty(&gemini.Glance{Finish: g.Finish})
+	}
+	return nil
 }
 
 func (p *promise) judge(err error) error {

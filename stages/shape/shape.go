@@ -14,21 +14,32 @@ import (
 	"gcli2api/pipeline/config"
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
-	"gcli2api/pipeline/wire/openai"
 )
 
 // Settings is the [stage.shape] table.
 type Settings struct {
-	Grace     time.Duration `koanf:"first_byte_grace"`
-	Heartbeat time.Duration `koanf:"heartbeat"`
+	Grace         time.Duration `koanf:"first_byte_grace"`
+	Heartbeat     time.Duration `koanf:"heartbeat"`
+	Images        string        `koanf:"images"`
+	SignatureLife time.Duration `koanf:"signature_life"`
+	ResponseLife  time.Duration `koanf:"response_life"`
 }
 
-// Kind describes the stage to the registry.
-func Kind() pipeline.Kind {
+// The values of Settings.Images.
+const (
+	markdown = "markdown"
+	images   = "images"
+)
+
+// Kind describes the stage to the registry. memory is where signatures of calls and answers of the
+// Responses API are kept; nil keeps nothing.
+func Kind(memory pipeline.Ephemeral) pipeline.Kind {
+	shortest := 60.0
 	return pipeline.Kind{
-		Name:  "shape",
-		Does:  "gives the answer the client's form and keeps a silent stream company",
-		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Count, pipeline.Embed, pipeline.List, pipeline.Get},
+		Name: "shape",
+		Does: "gives the answer the client's form and keeps a silent stream company",
+		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Count, pipeline.Embed, pipeline.List, pipeline.Get,
+			pipeline.Recall, pipeline.Forget},
 		Needs: []pipeline.Fact{pipeline.HasReply},
 		Gives: []pipeline.Fact{pipeline.HasEncoder},
 		Params: []config.Param{
@@ -36,16 +47,24 @@ func Kind() pipeline.Kind {
 				Help: "silence before a stream is begun without its first byte; an error until then has its true status; 0 waits for ever"},
 			{Key: "stage.shape.heartbeat", Env: []string{"HEARTBEAT_INTERVAL"}, Type: config.Duration, Default: "15s",
 				Help: "silence in a stream after which a heartbeat is sent; 0 sends none"},
+			{Key: "stage.shape.images", Env: []string{"OPENAI_IMAGES"}, Type: config.String, Default: markdown, OneOf: []string{markdown, images},
+				Help: "pictures in answers of chat completions: as Markdown in the text, or as the member images beside it"},
+			{Key: "stage.shape.signature_life", Type: config.Duration, Default: "24h", Min: &shortest,
+				Help: "how long the thought signatures of calls are kept for clients that cannot carry them"},
+			{Key: "stage.shape.response_life", Type: config.Duration, Default: "24h", Min: &shortest,
+				Help: "how long answers of the Responses API are kept for previous_response_id"},
 		},
-		New: pipeline.New(Settings{10 * time.Second, 15 * time.Second}, func(s Settings, b *pipeline.Build) (pipeline.Stage, error) {
-			return &stage{s, b.Log}, nil
-		}),
+		New: pipeline.New(Settings{10 * time.Second, 15 * time.Second, markdown, 24 * time.Hour, 24 * time.Hour},
+			func(s Settings, b *pipeline.Build) (pipeline.Stage, error) {
+				return &stage{s, memory, b.Log}, nil
+			}),
 	}
 }
 
 type stage struct {
 	Settings
-	log *slog.Logger
+	memory pipeline.Ephemeral
+	log    *slog.Logger
 }
 
 // Start sets how long the server keeps silent, before anything else happens.
@@ -53,40 +72,36 @@ func (s *stage) Start(x *pipeline.Exchange) { x.Patience(s.Grace, s.Heartbeat) }
 
 // Process settles x.Encoder and looks after the stream.
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
-	x.Encoder = encoder(x)
+	x.Encoder = s.encoder(x)
 	if x.In.Route.Verb == pipeline.Count {
 		s.estimated(x)
 	}
+	back := s.restorer(x)
 	if x.Reply.Stream == nil {
-		return pipeline.Next
+		return s.whole(x, back)
 	}
-	whole := &promise{x: x, inner: x.Reply.Stream}
+	var stream wire.Stream = &promise{x: x, inner: x.Reply.Stream}
+	if back != nil {
+		stream = &restored{stream, back}
+	}
 	if x.WantsStream {
-		x.Reply.Stream = whole
+		x.Reply.Stream = stream
 		return pipeline.Next
 	}
-	return gather(x, whole)
+	return gather(x, stream)
 }
 
-// encoder is chosen by what the client wants to hear and by the verb.
-func encoder(x *pipeline.Exchange) wire.Encoder {
-	verb := x.In.Route.Verb
-	if x.Answer == wire.Gemini {
-		return gemini.NewEncoder(x.WantsStream, x.In.Route.Array)
+// whole looks after an answer in one piece.
+func (s *stage) whole(x *pipeline.Exchange, back *restorer) pipeline.Verdict {
+	if x.Reply.Body == nil || back == nil {
+		return pipeline.Next
 	}
-	if verb == pipeline.List || verb == pipeline.Get {
-		return openai.NewListEncoder(created, verb == pipeline.Get)
+	if f := disappointing(x, x.Reply.Body); f != nil {
+		return x.Fail(f)
 	}
-	usage := false
-	if x.WantsStream { // only then: the body of a refused caller must not be read
-		usage, _ = wire.Bool(wire.Get(x.Member("stream_options"), "include_usage"))
-	}
-	return openai.NewEncoder(openai.EncoderOptions{ID: x.In.ID, Model: x.Model.Asked,
-		Created: x.Started().Unix(), IncludeUsage: usage})
+	x.Reply.Body = back.event(x.Reply.Body)
+	return pipeline.Next
 }
-
-// created is what the listing says of every model; strict clients break on null (behaviour 2.2).
-const created = 1_700_000_000
 
 // maxGathered bounds what is held of a stream for a client that wants it in one piece.
 const maxGathered = 256 << 20

@@ -45,7 +45,7 @@ var (
 	streamRoute = pipeline.Route{Format: wire.Gemini, Verb: pipeline.Streaming}
 	arrayRoute  = pipeline.Route{Format: wire.Gemini, Verb: pipeline.Streaming, Array: true}
 
-	usual = &stage{Settings{10 * time.Second, 15 * time.Second}, slog.New(slog.DiscardHandler)}
+	usual = &stage{Settings{Grace: 10 * time.Second, Heartbeat: 15 * time.Second}, nil, slog.New(slog.DiscardHandler)}
 )
 
 const (

@@ -37,6 +37,9 @@ func native(x *pipeline.Exchange) *apierror.Error {
 
 // contents refuses a body that asks nothing, before a credential is spent on it.
 func contents(x *pipeline.Exchange) *apierror.Error {
+	if x.In.Route.Verb == pipeline.Embed {
+		return embeds(x)
+	}
 	name := "contents"
 	v, ok := x.Call.Get(name)
 	both := false
@@ -56,6 +59,28 @@ func contents(x *pipeline.Exchange) *apierror.Error {
 		why = "must be a list of turns"
 	case wire.KindOf(v[1:]) == wire.KindNone: // nothing behind the bracket
 		why = "is empty: send at least one turn"
+	default:
+		return nil
+	}
+	return apierror.Newf(apierror.BadRequest, "%q %s", name, why).Naming(name)
+}
+
+// embeds refuses a body that has nothing to embed, or both forms of it.
+func embeds(x *pipeline.Exchange) *apierror.Error {
+	one, single := x.Call.Get("content")
+	list, batch := x.Call.Get("requests")
+	name, why := "content", ""
+	switch {
+	case single && batch:
+		why = `and "requests" exclude each other: send one of them`
+	case single && wire.KindOf(one) != wire.KindObject:
+		why = "must be an object with parts"
+	case batch && wire.KindOf(list) != wire.KindArray:
+		name, why = "requests", "must be a list"
+	case batch && wire.KindOf(list[1:]) == wire.KindNone:
+		name, why = "requests", "is empty: send at least one"
+	case !single && !batch:
+		why = `is missing: send the content, or a list of "requests"`
 	default:
 		return nil
 	}

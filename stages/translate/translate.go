@@ -1,32 +1,43 @@
-// Package translate makes the hub request: Gemini bodies pass untouched, OpenAI bodies are
+// Package translate makes the hub request: Gemini bodies pass untouched, those of other languages are
 // rewritten.
 package translate
 
 import (
+	"log/slog"
 	"strings"
 	"sync"
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/config"
 	"gcli2api/pipeline/models"
 	"gcli2api/pipeline/wire"
-	"gcli2api/pipeline/wire/openai"
+	"gcli2api/pipeline/wire/gemini"
 )
 
 // Settings is the [stage.translate] table.
-type Settings struct{}
+type Settings struct {
+	Safety string `koanf:"safety_default"`
+}
 
-// Kind describes the stage to the registry.
-func Kind() pipeline.Kind {
+// Kind describes the stage to the registry. memory is where signatures of calls and earlier answers
+// are found again, pictures fetches what clients name; either may be nil.
+func Kind(memory pipeline.Ephemeral, pictures Pictures) pipeline.Kind {
 	return pipeline.Kind{
-		Name:  "translate",
-		Does:  "turns the body into a hub (Gemini) request",
-		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Count},
+		Name: "translate",
+		Does: "turns the body into a hub (Gemini) request",
+		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Count, pipeline.Embed,
+			pipeline.Recall, pipeline.Forget},
 		Needs: []pipeline.Fact{pipeline.HasFormat, pipeline.HasModel},
 		Gives: []pipeline.Fact{pipeline.HasCall},
-		New: pipeline.New(Settings{}, func(_ Settings, b *pipeline.Build) (pipeline.Stage, error) {
+		Params: []config.Param{
+			{Key: "stage.translate.safety_default", Env: []string{"SAFETY_DEFAULT"}, Type: config.String, Default: "",
+				OneOf: []string{"", "BLOCK_LOW_AND_ABOVE", "BLOCK_MEDIUM_AND_ABOVE", "BLOCK_ONLY_HIGH", "BLOCK_NONE", "OFF"},
+				Help:  "threshold for every harm category that a request says nothing of; empty adds nothing, and Google's own defaults count"},
+		},
+		New: pipeline.New(Settings{}, func(set Settings, b *pipeline.Build) (pipeline.Stage, error) {
 			c, err := b.Models()
-			return &stage{catalogue: c}, err
+			return &stage{catalogue: c, memory: memory, pictures: pictures, turns: make(chan struct{}, mostFetchers), safety: strings.ToUpper(set.Safety), log: b.Log}, err
 		}),
 		Off: hubOnly,
 	}
@@ -34,19 +45,30 @@ func Kind() pipeline.Kind {
 
 type stage struct {
 	catalogue *models.Catalogue
+	memory    pipeline.Ephemeral
+	pictures  Pictures
+	turns     chan struct{} // who may fetch a picture
+	safety    string
+	log       *slog.Logger
 	buffers   sync.Pool // *wire.Buffer, the handles: each keeps its bytes in wire.Buffers
 }
 
 type bufferKey struct{}
 
-// Process settles x.Call.
+// Process settles x.Call, or answers what is asked of a kept answer.
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	take := s.foreign
-	if x.Asked == wire.Gemini {
+	switch {
+	case x.In.Kept != "":
+		return s.kept(x)
+	case x.Asked == wire.Gemini:
 		take = s.native
 	}
 	if fail := take(x); fail != nil {
 		return x.Fail(fail)
+	}
+	if v := x.In.Route.Verb; s.safety != "" && (v == pipeline.Generate || v == pipeline.Streaming) {
+		x.Call.Set("safetySettings", s.safetySettings(x))
 	}
 	return pipeline.Next
 }
@@ -56,11 +78,12 @@ func (s *stage) native(x *pipeline.Exchange) *apierror.Error {
 	if fail := native(x); fail != nil {
 		return fail
 	}
+	withoutHollow(x)
 	clamp(x, s.output(x.Model.Base))
 	return nil
 }
 
-// foreign rewrites an OpenAI body.
+// foreign rewrites a body of another language.
 func (s *stage) foreign(x *pipeline.Exchange) *apierror.Error {
 	members, fail := x.Members()
 	if fail != nil {
@@ -71,14 +94,20 @@ func (s *stage) foreign(x *pipeline.Exchange) *apierror.Error {
 		return fail
 	}
 	buf := s.buffer(x, len(body)+512)
-	hub, asked, fail := openai.ToHub(buf.B, body, members, s.options(x.Model.Base))
+	hub, said, fail := s.rewrite(x, buf.B, body, members)
 	if fail != nil {
 		return fail
 	}
 	buf.B = hub
-	if len(asked.Ignored) > 0 {
-		x.Header.Set("X-Dropped-Params", strings.Join(asked.Ignored, ", "))
+	if len(said.Ignored) > 0 {
+		x.Header.Set("X-Dropped-Params", strings.Join(said.Ignored, ", "))
 	}
+	if said.Remote > 0 {
+		if hub, fail = s.inline(x, hub); fail != nil {
+			return fail
+		}
+	}
+	x.Tools = said.Tools
 	x.Call.TakeMade(hub)
 	return nil
 }
@@ -97,11 +126,15 @@ func (s *stage) buffer(x *pipeline.Exchange, size int) *wire.Buffer {
 	return b
 }
 
-// options is what the translation has to know of the model.
-func (s *stage) options(base string) openai.Options {
-	f := models.FamilyOf(base)
-	return openai.Options{MaxOutput: s.output(base), Major: f.Major, Minor: f.Minor,
-		Pro: f.Line == models.Pro, Lite: f.Line == models.FlashLite, Thinks: f.Thinks()}
+// target is what the translation has to know of the model and the dialogue.
+func (s *stage) target(x *pipeline.Exchange) gemini.Target {
+	f := models.FamilyOf(x.Model.Base)
+	t := gemini.Target{MaxOutput: s.output(x.Model.Base), Major: f.Major, Minor: f.Minor, Pro: f.Line == models.Pro,
+		Lite: f.Line == models.FlashLite, Image: f.Line == models.Image, Thinks: f.Thinks()}
+	if s.memory != nil {
+		t.Recall = s.recall(x)
+	}
+	return t
 }
 
 // output is how many tokens the model writes at most.

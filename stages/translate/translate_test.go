@@ -2,6 +2,7 @@ package translate
 
 import (
 	"context"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -19,7 +20,7 @@ func made(t testing.TB) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &stage{catalogue: c}
+	return &stage{catalogue: c, turns: make(chan struct{}, 4), log: slog.New(slog.DiscardHandler)}
 }
 
 // exchange is one that format and model have settled.
@@ -142,7 +143,7 @@ func TestWhatIsRefused(t *testing.T) {
 		{"empty messages", openaiRoute, wire.OpenAI, `{"model":"m","messages":[]}`, "messages"},
 		{"no messages on the Gemini route", geminiRoute, wire.OpenAI, `{"messages":[]}`, "messages"},
 		{"a field out of range", openaiRoute, wire.OpenAI, `{"messages":[{"role":"user","content":"hi"}],"temperature":3}`, "temperature"},
-		{"tools, for now", openaiRoute, wire.OpenAI, `{"messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function"}]}`, "tools"},
+		{"a tool that is none", openaiRoute, wire.OpenAI, `{"messages":[{"role":"user","content":"hi"}],"tools":[{"type":"function"}]}`, "tools[0].function"},
 		{"messages twice", openaiRoute, wire.OpenAI, `{"messages":[{"role":"user","content":"hi"}],"messages":[]}`, "messages"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -95,13 +95,13 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	s.End(x) // of an earlier attempt
 	c := s.newCall()
 	wire.Buffers.Lend(&c.buf, x.Call.Size()+512)
-	if fail := d.Prepare(&c.req, &c.buf, x); fail != nil {
+	if fail := prepare(d, c, x); fail != nil {
 		s.giveBack(c)
 		return x.Fail(fail)
 	}
 	x.Try()
 	resp, err := s.clients.Caller().Do(x.Context(), &c.req)
-	events := x.WantsStream && x.In.Route.Verb != pipeline.Count
+	events := x.WantsStream && (x.In.Route.Verb == pipeline.Generate || x.In.Route.Verb == pipeline.Streaming)
 	if err == nil && resp.Status == fasthttp.StatusOK && !events {
 		return s.whole(x, d, c, resp)
 	}
@@ -110,7 +110,12 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	case err != nil:
 		return failed(x, explain(x.Context(), err))
 	case resp.Status != fasthttp.StatusOK:
-		return failed(x, refusal(resp))
+		fail := refusal(resp)
+		if resigned(x, fail) {
+			x.Report(fail)
+			return s.Process(x)
+		}
+		return failed(x, fail)
 	}
 	x.Reply.Stream = newEvents(x, d, resp)
 	return pipeline.Next
@@ -151,7 +156,7 @@ func (s *stage) whole(x *pipeline.Exchange, d Dialect, c *call, resp *outbound.R
 		return failed(x, explain(x.Context(), err))
 	}
 	body, g, f := look(d, bytes.TrimSpace(c.buf.B))
-	if f == nil && x.In.Route.Verb != pipeline.Count {
+	if v := x.In.Route.Verb; f == nil && v != pipeline.Count && v != pipeline.Embed {
 		f = pipeline.Empty(&g)
 	}
 	if f != nil {

@@ -281,6 +281,10 @@ func TestWhole(t *testing.T) {
 		{"count of nothing", "codeassist", pipeline.Count, 200, "{}\n", ending{passed: []string{`{}`}}},
 		{"count of the other kind", "gemini", pipeline.Count, 200, `{"totalTokens":3}`, ending{passed: []string{`{"totalTokens":3}`}}},
 
+		{"embeddings", "gemini", pipeline.Embed, 200, `{"embeddings":[{"values":[1]}]}` + "\n", ending{passed: []string{`{"embeddings":[{"values":[1]}]}`}}},
+		{"an error in a 200 for embeddings", "gemini", pipeline.Embed, 200, refused, ending{nil, apierror.RateLimited, 429, true}},
+		{"garbage for embeddings", "gemini", pipeline.Embed, 200, `{"embeddings":[{"values":[`, ending{nil, apierror.UpstreamUnavailable, 200, true}},
+
 		{"an answer without a word", "codeassist", pipeline.Generate, 200, `{"response":` + stop + `}`, ending{nil, apierror.EmptyAnswer, 200, true}},
 		{"an answer with nothing in it", "gemini", pipeline.Generate, 200, `{}`, ending{nil, apierror.EmptyAnswer, 200, true}},
 		{"an envelope with nothing in it", "codeassist", pipeline.Generate, 200, `{"traceId":"x"}`, ending{nil, apierror.UpstreamUnavailable, 200, true}},
@@ -321,6 +325,24 @@ func TestWhole(t *testing.T) {
 			finish(t, r.stage, x)
 		})
 	}
+}
+
+// Embeddings come in one piece whatever the client asks, and never from Code Assist.
+func TestEmbeddings(t *testing.T) {
+	r := newRig(t, func(w http.ResponseWriter, req *http.Request) {
+		_, _ = io.WriteString(w, `{"embedding":{"values":[1]},"path":"`+req.URL.Path+`"}`)
+	})
+	x := exchange(t, context.Background(), "gemini", pipeline.Embed)
+	x.WantsStream = true
+	if v := r.stage.Process(x); v != pipeline.Next || x.Reply.Stream != nil || string(x.Reply.Body) != `{"embedding":{"values":[1]},"path":"/v1beta/models/m:embedContent"}` {
+		t.Errorf("%v %s", v, x.Reply.Body)
+	}
+	finish(t, r.stage, x)
+	x = exchange(t, context.Background(), "codeassist", pipeline.Embed)
+	if v := r.stage.Process(x); v == pipeline.Next || x.Reply.Err == nil || x.Reply.Err.Status != 501 || len(x.Attempts) != 0 {
+		t.Errorf("%v %+v", v, x.Reply)
+	}
+	finish(t, r.stage, x)
 }
 
 func TestRetryAfterOfGoogle(t *testing.T) {

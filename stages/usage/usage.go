@@ -19,6 +19,7 @@ func Kind(s *stats.Stats) pipeline.Kind {
 	return pipeline.Kind{
 		Name:  "usage",
 		Does:  "counts calls, errors and tokens by credential, key and model",
+		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Embed},
 		Needs: []pipeline.Fact{pipeline.HasReply},
 		New: pipeline.New(Settings{}, func(Settings, *pipeline.Build) (pipeline.Stage, error) {
 			return &stage{s}, nil

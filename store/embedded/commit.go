@@ -13,7 +13,7 @@ import (
 
 const (
 	maxGroup  = 1024     // writes in one transaction
-	maxBytes  = 32 << 20 // and their size, from which on no more are taken in
+	maxBytes  = 32 << 20 // and their size, from which on no more are taken in; also of what one sweep looks at
 	sweepRest = 10 * time.Second
 	sweepMore = 50 * time.Millisecond // while there is more to sweep
 	sweepStep = 512                   // documents in one sweep: some ms, for which writers wait
@@ -166,12 +166,12 @@ func (db *DB) sweep() time.Duration {
 	if db.nothingDue() {
 		return sweepRest
 	}
-	n := 0
+	more := false
 	err := db.transact(func(g *group) (err error) {
-		n, err = g.sweep(sweepStep)
+		more, err = g.sweep(sweepStep)
 		return err
 	})
-	if err == nil && n == sweepStep {
+	if err == nil && more {
 		return sweepMore
 	}
 	return sweepRest

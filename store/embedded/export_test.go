@@ -1,5 +1,7 @@
 package embedded
 
+import "time"
+
 // Format is the version that this build writes.
 const Format = format
 
@@ -12,5 +14,11 @@ const (
 // SealNumber makes a value as the file has it.
 func SealNumber(key string, n int64) []byte { return sealNumber(inInfo, []byte(key), n) }
 
-// Sweep sweeps now, and Due is how many documents wait to be swept. Nobody may write meanwhile.
-func (db *DB) Sweep() { db.sweep() }
+// Sweep sweeps now and says when it would come back. Nobody may write meanwhile.
+func (db *DB) Sweep() time.Duration { return db.sweep() }
+
+// What Sweep says when there is nothing left, and when there may be more.
+const (
+	SweepRest = sweepRest
+	SweepMore = sweepMore
+)

@@ -98,31 +98,35 @@ func (g *group) finish() error {
 	return g.info.Put(key, sealNumber(inInfo, key, n+g.revision))
 }
 
-// sweep removes up to limit documents that have expired, and says how many it looked at. Nobody can
-// see the difference, so it is no change of a document.
-func (g *group) sweep(limit int) (n int, err error) {
+// sweep removes up to limit documents that have expired, fewer when they are large, and says whether
+// there may be more. Nobody can see the difference, so it is no change of a document.
+func (g *group) sweep(limit int) (more bool, err error) {
 	var due [][]byte
 	c := g.due.Cursor()
 	for key := firstDue(c); key != nil && len(due) < limit && dueTime(key) <= g.now; key, _ = c.Next() {
 		due = append(due, append([]byte(nil), key...)) // not while the cursor walks: it would skip some
 	}
+	size := 0
 	for _, key := range due {
+		if size >= maxBytes {
+			return true, nil
+		}
 		g.written = true
 		if err := g.due.Delete(key); err != nil {
-			return n, err
+			return false, err
 		}
 		h, err := g.find(key[8:])
 		if err != nil {
-			return n, err
+			return false, err
 		}
+		size += len(h.body)
 		if h.expires == dueTime(key) {
 			if err := g.docs.Delete(key[8:]); err != nil {
-				return n, err
+				return false, err
 			}
 		}
-		n++
 	}
-	return n, nil
+	return len(due) == limit, nil
 }
 
 // firstDue skips the guard: expiries begin at 1, and take eight bytes.

@@ -122,6 +122,36 @@ func TestSweep(t *testing.T) {
 	}
 }
 
+// TestSweepLarge: writers do not wait until everything large is gone.
+func TestSweepLarge(t *testing.T) {
+	path, now, ctx := filepath.Join(t.TempDir(), "db"), time.UnixMilli(1_700_000_000_000), context.Background()
+	db, err := embedded.Open(embedded.Options{Path: path, Now: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	body := []byte(`"` + strings.Repeat("x", store.MaxBody-2) + `"`)
+	for i := range 6 {
+		if _, err := db.Put(ctx, "t", store.Doc{ID: fmt.Sprint(i), Body: body, Expires: now.Add(time.Minute)}, store.New); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now = now.Add(time.Minute)
+	for _, want := range []struct {
+		pause time.Duration
+		left  int
+	}{{embedded.SweepMore, 2}, {embedded.SweepRest, 0}, {embedded.SweepRest, 0}} {
+		if got := db.Sweep(); got != want.pause {
+			t.Errorf("it comes back in %v, want %v", got, want.pause)
+		}
+		now = now.Add(-time.Minute) // what is still in the file shows again
+		if docs, err := db.List(ctx, "t", "", 10); err != nil || len(docs) != want.left {
+			t.Errorf("%d documents left, want %d: %v", len(docs), want.left, err)
+		}
+		now = now.Add(time.Minute)
+	}
+}
+
 // TestLeaves: Close waits for all goroutines, also for those of a Watch that nobody has ended.
 func TestLeaves(t *testing.T) {
 	before := runtime.NumGoroutine()

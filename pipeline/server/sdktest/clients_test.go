@@ -3,7 +3,6 @@ package sdktest
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"image/png"
 	"os"
@@ -17,7 +16,7 @@ import (
 
 // language runs scripts with the official clients of one language, which .ci/test has installed.
 type language struct {
-	program string // node or python
+	program string // node or python; "" means Go, whose cases are here
 	folder  string // of the scripts
 	suffix  string // of their names: openai.mjs, openai_client.py
 	client  string // class of the errors in Google's client that are the caller's
@@ -40,14 +39,23 @@ func prepared(t *testing.T, name string) string {
 
 // told is what a script says of one case: what its client showed.
 type told struct {
-	Case                   string
+	Case, Mark             string // the mark is in the prompt of an errand
 	Text, Thoughts, Finish string
-	Model                  string
+	Model, ID              string
 	Chunks                 int
 	Took, First            float64 // seconds until the end and until the first piece of a stream
 	Usage                  struct{ Prompt, Answer, Thoughts, Total int }
 	Names                  []string
 	Tokens                 int
+	Calls                  []string // functions that were called: name, arguments
+	Steps                  int      // answers until nothing more was called
+	Events, Items          []string // kinds of the events of a stream, once for many in a row; kinds of what an answer consists of
+	Signed                 int      // thoughts with a signature
+	Same                   bool     // what came in two ways is the same
+	Stop                   string   // stop sequence
+	Parsed                 any      // structured output, as the client parsed it
+	Vectors                [][]float64
+	Pictures               [][]byte
 	Error                  *trouble
 }
 
@@ -57,16 +65,22 @@ type trouble struct {
 	Official bool   // it is one of the client's own classes
 	Status   int
 	Code     string // OpenAI
-	Kind     string // OpenAI
+	Kind     string // OpenAI, Anthropic
+	Param    string // OpenAI
 	Message  string
 }
 
 // run plays the cases and reads what was seen, each case exactly once.
 func (l language) run(t *testing.T, h *house, script string, cases []string) map[string]told {
 	t.Helper()
-	data, _, _ := picture(t)
-	out := l.start(t, append([]string{script + l.suffix}, cases...), "GATEWAY="+h.url, "PASSWORD="+h.password, "STORY="+story,
-		"PICTURE="+base64.StdEncoding.EncodeToString(data))
+	if l.program == "" {
+		return h.play(t, script, cases)
+	}
+	environ := []string{"GATEWAY=" + h.url, "PASSWORD=" + h.password, "STORY=" + story}
+	for name, value := range h.inputs(t) {
+		environ = append(environ, name+"="+value)
+	}
+	out := l.start(t, append([]string{script + l.suffix}, cases...), environ...)
 	all := map[string]told{}
 	for line := range strings.Lines(out) {
 		var s told
@@ -100,39 +114,65 @@ func (l language) start(t *testing.T, args []string, environ ...string) string {
 	return string(out)
 }
 
-// hold runs the scripts of both clients and holds them to the proofs, a subtest a case.
+// suites are the proofs by script. Go has tests of its own for plain chats, and loops over functions in
+// Anthropic's client only.
+func (l language) suites(t *testing.T, h *house) map[string][]proof {
+	all := map[string][]proof{
+		"openai_tools": toolProofs(h), "openai_more": moreProofs(t, h), "responses": responsesProofs(t, h),
+		"anthropic": anthropicProofs(t, h), "genai_more": l.genaiMoreProofs(t, h),
+	}
+	if l.program != "" {
+		all["openai"], all["genai"] = openaiProofs(h), l.genaiProofs(h)
+		return all
+	}
+	for script, proofs := range all {
+		all[script] = slices.DeleteFunc(proofs, func(p proof) bool {
+			return script == "openai_tools" && strings.HasPrefix(p.name, "tools_runner") || strings.HasPrefix(p.name, "tools_automatic")
+		})
+	}
+	return all
+}
+
+// hold runs the scripts of the clients and holds them to the proofs, a subtest a case.
 func (l language) hold(t *testing.T) {
 	kinds(t, func(t *testing.T, h *house) {
-		t.Cleanup(func() { h.idle(t) }) // when both clients are done
-		for script, proofs := range map[string][]proof{"openai": openaiProofs(h), "genai": l.genaiProofs(h)} {
+		t.Cleanup(func() { h.idle(t) }) // when all clients are done
+		for script, proofs := range l.suites(t, h) {
 			t.Run(script, func(t *testing.T) {
 				t.Parallel()
-				var names []string
-				for _, p := range proofs {
-					if !testing.Short() || !strings.HasPrefix(p.name, "silence") {
-						names = append(names, p.name)
-					}
-				}
-				all := l.run(t, h, script, names)
-				for _, p := range proofs {
-					t.Run(p.name, func(t *testing.T) {
-						if !slices.Contains(names, p.name) {
-							t.Skip("takes half a minute")
-						}
-						s, ok := all[p.name]
-						if !ok {
-							t.Fatal("the script says nothing of it")
-						}
-						p.check(t, s)
-						if t.Failed() {
-							b, _ := json.Marshal(s)
-							t.Logf("%s", b)
-						}
-					})
-				}
+				l.prove(t, h, script, proofs)
 			})
 		}
 	})
+}
+
+// prove runs one script.
+func (l language) prove(t *testing.T, h *house, script string, proofs []proof) {
+	var names []string
+	for _, p := range proofs {
+		if !testing.Short() || !strings.HasPrefix(p.name, "silence") {
+			names = append(names, p.name)
+		}
+	}
+	all := l.run(t, h, script, names)
+	for _, p := range proofs {
+		t.Run(p.name, func(t *testing.T) {
+			if !slices.Contains(names, p.name) {
+				t.Skip("takes half a minute")
+			}
+			s, ok := all[p.name]
+			if !ok {
+				t.Fatal("the script says nothing of it")
+			}
+			defer func() {
+				if t.Failed() {
+					b, _ := json.Marshal(s)
+					t.Logf("%.4000s", b)
+				}
+			}()
+			p.check(t, s)
+		})
+	}
 }
 
 // paint runs the program that asks for a wide picture and saves it, with the built-in password and

@@ -235,7 +235,7 @@ func TestOpenAIFinishReasons(t *testing.T) {
 		if s := h.stream(t.Context(), p); s.finish != "length" || s.text != "echo: a prom" || s.err != nil {
 			t.Errorf("%+v", s)
 		}
-		for prompt, want := range map[string]string{"!fault safety": "content_filter", "!fault blocked": "content_filter", "!fault max-tokens-empty": "length"} {
+		for prompt, want := range map[string]string{"!fault safety": "content_filter", "!fault max-tokens-empty": "length"} {
 			if c := h.chat(t, ask(prompt)); c.Choices[0].FinishReason != want {
 				t.Errorf("%s: %s", prompt, c.RawJSON())
 			}
@@ -278,7 +278,7 @@ func TestOpenAIErrors(t *testing.T) {
 	kinds(t, func(t *testing.T, h *house) {
 		unknown, tools := ask("hi"), ask("hi")
 		unknown.Model = "gemini-nobody"
-		tools.Tools = []openai.ChatCompletionToolUnionParam{openai.ChatCompletionFunctionTool(shared.FunctionDefinitionParam{Name: "f"})}
+		tools.Tools = []openai.ChatCompletionToolUnionParam{openai.ChatCompletionFunctionTool(shared.FunctionDefinitionParam{Name: "f", Parameters: map[string]any{"type": 7}})}
 		wrong := h.openai("wrong")
 		for name, tt := range map[string]struct {
 			client            *openai.Client
@@ -288,7 +288,8 @@ func TestOpenAIErrors(t *testing.T) {
 		}{
 			"wrong password": {&wrong, ask("hi"), 401, "unauthorized", "authentication_error", ""},
 			"unknown model":  {&h.ai, unknown, 404, "model_not_found", "invalid_request_error", ""},
-			"tools":          {&h.ai, tools, 400, "bad_request", "invalid_request_error", "tools"},
+			"tools":          {&h.ai, tools, 400, "bad_request", "invalid_request_error", "tools[0].function.parameters.type"},
+			"blocked":        {&h.ai, ask("!fault blocked"), 400, "content_filter", "invalid_request_error", ""},
 			"bad request":    {&h.ai, ask("!fault 400"), 400, "bad_request", "invalid_request_error", ""},
 		} {
 			check := func(err error) {

@@ -1,4 +1,4 @@
-// Package sdktest holds the gateway to what the official clients of OpenAI and Google make of it: the
+// Package sdktest holds the gateway to what the official clients of OpenAI, Google and Anthropic make of it: the
 // built binary, the simulated Google, real sockets. It is a module of its own, so that the clients'
 // dependencies stay out of the gateway's.
 package sdktest
@@ -127,7 +127,7 @@ func (h *house) start(t *testing.T, creds string) {
 		cmd.Dir = creds
 		cmd.SysProcAttr = dieWithTest()
 		cmd.Env = []string{"HOST=127.0.0.1", "PORT=" + strconv.Itoa(port), "CREDENTIALS_DIR=" + creds, "LOG_FILE=/dev/null",
-			"FIRST_BYTE_GRACE=2", "HEARTBEAT_INTERVAL=3", "RETRY_429_INTERVAL=0.01"}
+			"FIRST_BYTE_GRACE=2", "HEARTBEAT_INTERVAL=3", "RETRY_429_INTERVAL=0.01", "IMAGE_FETCH_ALLOW=127.0.0.0/8"}
 		if h.password != "" {
 			cmd.Env = append(cmd.Env, "PASSWORD="+h.password)
 		}

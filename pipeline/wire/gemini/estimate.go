@@ -44,6 +44,13 @@ func Estimate(c *Call) (tokens int64, fail *apierror.Error) {
 	return e.tokens, e.fail
 }
 
+// EstimateText guesses how many tokens one text is, a raw JSON string, by the rules of Estimate.
+func EstimateText(raw []byte) int64 {
+	var e estimate
+	e.text(raw)
+	return e.tokens
+}
+
 func given(v []byte) bool { k := wire.KindOf(v); return k != wire.KindNone && k != wire.KindNull }
 
 // estimate adds up.

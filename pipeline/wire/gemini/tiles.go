@@ -30,6 +30,13 @@ func tiles(data []byte) int64 {
 	return int64(min(max(across*down, 1), mostTiles))
 }
 
+// PictureSize reads width and height off a PNG, JPEG or GIF picture in base64, as a JSON string has it
+// between its quotes; false where they cannot be read.
+func PictureSize(data []byte) (width, height int, ok bool) {
+	c, ok := size(data)
+	return c.Width, c.Height, ok
+}
+
 // size reads the head of a PNG, JPEG or GIF picture that is written in base64, as a JSON string has it.
 func size(data []byte) (image.Config, bool) {
 	read := png.DecodeConfig

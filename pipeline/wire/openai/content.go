@@ -8,93 +8,134 @@ import (
 	"gcli2api/pipeline/wire"
 )
 
-// parts appends the content of m and tells whether anything is in it but white space.
-func (t *turns) parts(m *message) (solid bool, err *apierror.Error) {
+// fault is what is wrong with a part: the path below it, and why.
+type fault struct {
+	below, why string
+	large      bool
+}
+
+func (f *fault) in(path string) *apierror.Error {
+	if f.large {
+		return apierror.New(apierror.TooLarge, path+f.below+" "+f.why).Naming(path + f.below)
+	}
+	return refuse(path+f.below, f.why)
+}
+
+// content appends the parts of m, or nothing when there is nothing but white space in them.
+func (t *turns) content(m *message) *apierror.Error {
+	t.blank = t.blank[:0]
 	switch wire.KindOf(m.content) {
 	case wire.KindString:
-		return t.text(m.content, m.who), nil
-	case wire.KindNull, wire.KindNone:
-		if m.who == model && wire.KindOf(m.refusal) == wire.KindString {
-			return t.text(m.refusal, model), nil
+		t.text(m.content, m)
+	case wire.KindNone:
+		if m.who != assistant || m.refusal == nil {
+			return nil
 		}
-		return false, nil
+		if wire.KindOf(m.refusal) != wire.KindString {
+			return refuse(m.path()+".refusal", "must be a string")
+		}
+		t.text(m.refusal, m)
 	case wire.KindArray:
-	default:
-		return false, refuse(m.path()+".content", "must be a string or a list of parts")
-	}
-	i := 0
-	for a := wire.ArrayOf(m.content); a.Next(); i++ {
-		some, bad := t.part(m, a.Value)
-		if bad != nil {
-			return false, bad.in(m.path() + ".content[" + strconv.Itoa(i) + "]")
+		i := 0
+		for a := wire.ArrayOf(m.content); a.Next(); i++ {
+			if bad := t.part(m, a.Value); bad != nil {
+				return bad.in(m.path() + ".content[" + strconv.Itoa(i) + "]")
+			}
 		}
-		solid = solid || some
+	default:
+		return refuse(m.path()+".content", "must be a string or a list of parts")
 	}
-	return solid, nil
+	if m.begun {
+		t.Sign(m.signature)
+	}
+	return nil
 }
-
-// fault is what is wrong with a part: the path below it, and why.
-type fault struct{ below, why string }
-
-func (f *fault) in(path string) *apierror.Error { return refuse(path+f.below, f.why) }
 
 // part appends one element of a list of parts.
-func (t *turns) part(m *message, v []byte) (solid bool, bad *fault) {
+func (t *turns) part(m *message, v []byte) *fault {
 	if wire.KindOf(v) != wire.KindObject {
-		return false, &fault{"", "must be an object"}
+		return &fault{why: "must be an object"}
 	}
-	var kind, text, refusal, image []byte
-	for c := wire.CursorOf(v); c.Member(); {
-		key, v := plainKey(c.Key), c.Value()
-		switch string(key) {
-		case "type":
-			kind = v
-		case "text":
-			text = v
-		case "image_url":
-			image = v
-		case "refusal":
-			refusal = v
-		}
+	in := pick(v, "type", "text", "refusal", "image_url", "input_audio", "file")
+	word, bad := partType(in[0])
+	switch {
+	case bad != nil:
+		return bad
+	case word == "text":
+		return t.textPart(in[1], ".text", m)
+	case word == "refusal":
+		return t.textPart(in[2], ".refusal", m)
+	case m.who == system:
+		return &fault{below: ".type", why: "must be text in a system message"}
 	}
+	medium, bad := t.medium(word, media{in[3], in[4], in[5]})
+	if bad != nil {
+		return bad
+	}
+	t.begin(m)
+	return t.put(&medium)
+}
+
+// partType is the type of a part, one of the few there are.
+func partType(v []byte) (string, *fault) {
 	var scratch [32]byte
-	switch string(wire.AppendText(scratch[:0], kind)) {
+	switch word := wire.AppendText(scratch[:0], v); string(word) {
 	case "text":
-		return t.textPart(text, ".text", m.who)
+		return "text", nil
 	case "refusal":
-		return t.textPart(refusal, ".refusal", m.who)
+		return "refusal", nil
 	case "image_url":
-		if m.who == system {
-			return false, &fault{".type", "must be text in a system message"}
-		}
-		return true, t.image(image)
-	case "":
-		return false, &fault{".type", "is missing"}
+		return "image_url", nil
+	case "input_audio":
+		return "input_audio", nil
+	case "file":
+		return "file", nil
 	}
-	return false, &fault{".type", "must be text or image_url: other parts are not supported yet"}
+	if v == nil {
+		return "", &fault{below: ".type", why: "is missing"}
+	}
+	return "", &fault{below: ".type", why: "must be text, image_url, input_audio, file or refusal"}
 }
 
-func (t *turns) textPart(v []byte, name string, who role) (bool, *fault) {
+func (t *turns) textPart(v []byte, name string, m *message) *fault {
 	if wire.KindOf(v) != wire.KindString {
-		return false, &fault{name, "must be a string"}
+		return &fault{below: name, why: "must be a string"}
 	}
-	return t.text(v, who), nil
+	t.text(v, m)
+	return nil
 }
 
-// text appends a text part as it was written, or nothing when it is empty: Google refuses those.
-func (t *turns) text(v []byte, who role) (solid bool) {
+// begin makes sure that a part of m may follow.
+func (t *turns) begin(m *message) {
+	t.Turn(m.who.role())
+	m.begun = true
+	for _, inner := range t.blank {
+		t.Text(inner)
+	}
+	t.blank = t.blank[:0]
+}
+
+// text appends a text part as it was written. One of white space waits for a better one: a turn of
+// nothing else is refused by Google.
+func (t *turns) text(v []byte, m *message) {
 	inner, _ := inside(v)
 	if len(inner) == 0 {
-		return false
+		return
 	}
-	t.dst = append(comma(t.dst), `{"text":"`...)
-	if who == model {
-		t.dst = appendWithoutPictures(t.dst, inner)
-	} else {
-		t.dst = append(t.dst, inner...)
+	if blank(inner) {
+		t.blank = append(t.blank, inner)
+		return
 	}
-	t.dst = append(t.dst, `"}`...)
-	return !blank(inner)
+	t.begin(m)
+	if m.who != assistant {
+		t.Text(inner)
+		return
+	}
+	if bytes.Contains(inner, []byte("](data:")) {
+		t.scratch = appendWithoutPictures(t.scratch[:0], inner)
+		inner = t.scratch
+	}
+	t.Text(inner)
 }
 
 // blank tells whether the inside of a string is white space, written in the usual ways.
@@ -124,7 +165,7 @@ func appendWithoutPictures(dst, inner []byte) []byte {
 			return append(dst, inner...)
 		}
 		begin := bytes.LastIndex(inner[:at], []byte("!["))
-		head := inner[at:min(len(inner), at+maxHeader)] // bounded: a hostile text must stay linear
+		head := inner[at:min(len(inner), at+wire.MaxDataHead)] // bounded: a hostile text must stay linear
 		if begin < 0 || bytes.IndexByte(inner[begin:at], ']') >= 0 || !bytes.Contains(head, []byte(";base64,")) {
 			dst, inner = append(dst, inner[:at+2]...), inner[at+2:]
 			continue

@@ -15,21 +15,24 @@ type EncoderOptions struct {
 	Model        string // as the client wrote it
 	Created      int64  // seconds since 1970
 	IncludeUsage bool   // Request.IncludeUsage
+	Images       string // where pictures go: "images", a list beside the content; else Markdown in it
+
+	Tools *gemini.Tools // Request.Tools: which functions are custom tools, and what a call is called
 }
 
 // NewEncoder makes the encoder for one answer: chat.completion.chunk events, or one chat.completion.
 //
 // Event gives one chunk a hub event, or nothing at all when there is nothing to tell in it (usage
 // alone, an empty text): an empty write ends a chunked HTTP body, so check the length. Thoughts
-// come as reasoning_content, pictures as Markdown with a data URL, executed code as fenced blocks.
-// Finish gives the usage, when it was asked for and Google told, and [DONE]; after Error nothing.
+// come as reasoning_content, pictures as Markdown with a data URL or as images, executed code as fenced
+// blocks, what an answer rests on as annotations, signatures of texts as extra_content. Finish gives the usage, when it was asked for and Google told, and [DONE]; after Error nothing.
 // An event that is cut, or a reply that is not JSON, gives a stream_broken.
 //
 // A prompt that Google blocked is an empty choice with finish_reason content_filter. The finish
 // reasons that are errors (MALFORMED_FUNCTION_CALL and its like) are the caller's to turn into one;
 // here they are "stop".
 func NewEncoder(o EncoderOptions) wire.Encoder {
-	e := &encoder{usageAsked: o.IncludeUsage, seed: hash(o.ID)}
+	e := &encoder{usageAsked: o.IncludeUsage, seed: hash([]byte(o.ID)), tools: o.Tools, legacy: o.Tools != nil && o.Tools.Legacy, beside: o.Images == "images"}
 	e.choices = e.room.choices[:0]
 	// Every chunk begins alike, so the beginning is made once; an answer in one piece uses parts of it.
 	const open = "data: "
@@ -51,7 +54,12 @@ type encoder struct {
 	head       []byte // a chunk up to its choices
 	id         []byte // the part of head with the id: `{"id":"..."`
 	tail       []byte // the part of head from `,"created"` on
+	stamp      []byte // `,"system_fingerprint":"..."`, the same in every chunk
+	stamped    bool   // stamp is settled
 	seed       uint64
+	tools      *gemini.Tools
+	legacy     bool // a call is a function_call
+	beside     bool // pictures stand beside the content
 	usageAsked bool
 	failed     bool
 	usage      gemini.Usage
@@ -59,14 +67,18 @@ type encoder struct {
 	room       struct { // for what most answers need, so that it comes with the encoder
 		choices [1]choice
 		text    [192]byte
+		stamp   [40]byte
 	}
 }
 
 // choice is what was already said of a candidate.
 type choice struct {
-	begun bool // the role was sent
-	ended bool // the finish reason was sent
-	calls int  // tool calls sent
+	begun  bool  // the role was sent
+	ended  bool  // the finish reason was sent
+	calls  int   // tool calls sent
+	images int   // pictures sent
+	ruler  ruler // of the content
+	cited  cited
 }
 
 // Event appends a chunk.
@@ -75,6 +87,7 @@ func (e *encoder) Event(dst, data []byte) ([]byte, error) {
 	dst = append(dst, e.head...)
 	empty := len(dst)
 	seen, blocked := false, false
+	var version []byte
 	c := wire.CursorOf(data)
 	for c.Member() {
 		switch string(c.Key) {
@@ -88,6 +101,8 @@ func (e *encoder) Event(dst, data []byte) ([]byte, error) {
 			e.usage.Merge(gemini.UsageOf(c.Value()))
 		case "promptFeedback":
 			blocked = wire.Get(c.Value(), "blockReason") != nil
+		case "modelVersion":
+			version = c.Value()
 		default:
 			c.Skip()
 		}
@@ -106,10 +121,25 @@ func (e *encoder) Event(dst, data []byte) ([]byte, error) {
 	if len(dst) == empty {
 		return dst[:begin], nil
 	}
+	e.fingerprint(version)
+	dst = append(append(dst, ']'), e.stamp...)
 	if e.usageAsked {
-		return append(dst, "],\"usage\":null}\n\n"...), nil
+		dst = append(dst, `,"usage":null`...)
 	}
-	return append(dst, "]}\n\n"...), nil
+	return append(dst, "}\n\n"...), nil
+}
+
+// fingerprint settles system_fingerprint by the first event that is told; there is none without the
+// version of the model.
+func (e *encoder) fingerprint(version []byte) {
+	if e.stamped {
+		return
+	}
+	e.stamped = true
+	if inner, _ := inside(version); len(inner) > 0 {
+		e.stamp = append(e.room.stamp[:0], `,"system_fingerprint":"fp_`...)
+		e.stamp = append(appendHex(e.stamp, mix(hash(inner)), 10), '"')
+	}
 }
 
 // Error appends the error as the last event.
@@ -125,7 +155,7 @@ func (e *encoder) Finish(dst []byte) []byte {
 		return dst
 	}
 	if e.usageAsked && e.usage != (gemini.Usage{}) {
-		dst = appendUsage(append(append(dst, e.head...), ']'), &e.usage)
+		dst = appendUsage(append(append(append(dst, e.head...), ']'), e.stamp...), &e.usage)
 		dst = append(dst, "}\n\n"...)
 	}
 	return append(dst, "data: [DONE]\n\n"...)

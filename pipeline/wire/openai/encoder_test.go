@@ -135,14 +135,15 @@ const usageA = `"usage":{"prompt_tokens":50,"completion_tokens":43,"total_tokens
 
 func TestStreamTranscript(t *testing.T) {
 	got := stream(t, newEncoder(true), transcript...)
-	const open = `,"usage":null`
+	const fp = `,"system_fingerprint":"fp_5aea84bccf"`
+	const open = fp + `,"usage":null`
 	want := []string{
 		chunk(delta(aRole+`,"reasoning_content":"**Planning**\nNeed two lookups."`, "null"), open),
 		chunk(delta(`"content":"Checking"`, "null"), open),
 		chunk(delta(`"tool_calls":[{"index":0,"id":"a1","type":"function","function":{"name":"get_weather","arguments":"{\"city\":\"Oslo\"}"},"extra_content":{"google":{"thought_signature":"EqQBCqEB"}}},`+
 			`{"index":1,"id":"a2","type":"function","function":{"name":"get_weather","arguments":"{\"city\":\"Bern\"}"}}]`, "null"), open),
 		chunk(delta("", "tool_calls"), open),
-		chunk("", ","+usageA),
+		chunk("", fp+","+usageA),
 		"[DONE]",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
@@ -248,15 +249,15 @@ func TestWhole(t *testing.T) {
 	const head = `{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"假流式/gemini","choices":[`
 	for name, c := range map[string]struct{ data, want string }{
 		"text": {`{"candidates":[{"content":{"parts":[{"text":"2+2...","thought":true},{"text":"4"},{"text":"!"}]},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":1,"thoughtsTokenCount":24,"totalTokenCount":30}}`,
-			`{"index":0,"message":{"role":"assistant","content":"4!","reasoning_content":"2+2..."},"finish_reason":"stop"}],"usage":{"prompt_tokens":5,"completion_tokens":25,"total_tokens":30,"completion_tokens_details":{"reasoning_tokens":24}}}`},
+			`{"index":0,"message":{"role":"assistant","content":"4!","refusal":null,"reasoning_content":"2+2..."},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":5,"completion_tokens":25,"total_tokens":30,"completion_tokens_details":{"reasoning_tokens":24}}}`},
 		"calls": {event(`{"functionCall":{"id":"a","name":"f","args":{"x":[1,"\u00e9"]}}}`, "STOP"),
-			`{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{\"x\":[1,\"\\u00e9\"]}"}}]},"finish_reason":"tool_calls"}]}`},
+			`{"index":0,"message":{"role":"assistant","content":null,"refusal":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{\"x\":[1,\"\\u00e9\"]}"}}]},"logprobs":null,"finish_reason":"tool_calls"}]}`},
 		"text and call": {event(`{"text":"t"},{"functionCall":{"id":"a","name":"f"}}`, "STOP"),
-			`{"index":0,"message":{"role":"assistant","content":"t","tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}`},
-		"blocked":    {`{"promptFeedback":{"blockReason":"SAFETY"}}`, `{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"content_filter"}]}`},
-		"no content": {`{"candidates":[{"finishReason":"MAX_TOKENS"}]}`, `{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"length"}]}`},
+			`{"index":0,"message":{"role":"assistant","content":"t","refusal":null,"tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]},"logprobs":null,"finish_reason":"tool_calls"}]}`},
+		"blocked":    {`{"promptFeedback":{"blockReason":"SAFETY"}}`, `{"index":0,"message":{"role":"assistant","content":"","refusal":null},"logprobs":null,"finish_reason":"content_filter"}]}`},
+		"no content": {`{"candidates":[{"finishReason":"MAX_TOKENS"}]}`, `{"index":0,"message":{"role":"assistant","content":"","refusal":null},"logprobs":null,"finish_reason":"length"}]}`},
 		"two": {`{"candidates":[{"content":{"parts":[{"text":"a"}]},"finishReason":"STOP"},{"content":{"parts":[{"text":"b"}]},"finishReason":"MAX_TOKENS"}]}`,
-			`{"index":0,"message":{"role":"assistant","content":"a"},"finish_reason":"stop"},{"index":1,"message":{"role":"assistant","content":"b"},"finish_reason":"length"}]}`},
+			`{"index":0,"message":{"role":"assistant","content":"a","refusal":null},"logprobs":null,"finish_reason":"stop"},{"index":1,"message":{"role":"assistant","content":"b","refusal":null},"logprobs":null,"finish_reason":"length"}]}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := newEncoder(false).Whole([]byte("x"), []byte(c.data))
@@ -274,14 +275,16 @@ func TestWhole(t *testing.T) {
 }
 
 func TestEventsDoNotAllocate(t *testing.T) {
-	e := benchEncoder()
-	dst := make([]byte, 0, 4096)
-	data := []byte(hubEvent)
-	if n := testing.AllocsPerRun(100, func() {
-		if _, err := e.Event(dst, data); err != nil {
-			t.Fatal(err)
+	for name, data := range hubEvents() {
+		e := benchEncoder()
+		dst := make([]byte, 0, 4096)
+		data := []byte(data)
+		if n := testing.AllocsPerRun(100, func() {
+			if _, err := e.Event(dst, data); err != nil {
+				t.Fatal(err)
+			}
+		}); n > 0 {
+			t.Errorf("%s: %v allocations an event", name, n)
 		}
-	}); n != 0 {
-		t.Errorf("%v allocations an event", n)
 	}
 }

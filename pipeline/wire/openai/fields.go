@@ -32,7 +32,7 @@ type field struct {
 
 // fields is never written to.
 var fields = map[string]field{
-	"messages": {"contents and systemInstruction", func(f *form, v []byte) *apierror.Error {
+	"messages": {"contents and systemInstruction; name and reasoning_content are ignored", func(f *form, v []byte) *apierror.Error {
 		f.turns = v
 		return nil
 	}},
@@ -64,34 +64,34 @@ var fields = map[string]field{
 	}},
 	"seed":            {"seed; a number beyond 32 bits is folded, the same one always to the same", takeSeed},
 	"stop":            {"stopSequences: a string or a list, 5 at most; empty ones are not sent", takeStop},
-	"response_format": {"json_object: responseMimeType application/json; text: nothing; json_schema is refused", takeResponseFormat},
+	"response_format": {"json_object: responseMimeType application/json; json_schema: responseJsonSchema besides, rewritten as the parameters of a tool; text: nothing", takeResponseFormat},
 	"modalities":      {"text; with image: responseModalities; audio is refused", takeModalities},
 	"n":               {"1; anything else is refused", takeN},
 
 	"reasoning_effort": {"thinkingConfig: a budget for 2.5, a level after it, with thoughts; not sent to models that do not think", func(f *form, v []byte) *apierror.Error {
-		return f.thinking.takeEffort(v)
+		return f.thinking.TakeEffort(v, "reasoning_effort")
 	}},
 	"thinking": {"thinkingConfig, as include_thoughts, thinking_budget, thinking_level or as type and budget_tokens", func(f *form, v []byte) *apierror.Error {
-		return f.thinking.take(v, "thinking")
+		return f.thinking.Take(v, "thinking")
 	}},
-	"google":     {"thinking_config as thinking; cached_content is refused", takeGoogle},
+	"google":     {"thinking_config as thinking; cached_content: cachedContent; safety_settings: safetySettings; the rest is ignored and reported", takeGoogle},
 	"extra_body": {"google as the field google; the rest is ignored and reported", takeExtraBody},
 
-	"tools":              {"refused unless empty", refuseFilled("tools", "are not supported yet")},
-	"tool_choice":        {"none or auto; anything else is refused", refuseChoice("tool_choice")},
-	"functions":          {"refused unless empty", refuseFilled("functions", "are not supported yet")},
-	"function_call":      {"none or auto; anything else is refused", refuseChoice("function_call")},
+	"tools":              {"functionDeclarations: function, and custom as a function that takes a text; other types are refused; strict is not passed on", takeTools},
+	"tool_choice":        {"functionCallingConfig: none, required and a name; allowed_tools: ANY of them, or only they are declared; a tool that is not in the request is refused", takeChoice},
+	"functions":          {"as tools, one call an answer, which is a function_call", takeFunctions},
+	"function_call":      {"as tool_choice, for functions", takeFunctionCall},
 	"logit_bias":         {"refused unless empty: Google has nothing like it", refuseFilled("logit_bias", "is not supported: Google's models take no bias")},
-	"logprobs":           {"refused when true", refuseTrue("logprobs", "is not supported")},
-	"top_logprobs":       {"refused unless 0", refuseNumber("top_logprobs", "is not supported")},
+	"logprobs":           {"responseLogprobs; refused where the model has none: all but the second generation", takeLogprobs},
+	"top_logprobs":       {"logprobs, 0 to 20; refused without the field logprobs", takeTopLogprobs},
 	"audio":              {"refused", refuseFilled("audio", "is not supported: answers are text")},
-	"prediction":         {"refused", refuseFilled("prediction", "is not supported")},
+	"prediction":         {"ignored and reported: it would only make the answer quicker", report("prediction")},
 	"web_search_options": {"refused: ask for the model name with -search", refuseAlways("web_search_options", `is not supported: ask for the model with "-search" behind its name`)},
 
-	"verbosity":              {"ignored and reported: Google's models know no such setting", takeVerbosity},
+	"verbosity":              {"ignored and reported: Google's models know no such setting", report("verbosity")},
 	"enable_anti_truncation": {"ignored: the model name asks for it", nil},
 	"metadata":               {"ignored: concerns OpenAI's records only", nil},
-	"parallel_tool_calls":    {"ignored: without tools it means nothing", nil},
+	"parallel_tool_calls":    {"false: of the calls of an answer the first one is passed on", takeParallel},
 	"prompt_cache_key":       {"ignored: Google caches by itself", nil},
 	"prompt_cache_retention": {"ignored, as prompt_cache_key", nil},
 	"safety_identifier":      {"ignored: Google takes none", nil},

@@ -3,6 +3,7 @@ package openai
 import (
 	"encoding/json"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,8 +23,17 @@ type hub struct {
 }
 
 type hubPart struct {
-	Text       *string
-	InlineData *struct{ MimeType, Data string }
+	Text         *string
+	InlineData   *struct{ MimeType, Data string }
+	FileData     *struct{ FileURI string }
+	FunctionCall *struct {
+		Name string
+		Args map[string]any
+	}
+	FunctionResponse *struct {
+		Name     string
+		Response map[string]any
+	}
 }
 
 // anyText makes texts of everything that JSON may write in more than one way.
@@ -100,17 +110,19 @@ func heard(t testing.TB, out string) (texts []string) {
 		switch {
 		case p.InlineData != nil && p.Text == nil:
 			texts = append(texts, p.InlineData.MimeType+" "+p.InlineData.Data)
+		case p.FileData != nil && p.Text == nil && p.InlineData == nil:
+		case p.FunctionCall != nil && p.Text == nil, p.FunctionResponse != nil && p.Text == nil:
 		case p.Text == nil || *p.Text == "":
 			t.Fatalf("a part without exactly one data field: %s", out)
-		case *p.Text != obey && *p.Text != resume && *p.Text != beginner:
+		case *p.Text != obey && *p.Text != beginner:
 			texts = append(texts, *p.Text)
 		}
 	}
 	for _, p := range h.SystemInstruction.Parts {
 		add(p)
 	}
-	if len(h.Contents) == 0 || h.Contents[0].Role != "user" || h.Contents[len(h.Contents)-1].Role != "user" {
-		t.Fatalf("does not begin and end with the user: %s", out)
+	if len(h.Contents) == 0 || h.Contents[0].Role != "user" {
+		t.Fatalf("does not begin with the user: %s", out)
 	}
 	for i, c := range h.Contents {
 		if len(c.Parts) == 0 || c.Role != "user" && c.Role != "model" || i > 0 && c.Role == h.Contents[i-1].Role {
@@ -119,8 +131,29 @@ func heard(t testing.TB, out string) (texts []string) {
 		for _, p := range c.Parts {
 			add(p)
 		}
+		var before []hubPart
+		if i > 0 {
+			before = h.Contents[i-1].Parts
+		}
+		last := i == len(h.Contents)-1
+		if calls := callsIn(before, true); !slices.Equal(calls, callsIn(c.Parts, false)) || last && len(callsIn(c.Parts, true)) > 0 {
+			t.Fatalf("content %d does not answer the calls before it: %s", i, out)
+		}
 	}
 	return texts
+}
+
+// callsIn lists the functions that a turn calls, or whose results it has.
+func callsIn(parts []hubPart, calls bool) (names []string) {
+	for _, p := range parts {
+		switch {
+		case calls && p.FunctionCall != nil:
+			names = append(names, p.FunctionCall.Name)
+		case !calls && p.FunctionResponse != nil:
+			names = append(names, p.FunctionResponse.Name)
+		}
+	}
+	return names
 }
 
 func FuzzToHub(f *testing.F) {
@@ -129,6 +162,10 @@ func FuzzToHub(f *testing.F) {
 		`{"messages":[{"role":"assistant","content":"![a](data:image\/png;base64,AA) b"},{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image\/jpg;base64,AA\n"}}]}]}`,
 		`{"messages":[` + hi + `],"stop":["a",""],"seed":1e3,"top_k":99,"reasoning_effort":"low","modalities":["image"],"frequency_penalty":2}`,
 		`{"messages":[` + hi + `],"extra_body":{"google":{"thinking_config":{"thinking_budget":5,"include_thoughts":true}}}}`,
+		`{"messages":` + asked(`[{"id":"1","type":"function","function":{"name":"f","arguments":"{\"a\":1}"}},{"id":"2","type":"custom","custom":{"name":"sh","input":"x"}}]`, `{"role":"tool","tool_call_id":"2","content":"{\"b\":[]}"}`, `{"role":"tool","tool_call_id":"1","content":[{"type":"image_url","image_url":"https://e.org/a"}]}`, hi) +
+			`,"tools":[` + toolF + `,` + toolText + `],"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[` + toolF + `]}},"parallel_tool_calls":false}`,
+		`{"messages":[` + hi + `,{"role":"assistant","function_call":{"name":"f","arguments":""}},{"role":"function","name":"f","content":null}],"functions":[{"name":"f"}],"function_call":{"name":"f"}}`,
+		`{"messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AA","format":"wav"}},{"type":"file","file":{"file_data":"AA","filename":"a.pdf"}}]}],"response_format":{"type":"json_schema","json_schema":{"schema":{"type":"object"}}},"logprobs":true,"top_logprobs":2,"google":{"cached_content":"c","safety_settings":[{"category":"a","threshold":"b"}]}}`,
 		`{"m\u0065ssages":[{"r\u006fle":"user","content":"\ud800"}],"stream":true,"stream_options":{"include_usage":true}}`,
 	} {
 		f.Add([]byte(seed), uint8(0))
@@ -140,7 +177,7 @@ func FuzzToHub(f *testing.F) {
 			return
 		}
 		Detect(members)
-		out, r, bad := ToHub(nil, body, members, Options{
+		out, r, bad := ToHub(nil, body, members, gemini.Target{
 			MaxOutput: int(o) * 300, Major: int(o & 3), Minor: int(o >> 2 & 7), Pro: o&32 != 0, Lite: o&64 != 0, Thinks: o&128 != 0,
 		})
 		if bad != nil {
@@ -161,7 +198,59 @@ func FuzzToHub(f *testing.F) {
 			t.Fatalf("no hub request: %v: %s\nof %s", err, out, body)
 		}
 		heard(t, string(out))
+		agrees(t, body, out)
 	})
+}
+
+// agrees compares what the translation made of the plain members with what a decoder reads in them.
+func agrees(t *testing.T, body, out []byte) {
+	var asked struct {
+		Temperature *float64
+		TopP        *float64 `json:"top_p"`
+		Stop        json.RawMessage
+		Tools       []struct {
+			Function struct{ Name, Description string }
+		}
+		Choice any `json:"tool_choice"`
+	}
+	var made struct {
+		GenerationConfig struct {
+			Temperature, TopP *float64
+			StopSequences     []string
+		}
+		Tools []struct {
+			FunctionDeclarations []struct{ Name, Description string }
+		}
+	}
+	// The decoder takes names in any case, the translation does not: such bodies prove nothing.
+	var top map[string]json.RawMessage
+	if json.Unmarshal(body, &top) != nil || json.Unmarshal(out, &made) != nil {
+		t.Fatalf("%s\nof %s", out, body)
+	}
+	for name := range top {
+		for _, c := range []byte(name) {
+			if c >= 'A' && c <= 'Z' || c >= 0x80 {
+				return
+			}
+		}
+	}
+	if json.Unmarshal(body, &asked) != nil {
+		return
+	}
+	same := func(a, b *float64) bool { return (a == nil) == (b == nil) && (a == nil || *a == *b) }
+	if !same(asked.Temperature, made.GenerationConfig.Temperature) || !same(asked.TopP, made.GenerationConfig.TopP) {
+		t.Fatalf("other numbers: %s\nof %s", out, body)
+	}
+	var stops []string
+	if json.Unmarshal(asked.Stop, &stops) == nil {
+		stops = slices.DeleteFunc(stops, func(s string) bool { return s == "" })
+		if !slices.Equal(stops, made.GenerationConfig.StopSequences) {
+			t.Fatalf("other stops: %s\nof %s", out, body)
+		}
+	}
+	if _, some := asked.Choice.(map[string]any); len(made.Tools) > 0 && len(asked.Tools) != len(made.Tools[0].FunctionDeclarations) && len(asked.Tools) > 0 && !some {
+		t.Fatalf("other tools: %s\nof %s", out, body)
+	}
 }
 
 func FuzzEncoder(f *testing.F) {
@@ -169,12 +258,19 @@ func FuzzEncoder(f *testing.F) {
 		event(`{"executableCode":{"language":"PYTHON","code":"x"}},{"codeExecutionResult":{"outcome":"X","output":"\u00e9"}}`, "OTHER"),
 		event(`{"inlineData":{"mimeType":"image/png","data":"AA"}},{"functionCall":{"name":"f\"","args":{"a":"\n"}}}`, ""),
 		`{"candidates":[{"index":500},{"index":-1,"finishReason":5}],"promptFeedback":{"blockReason":1}}`,
-		`{"usageMetadata":{"promptTokenCount":"12"},"models":[{"name":"models/a"}]}`) {
+		`{"usageMetadata":{"promptTokenCount":"12"},"models":[{"name":"models/a"}]}`,
+		grounded(`{"text":"é\u00e9 x"}`, `{"segment":{"startIndex":2,"endIndex":5,"partIndex":0},"groundingChunkIndices":[0,1,9]}`),
+		`{"candidates":[{"content":{"parts":[{"text":"x","thoughtSignature":"c2ln"}]},"citationMetadata":{"citations":[{"uri":"u"}]},"logprobsResult":{"chosenCandidates":[{"token":"x","logProbability":-1}],"topCandidates":[{}]}}],"modelVersion":"m"}`) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		valid := wire.Check(data) == nil
-		e := newEncoder(true)
+		tools := &gemini.Tools{Legacy: len(data)&1 == 0}
+		tools.Declare("f", true)
+		e := NewEncoder(EncoderOptions{ID: "1", IncludeUsage: true, Tools: tools, Images: "images"})
+		if len(data)&2 == 0 {
+			e = newEncoder(true)
+		}
 		out, _ := e.Event(nil, data)
 		out, _ = e.Event(out, data)
 		out = e.Finish(out)

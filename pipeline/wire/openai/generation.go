@@ -5,6 +5,7 @@ import (
 
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
 
 // Google's bounds (protocol 3.3).
@@ -14,7 +15,7 @@ const (
 )
 
 // generation appends `,"generationConfig":{...}` when there is anything to say.
-func (f *form) generation(dst []byte, o Options) ([]byte, *apierror.Error) {
+func (f *form) generation(dst []byte, o gemini.Target) ([]byte, *apierror.Error) {
 	const head = `,"generationConfig":{`
 	begin := len(dst)
 	dst = append(dst, head...)
@@ -33,15 +34,22 @@ func (f *form) generation(dst []byte, o Options) ([]byte, *apierror.Error) {
 	if f.stop != nil {
 		dst = appendStop(dst, f.stop)
 	}
-	if f.json {
-		dst = append(key(dst, "responseMimeType"), `"application/json"`...)
+	dst, err := f.format(dst)
+	if err != nil {
+		return dst, err
+	}
+	if dst, err = f.probabilities(dst, &o); err != nil {
+		return dst, err
 	}
 	if f.image {
 		dst = append(key(dst, "responseModalities"), `["TEXT","IMAGE"]`...)
 	}
-	dst, err := f.appendThinking(dst, o)
+	dst, ignored, err := f.thinking.Append(dst, o)
 	if err != nil {
 		return dst, err
+	}
+	if ignored != "" {
+		f.ignored(ignored)
 	}
 	if len(dst) == begin+len(head) {
 		return dst[:begin], nil
@@ -50,7 +58,7 @@ func (f *form) generation(dst []byte, o Options) ([]byte, *apierror.Error) {
 }
 
 // counts appends the whole numbers.
-func (f *form) counts(dst []byte, o Options) []byte {
+func (f *form) counts(dst []byte, o gemini.Target) []byte {
 	if f.topK > 0 {
 		dst = f.capped(key(dst, "topK"), "top_k=", [2]int64{f.topK, mostTopK})
 	}

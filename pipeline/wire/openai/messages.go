@@ -5,50 +5,67 @@ import (
 
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
 
-// The turns that Google needs and the client did not write.
-const (
-	obey     = "Please do as the instructions say." // after nothing but system messages
-	resume   = "Continue."                          // after a last assistant message
-	beginner = "(The conversation starts here.)"    // before a first assistant message
-)
-
-type role uint8
+// author is who a message is of.
+type author uint8
 
 const (
-	nobody role = iota
-	system
+	system author = iota + 1
 	user
-	model
+	assistant
+	tool     // the result of a call, by the call's id
+	function // the same, by the name of the function
 )
+
+// role is whose turn at Google the message belongs to.
+func (a author) role() gemini.Role {
+	switch a {
+	case system:
+		return gemini.System
+	case assistant:
+		return gemini.TheModel
+	}
+	return gemini.User
+}
 
 // turns writes systemInstruction and contents.
 type turns struct {
-	dst  []byte
-	open role // whose parts are being written; system stands for the instruction
+	gemini.Draft
+	form    *form
+	blank   [][]byte // texts of white space, which are written when something follows them
+	scratch []byte
+	room    [wire.MaxDataHead]byte // for the heads of data URLs
+	named   bool                   // a name was reported as ignored
 }
 
-// message is a message as it was written.
+// message is a message as it was written; members that are absent or null are nil.
 type message struct {
-	at       int // its place in the list
-	who      role
-	content  []byte
-	refusal  []byte
-	named    bool
-	refusing string // the member that cannot be honoured
+	at        int // its place in the list
+	who       author
+	content   []byte
+	refusal   []byte
+	name      []byte
+	calls     []byte // tool_calls
+	legacy    []byte // function_call
+	callID    []byte
+	images    []byte
+	audio     []byte
+	signature []byte // extra_content.google.thought_signature
+	begun     bool   // a part of it was written
 }
 
 // messages appends systemInstruction and contents. It reads the list in the body that it is a part
 // of, because a cursor finds the ends of the messages while it reads them.
-func (f *form) messages(dst, body []byte) ([]byte, *apierror.Error) {
+func (f *form) messages(dst, body []byte, o *gemini.Target) ([]byte, *apierror.Error) {
 	switch {
 	case f.turns == nil:
 		return dst, refuse("messages", "is missing")
 	case wire.KindOf(f.turns) != wire.KindArray:
 		return dst, refuse("messages", "must be a list")
 	}
-	t := turns{dst: dst}
+	t := turns{Draft: gemini.Draft{B: dst, Recall: o.Recall, Signs: o.Signs(), Tools: f.Tools}, form: f}
 	count := 0
 	for c := wire.CursorOf(body); c.Member(); {
 		if string(plainKey(c.Key)) != "messages" {
@@ -57,88 +74,60 @@ func (f *form) messages(dst, body []byte) ([]byte, *apierror.Error) {
 		}
 		for in := c.Array(); in && c.Element(); count++ {
 			m, err := readMessage(&c, count)
+			if err == nil {
+				err = t.add(&m)
+			}
 			if err != nil {
-				return t.dst, err
-			}
-			if m.named && !f.named {
-				f.named = true
-				f.ignored("messages.name")
-			}
-			if err := t.add(&m); err != nil {
-				return t.dst, err
+				return t.B, err
 			}
 		}
 		break
 	}
-	if t.open == nobody {
+	if t.Role() == gemini.Nobody {
 		why := "has no message with content"
 		if count == 0 {
 			why = "must not be empty"
 		}
-		return t.dst, refuse("messages", why)
+		return t.B, refuse("messages", why)
 	}
-	return t.finish(), nil
+	err := unanswered(t.Finish())
+	return t.B, err
 }
 
-func (t *turns) finish() []byte {
-	switch t.open {
-	case system:
-		t.turn(user)
-		t.dst = appendText(t.dst, obey)
-	case model:
-		t.turn(user)
-		t.dst = appendText(t.dst, resume)
+// unanswered is the error for a call that has no result, nil when there is none.
+func unanswered(lost *gemini.Unanswered) *apierror.Error {
+	if lost == nil {
+		return nil
 	}
-	return append(t.dst, "]}]"...)
+	call := "a call"
+	if id := printable(lost.ID); id != "" {
+		call = `the call "` + id + `"`
+	}
+	name := ".tool_calls"
+	if lost.ID == "" {
+		name = ".function_call"
+	}
+	return refuse(path(lost.At)+name, "has "+call+" without a result: a tool message for each call must follow")
 }
 
 // add writes a message, or nothing when there is no content in it.
 func (t *turns) add(m *message) *apierror.Error {
-	mark, open := len(t.dst), t.open
-	who := m.who
-	if who == system && t.open > system { // the run at the head is over
-		who = user
+	if m.name != nil && m.who != tool && m.who != function && !t.named {
+		t.named = true
+		t.form.ignored("messages.name")
 	}
-	t.turn(who)
-	solid, err := t.parts(m)
-	if err == nil && !solid {
-		t.dst, t.open = t.dst[:mark], open
+	if m.who == tool || m.who == function {
+		return t.result(m)
 	}
-	return err
-}
-
-// turn makes sure that parts of this role may follow.
-func (t *turns) turn(who role) {
-	if t.open == who {
-		return
+	if err := t.content(m); err != nil {
+		return err
 	}
-	switch {
-	case who == system:
-		t.dst = append(t.dst, `"systemInstruction":{"parts":[`...)
-		t.open = system
-		return
-	case t.open == nobody:
-		t.dst = append(t.dst, `"contents":[`...)
-	case t.open == system:
-		t.dst = append(t.dst, `]},"contents":[`...)
-	default:
-		t.dst = append(t.dst, `]},`...)
+	if m.images != nil && m.who == assistant {
+		if err := t.images(m); err != nil {
+			return err
+		}
 	}
-	if who == model && t.open < user {
-		t.dst = append(t.dst, `{"role":"user","parts":[`...)
-		t.dst = append(appendText(t.dst, beginner), `]},`...)
-	}
-	if t.open = who; who == model {
-		t.dst = append(t.dst, `{"role":"model","parts":[`...)
-	} else {
-		t.dst = append(t.dst, `{"role":"user","parts":[`...)
-	}
-}
-
-// appendText appends a part with a text of ours.
-func appendText(dst []byte, text string) []byte {
-	dst = append(comma(dst), `{"text":`...)
-	return append(wire.AppendQuoted(dst, text), '}')
+	return t.calls(m)
 }
 
 func readMessage(c *wire.Cursor, at int) (message, *apierror.Error) {
@@ -146,9 +135,12 @@ func readMessage(c *wire.Cursor, at int) (message, *apierror.Error) {
 	if c.Kind() != wire.KindObject {
 		return m, refuse(m.path(), "must be an object")
 	}
-	var who []byte
+	var who, extra []byte
 	for in := c.Object(); in && c.Member(); {
 		key, v := plainKey(c.Key), c.Value()
+		if wire.KindOf(v) == wire.KindNull {
+			v = nil
+		}
 		switch string(key) {
 		case "role":
 			who = v
@@ -157,32 +149,66 @@ func readMessage(c *wire.Cursor, at int) (message, *apierror.Error) {
 		case "refusal":
 			m.refusal = v
 		case "name":
-			m.named = wire.KindOf(v) != wire.KindNull
+			m.name = v
 		case "tool_calls":
-			m.refuse("tool_calls", v)
+			m.calls = v
 		case "function_call":
-			m.refuse("function_call", v)
+			m.legacy = v
+		case "tool_call_id":
+			m.callID = v
+		case "images":
+			m.images = v
 		case "audio":
-			m.refuse("audio", v)
+			m.audio = v
+		case "extra_content":
+			extra = v
 		}
 	}
 	if err := m.setRole(who); err != nil {
 		return m, err
 	}
-	if m.refusing != "" {
-		return m, refuse(m.path()+"."+m.refusing, "is not supported yet")
-	}
-	return m, nil
+	return m, m.check(extra)
 }
 
-func (m *message) refuse(name string, v []byte) {
-	if filled(v) {
-		m.refusing = name
+// check refuses what the message cannot have.
+func (m *message) check(extra []byte) (err *apierror.Error) {
+	if m.audio != nil {
+		return refuse(m.path()+".audio", "is not supported: the sound was kept at OpenAI")
 	}
+	if m.who != assistant {
+		switch {
+		case filled(m.calls):
+			return refuse(m.path()+".tool_calls", "must be in an assistant message")
+		case m.legacy != nil:
+			return refuse(m.path()+".function_call", "must be in an assistant message")
+		}
+		return nil
+	}
+	m.signature, err = signature(extra, place{list: "messages", at: m.at})
+	return err
+}
+
+// signature is the inside of extra_content.google.thought_signature, where Google's own OpenAI layer
+// and this one put it.
+func signature(extra []byte, at place) ([]byte, *apierror.Error) {
+	if extra == nil {
+		return nil, nil
+	}
+	sign := pick1(pick1(extra, "google"), "thought_signature")
+	if sign == nil {
+		return nil, nil
+	}
+	inner, ok := inside(sign)
+	if !ok {
+		return nil, at.refuse(".extra_content.google.thought_signature", "must be a string")
+	}
+	return inner, nil
 }
 
 // path names the message in an error.
-func (m *message) path() string { return "messages[" + strconv.Itoa(m.at) + "]" }
+func (m *message) path() string { return path(m.at) }
+
+func path(at int) string { return "messages[" + strconv.Itoa(at) + "]" }
 
 func (m *message) setRole(v []byte) *apierror.Error {
 	var scratch [16]byte // no role is longer, and an escaped one is still read
@@ -190,16 +216,18 @@ func (m *message) setRole(v []byte) *apierror.Error {
 	case "user":
 		m.who = user
 	case "assistant":
-		m.who = model
+		m.who = assistant
 	case "system", "developer":
 		m.who = system
-	case "tool", "function":
-		return refuse(m.path()+".role", "is tool or function: tools are not supported yet")
+	case "tool":
+		m.who = tool
+	case "function":
+		m.who = function
 	default:
-		if kind := wire.KindOf(v); kind == wire.KindNone || kind == wire.KindNull {
+		if v == nil {
 			return refuse(m.path()+".role", "is missing")
 		}
-		return refuse(m.path()+".role", "must be system, developer, user or assistant")
+		return refuse(m.path()+".role", "must be developer, system, user, assistant, tool or function")
 	}
 	return nil
 }

@@ -9,27 +9,16 @@ package openai
 import (
 	"bytes"
 	"slices"
-	"strconv"
 
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
-
-// Options is what the translation has to know of the model that is asked.
-type Options struct {
-	MaxOutput int  // tokens it writes at most; 0 means 65,536
-	Major     int  // generation: 2 of "gemini-2.5-pro"; 0 when the name has none
-	Minor     int  // 5 of "gemini-2.5-pro"
-	Pro       bool // the pro line
-	Lite      bool // the flash-lite line
-	Thinks    bool // takes a thinkingConfig at all
-}
 
 // Request is what the body said beside the hub request.
 type Request struct {
-	Stream       bool     // the client wants events
-	IncludeUsage bool     // stream_options.include_usage: a last chunk with the usage
-	Ignored      []string // what was left out or cut down and the client should hear of ("top_k=64", at last "3 more")
+	gemini.Beside
+	IncludeUsage bool // stream_options.include_usage: a last chunk with the usage
 }
 
 // ToHub appends the hub request that body, an OpenAI chat completion request, means. members is
@@ -38,10 +27,11 @@ type Request struct {
 //
 // The rules for turns, beyond those of OpenAI: the leading run of system and developer messages
 // becomes the system instruction, one part a text; a later one is a user turn in its place. Turns of
-// one role are joined. A dialogue that does not begin or end with the user gets a short user turn
-// there, because Google refuses it otherwise: an assistant message in the last place is therefore
-// continued and not prefilled. Messages without any content are left out.
-func ToHub(dst, body []byte, members []wire.Member, o Options) ([]byte, Request, *apierror.Error) {
+// one role are joined, results stand in the order of their calls. A dialogue that does not begin with
+// the user gets a short user turn there; an assistant message in the last place stays there, and
+// Google goes on from it. Messages without any content are left out. Of members of one name in a
+// message or a tool the last one counts; at the top they are refused.
+func ToHub(dst, body []byte, members []wire.Member, o gemini.Target) ([]byte, Request, *apierror.Error) {
 	if name, twice := wire.Duplicate(members); twice {
 		return dst, Request{}, refuse(printable(name), "is in the request twice")
 	}
@@ -62,18 +52,17 @@ func ToHub(dst, body []byte, members []wire.Member, o Options) ([]byte, Request,
 		}
 	}
 	dst = slices.Grow(dst, len(body)+room)
-	dst, err := f.messages(append(dst, '{'), body)
+	dst, err := f.declare(append(dst, '{'))
 	if err != nil {
+		return dst, Request{}, err
+	}
+	if dst, err = f.messages(dst, body, &o); err != nil {
 		return dst, Request{}, err
 	}
 	if dst, err = f.generation(dst, o); err != nil {
 		return dst, Request{}, err
 	}
-	r := f.Request
-	if f.more > 0 {
-		r.Ignored = append(r.Ignored, strconv.Itoa(f.more)+" more")
-	}
-	return append(dst, '}'), r, nil
+	return append(f.google(dst), '}'), f.Request, nil
 }
 
 // room is what a hub request usually needs beyond the length of the body it was made of.
@@ -82,7 +71,6 @@ const room = 256
 // form is a request read halfway: raw values, checked where they have a range, nil when absent.
 type form struct {
 	Request
-	more        int    // beside those in Ignored
 	turns       []byte // messages
 	temperature []byte
 	topP        []byte
@@ -94,26 +82,27 @@ type form struct {
 	seed        int32
 	seeded      bool
 	stop        []byte
-	json        bool // response_format json_object
+	json        bool   // response_format is JSON
+	schema      []byte // and has this schema
+	logprobs    bool
+	topLogprobs int64
 	image       bool // modalities has image
-	thinking    thinking
-	named       bool // a message has a name
+	thinking    gemini.Thinking
+
+	toolList       []byte     // tools
+	functionList   []byte     // functions
+	choice         toolChoice // tool_choice
+	functionChoice toolChoice // function_call
+	single         bool       // parallel_tool_calls is false
+
+	safety []byte // safety_settings
+	cached []byte // cached_content
 }
 
 // unknown takes note of a member that no table knows.
 func (f *form) unknown(key []byte) { f.ignored(wire.HeaderSafe(string(key[:min(len(key), 128)]))) }
 
-// maxIgnored keeps the list short enough for a header.
-const maxIgnored = 16
-
-// ignored takes note of what the client should hear of; what does not fit is counted.
-func (f *form) ignored(what string) {
-	if len(f.Ignored) < maxIgnored {
-		f.Ignored = append(f.Ignored, what)
-		return
-	}
-	f.more++
-}
+func (f *form) ignored(what string) { f.Ignore(what) }
 
 // printable is the name when it may stand in a header or an error, else "".
 func printable(name string) string {

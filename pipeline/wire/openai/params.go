@@ -111,22 +111,6 @@ func takeStop(f *form, v []byte) *apierror.Error {
 	return nil
 }
 
-func takeResponseFormat(f *form, v []byte) *apierror.Error {
-	if wire.KindOf(v) != wire.KindObject {
-		return refuse("response_format", "must be an object")
-	}
-	switch kind, _ := wire.Text(wire.Get(v, "type")); kind {
-	case "text":
-	case "json_object":
-		f.json = true
-	case "json_schema":
-		return refuse("response_format", "of type json_schema is not supported yet: use json_object")
-	default:
-		return refuse("response_format.type", "must be text or json_object")
-	}
-	return nil
-}
-
 func takeModalities(f *form, v []byte) *apierror.Error {
 	if wire.KindOf(v) != wire.KindArray {
 		return refuse("modalities", "must be a list")
@@ -152,9 +136,12 @@ func takeN(_ *form, v []byte) *apierror.Error {
 	return nil
 }
 
-func takeVerbosity(f *form, _ []byte) *apierror.Error {
-	f.ignored("verbosity")
-	return nil
+// report is for what has no effect and the client should know of.
+func report(name string) func(*form, []byte) *apierror.Error {
+	return func(f *form, _ []byte) *apierror.Error {
+		f.ignored(name)
+		return nil
+	}
 }
 
 func refuseAlways(name, why string) func(*form, []byte) *apierror.Error {
@@ -183,31 +170,4 @@ func filled(v []byte) bool {
 		return o.Next()
 	}
 	return true
-}
-
-func refuseChoice(name string) func(*form, []byte) *apierror.Error {
-	return func(_ *form, v []byte) *apierror.Error {
-		if choice, _ := wire.Text(v); choice == "none" || choice == "auto" {
-			return nil
-		}
-		return refuse(name, "must be none or auto: tools are not supported yet")
-	}
-}
-
-func refuseTrue(name, why string) func(*form, []byte) *apierror.Error {
-	return func(_ *form, v []byte) *apierror.Error {
-		if on, ok := wire.Bool(v); ok && !on {
-			return nil
-		}
-		return refuse(name, why)
-	}
-}
-
-func refuseNumber(name, why string) func(*form, []byte) *apierror.Error {
-	return func(_ *form, v []byte) *apierror.Error {
-		if n, ok := wire.Int(v); ok && n == 0 {
-			return nil
-		}
-		return refuse(name, why)
-	}
 }

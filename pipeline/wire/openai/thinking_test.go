@@ -3,20 +3,22 @@ package openai
 import (
 	"reflect"
 	"testing"
+
+	"gcli2api/pipeline/wire/gemini"
 )
 
 func TestThinking(t *testing.T) {
-	flash25 := Options{Major: 2, Minor: 5, Thinks: true}
-	lite25 := Options{Major: 2, Minor: 5, Lite: true, Thinks: true}
-	pro3 := Options{Major: 3, Pro: true, Thinks: true}
-	pro31 := Options{Major: 3, Minor: 1, Pro: true, Thinks: true}
-	flash3 := Options{Major: 3, Thinks: true}
-	flash37 := Options{Major: 3, Minor: 7, Thinks: true}
-	latest := Options{Thinks: true}
-	gemma := Options{}
+	flash25 := gemini.Target{Major: 2, Minor: 5, Thinks: true}
+	lite25 := gemini.Target{Major: 2, Minor: 5, Lite: true, Thinks: true}
+	pro3 := gemini.Target{Major: 3, Pro: true, Thinks: true}
+	pro31 := gemini.Target{Major: 3, Minor: 1, Pro: true, Thinks: true}
+	flash3 := gemini.Target{Major: 3, Thinks: true}
+	flash37 := gemini.Target{Major: 3, Minor: 7, Thinks: true}
+	latest := gemini.Target{Thinks: true}
+	gemma := gemini.Target{}
 	for _, c := range []struct {
 		fields  string
-		o       Options
+		o       gemini.Target
 		config  string
 		ignored []string
 	}{

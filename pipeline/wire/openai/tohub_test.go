@@ -12,9 +12,15 @@ import (
 	"gcli2api/pipeline/wire/gemini"
 )
 
-var pro25 = Options{MaxOutput: 65536, Major: 2, Minor: 5, Pro: true, Thinks: true}
+var pro25 = gemini.Target{MaxOutput: 65536, Major: 2, Minor: 5, Pro: true, Thinks: true}
 
-func translate(t testing.TB, body string, o Options) (string, *Request, *apierror.Error) {
+// The turns that gemini.Draft adds.
+const (
+	obey     = "Please do as the instructions say."
+	beginner = "(The conversation starts here.)"
+)
+
+func translate(t testing.TB, body string, o gemini.Target) (string, *Request, *apierror.Error) {
 	t.Helper()
 	members, err := wire.Scan([]byte(body), nil)
 	if err != nil {
@@ -56,7 +62,7 @@ func TestTurns(t *testing.T) {
 			`{"contents":[` + hiTurn + `,{"role":"model","parts":[{"text":"yo"}]},{"role":"user","parts":[{"text":"be brief"},{"text":"2"}]}]}`},
 		"only system":      {`{"role":"system","content":"a"}`, `{"systemInstruction":{"parts":[{"text":"a"}]},"contents":[{"role":"user","parts":[{"text":"` + obey + `"}]}]}`},
 		"same role":        {hi + `,{"role":"user","content":"2"}`, `{"contents":[{"role":"user","parts":[{"text":"hi"},{"text":"2"}]}]}`},
-		"last assistant":   {hi + `,{"role":"assistant","content":"yo"}`, `{"contents":[` + hiTurn + `,{"role":"model","parts":[{"text":"yo"}]},{"role":"user","parts":[{"text":"` + resume + `"}]}]}`},
+		"last assistant":   {hi + `,{"role":"assistant","content":"yo"}`, `{"contents":[` + hiTurn + `,{"role":"model","parts":[{"text":"yo"}]}]}`},
 		"first assistant":  {`{"role":"assistant","content":"yo"},` + hi, `{"contents":[{"role":"user","parts":[{"text":"` + beginner + `"}]},{"role":"model","parts":[{"text":"yo"}]},` + hiTurn + `]}`},
 		"system assistant": {`{"role":"system","content":"a"},{"role":"assistant","content":"yo"},` + hi, `{"systemInstruction":{"parts":[{"text":"a"}]},"contents":[{"role":"user","parts":[{"text":"` + beginner + `"}]},{"role":"model","parts":[{"text":"yo"}]},` + hiTurn + `]}`},
 		"empty ones": {`{"role":"system","content":""},{"role":"user","content":" \n"},{"role":"system","content":"s"},{"role":"assistant","content":""},` + hi + `,{"role":"assistant","content":null},{"role":"assistant"},{"role":"user","content":[]},{"role":"user","content":[{"type":"text","text":""},{"type":"text","text":"x"}]}`,
@@ -95,8 +101,9 @@ func TestImages(t *testing.T) {
 		".NET":         {part: `{"type":"image_url","image_url":"data:image/png;base64,A\u002BA\u002fA\u003D\u000D\u000A"}`, hub: `"image/png","data":"A+A/A="`},
 		"a quote":      {part: `{"type":"image_url","image_url":"data:image/png;base64,A\u0022A"}`, param: ".image_url"},
 		"no letter":    {part: `{"type":"image_url","image_url":"data:image/png;base64,A\u00e9A"}`, param: ".image_url"},
-		"remote":       {part: `{"type":"image_url","image_url":{"url":"https:\/\/example.com\/a.png"}}`, param: ".image_url.url"},
-		"remote bare":  {part: `{"type":"image_url","image_url":"HTTP://example.com/a.png"}`, param: ".image_url"},
+		"elsewhere":    {part: `{"type":"image_url","image_url":{"url":"gs://b/a.png"}}`, param: ".image_url.url"},
+		"no address":   {part: `{"type":"image_url","image_url":"https://"}`, param: ".image_url"},
+		"a file here":  {part: `{"type":"image_url","image_url":"file:///etc/passwd"}`, param: ".image_url"},
 		"not base64":   {part: `{"type":"image_url","image_url":"data:image/svg+xml,%3Csvg"}`, param: ".image_url"},
 		"no type":      {part: `{"type":"image_url","image_url":"data:;base64,AA"}`, param: ".image_url"},
 		"bad type":     {part: `{"type":"image_url","image_url":"data:a\"/b;base64,AA"}`, param: ".image_url"},
@@ -195,9 +202,9 @@ func TestWhatDoesNotFitIsCounted(t *testing.T) {
 
 func TestStreamFlags(t *testing.T) {
 	for fields, want := range map[string]Request{
-		`"stream":true`: {Stream: true},
+		`"stream":true`: {Beside: gemini.Beside{Stream: true}},
 		`"stream":false,"stream_options":{"include_usage":true}`:                            {IncludeUsage: true},
-		`"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false}`: {Stream: true, IncludeUsage: true},
+		`"stream":true,"stream_options":{"include_usage":true,"include_obfuscation":false}`: {Beside: gemini.Beside{Stream: true}, IncludeUsage: true},
 		`"stream":null,"stream_options":{"include_usage":null}`:                             {},
 		`"stream_options":null`: {},
 	} {

@@ -15,6 +15,7 @@ func (e *encoder) Whole(dst, data []byte) ([]byte, error) {
 	dst = append(append(dst, e.id...), `,"object":"chat.completion"`...)
 	dst = append(dst, e.tail...)
 	seen := false
+	var version []byte
 	for c := wire.CursorOf(data); c.Member(); {
 		switch string(c.Key) {
 		case "candidates":
@@ -25,14 +26,17 @@ func (e *encoder) Whole(dst, data []byte) ([]byte, error) {
 			}
 		case "usageMetadata":
 			e.usage.Merge(gemini.UsageOf(c.Value()))
+		case "modelVersion":
+			version = c.Value()
 		default:
 			c.Skip()
 		}
 	}
 	if !seen { // a blocked prompt; an answer without anything was an error before it came here
-		dst = append(dst, `{"index":0,"message":{"role":"assistant","content":""},"finish_reason":"content_filter"}`...)
+		dst = append(dst, `{"index":0,"message":{"role":"assistant","content":"","refusal":null},"logprobs":null,"finish_reason":"content_filter"}`...)
 	}
-	dst = append(dst, ']')
+	e.fingerprint(version)
+	dst = append(append(dst, ']'), e.stamp...)
 	if e.usage != (gemini.Usage{}) {
 		dst = appendUsage(dst, &e.usage)
 	}
@@ -42,20 +46,28 @@ func (e *encoder) Whole(dst, data []byte) ([]byte, error) {
 // message appends one choice of a chat.completion.
 func (e *encoder) message(dst []byte, index int, at *wire.Cursor) []byte {
 	var room [8]part
-	c := read(at, index, room[:0])
+	var more beside
+	c := read(at, candidate{index: index, parts: room[:0], beside: &more})
+	c.sort(e.beside)
+	s := e.choice(c.index)
+	s.ruler.idle = more.grounding == nil && more.citations == nil
 	dst = strconv.AppendInt(append(comma(dst), `{"index":`...), int64(c.index), 10)
 	dst = append(dst, `,"message":{"role":"assistant","content":`...)
 	calls := c.has(call, call)
 	if calls && !c.speaks() {
 		dst = append(dst, "null"...)
 	} else {
-		dst = c.appendContent(dst)
+		dst = c.appendContent(dst, &s.ruler)
 	}
+	dst = append(dst, `,"refusal":null`...)
 	if c.has(thought, thought) {
 		dst = c.appendThoughts(key(dst, "reasoning_content"))
 	}
-	if calls {
-		dst = e.appendCalls(key(dst, "tool_calls"), &c, false)
+	dst = append(e.rest(dst, &c, s, false), `},"logprobs":`...)
+	if wire.KindOf(more.logprobs) == wire.KindObject {
+		dst = appendLogprobs(dst, more.logprobs)
+	} else {
+		dst = append(dst, "null"...)
 	}
-	return append(appendFinish(append(dst, `},"finish_reason":`...), c.finish, calls), '}')
+	return append(e.appendFinish(append(dst, `,"finish_reason":`...), c.finish, calls), '}')
 }

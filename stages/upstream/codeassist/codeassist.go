@@ -28,6 +28,9 @@ type Dialect struct{ settings Settings }
 
 // Prepare writes the envelope around the call.
 func (d *Dialect) Prepare(req *outbound.Request, buf *wire.Buffer, x *pipeline.Exchange) *apierror.Error {
+	if x.In.Route.Verb == pipeline.Embed {
+		return apierror.New(apierror.Unsupported, "Code Assist makes no embeddings: they need an API key of Google AI Studio")
+	}
 	req.To(d.settings.CodeAssist(), method(x))
 	req.Set("Authorization", "Bearer ", x.Lease.Token())
 	req.Set("Content-Type", "application/json")

@@ -49,6 +49,8 @@ func method(x *pipeline.Exchange) string {
 	switch {
 	case x.In.Route.Verb == pipeline.Count:
 		return ":countTokens"
+	case x.In.Route.Verb == pipeline.Embed:
+		return embeds(x)
 	case x.WantsStream:
 		return ":streamGenerateContent?alt=sse"
 	}

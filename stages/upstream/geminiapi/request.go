@@ -61,11 +61,13 @@ func appendMembers(dst []byte, x *pipeline.Exchange, c *gemini.Call) []byte {
 			continue
 		}
 		dst = append(wire.AppendQuoted(comma(dst), name), ':')
-		switch name {
-		case "generationConfig":
+		switch {
+		case name == "generationConfig":
 			dst = appendConfig(dst, x, value)
-		case "safetySettings":
+		case name == "safetySettings":
 			dst = appendSafety(dst, value)
+		case name == "requests" && x.In.Route.Verb == pipeline.Embed:
+			dst = appendRequests(dst, value, x)
 		default:
 			dst = append(dst, value...)
 		}

@@ -1,10 +1,11 @@
 // Runs the cases that are named on the command line, all at once, and prints a line of JSON for each
 // as it ends. A case notes what its client showed; what it throws is the client's error. Whether that
 // is right is decided in Go, in clients_test.go.
+import { basename } from 'node:path';
 
 export async function report(cases, describe) {
   await Promise.all(process.argv.slice(2).map(async (name) => {
-    const seen = { case: name };
+    const seen = { case: name, mark: `${basename(process.argv[1], '.mjs')}.${name}` };
     const begun = performance.now();
     seen.since = () => (performance.now() - begun) / 1000;
     try {

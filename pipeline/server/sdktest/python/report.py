@@ -3,6 +3,7 @@ as it ends. A case notes what its client showed; what it raises is the client's 
 right is decided in Go, in clients_test.go."""
 
 import json
+import pathlib
 import sys
 import threading
 import time
@@ -19,7 +20,7 @@ class Seen(dict):
     """What a client showed in one case."""
 
     def __init__(self, name):
-        super().__init__(case=name)
+        super().__init__(case=name, mark=pathlib.Path(sys.argv[0]).stem.removesuffix("_client") + "." + name)
         self.begun = time.monotonic()
 
     def since(self):

@@ -1,4 +1,4 @@
-package openai
+package gemini
 
 import (
 	"strconv"
@@ -66,8 +66,8 @@ func levelFor(budget int64) level {
 	return high
 }
 
-// thinking is what a request says of it, in whichever of its three places.
-type thinking struct {
+// Thinking is what a request says of it, in whichever of its places.
+type Thinking struct {
 	effort   level // reasoning_effort
 	level    level
 	budget   int64
@@ -76,17 +76,18 @@ type thinking struct {
 	decided  bool // include was said
 }
 
-func (t *thinking) takeEffort(v []byte) *apierror.Error {
+// TakeEffort reads OpenAI's reasoning effort; name is what the client calls the member.
+func (t *Thinking) TakeEffort(v []byte, name string) *apierror.Error {
 	word, _ := wire.Text(v)
 	var ok bool
 	if t.effort, ok = levelOf(word); !ok {
-		return refuse("reasoning_effort", "must be none, minimal, low, medium or high")
+		return refuse(name, "must be none, minimal, low, medium or high")
 	}
 	return nil
 }
 
-// take reads Google's thinking_config in either spelling, and Anthropic's type with budget_tokens.
-func (t *thinking) take(v []byte, name string) *apierror.Error {
+// Take reads Google's thinking_config in either spelling, and Anthropic's type with budget_tokens.
+func (t *Thinking) Take(v []byte, name string) *apierror.Error {
 	if wire.KindOf(v) != wire.KindObject {
 		return refuse(name, "must be an object")
 	}
@@ -110,13 +111,13 @@ func (t *thinking) take(v []byte, name string) *apierror.Error {
 			ok, must = t.takeType(o.Value), "must be enabled, adaptive or disabled"
 		}
 		if !ok {
-			return refuse(name+"."+printable(string(o.Key)), must)
+			return refuse(name+"."+wire.HeaderSafe(string(o.Key)), must)
 		}
 	}
 	return nil
 }
 
-func (t *thinking) takeType(v []byte) bool {
+func (t *Thinking) takeType(v []byte) bool {
 	switch word, _ := wire.Text(v); word {
 	case "enabled", "adaptive":
 		t.include, t.decided = true, true
@@ -128,70 +129,31 @@ func (t *thinking) takeType(v []byte) bool {
 	return true
 }
 
-func takeGoogle(f *form, v []byte) *apierror.Error { return f.takeGoogle(v, "google") }
+// Show says whether thoughts are to be a part of the answer.
+func (t *Thinking) Show(on bool) { t.include, t.decided = on, true }
 
-func takeExtraBody(f *form, v []byte) *apierror.Error {
-	if wire.KindOf(v) != wire.KindObject {
-		return refuse("extra_body", "must be an object")
-	}
-	for o := wire.ObjectOf(v); o.Next(); {
-		switch {
-		case wire.KindOf(o.Value) == wire.KindNull:
-		case !o.Is("google"):
-			f.unknown(append([]byte("extra_body."), o.Key...))
-		default:
-			if err := f.takeGoogle(o.Value, "extra_body.google"); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (f *form) takeGoogle(v []byte, name string) *apierror.Error {
-	if wire.KindOf(v) != wire.KindObject {
-		return refuse(name, "must be an object")
-	}
-	for o := wire.ObjectOf(v); o.Next(); {
-		switch {
-		case wire.KindOf(o.Value) == wire.KindNull:
-		case o.Is("thinking_config"), o.Is("thinkingConfig"):
-			if err := f.thinking.take(o.Value, name+".thinking_config"); err != nil {
-				return err
-			}
-		case o.Is("cached_content"), o.Is("cachedContent"):
-			return refuse(name+".cached_content", "is not supported")
-		default:
-			f.unknown(append([]byte(name+"."), o.Key...))
-		}
-	}
-	return nil
-}
-
-// appendThinking writes the thinkingConfig, clamped to what the model takes: out of range is the
-// nearest bound and no error (protocol 6.1).
-func (f *form) appendThinking(dst []byte, o Options) ([]byte, *apierror.Error) {
-	t := &f.thinking
+// Append appends `"thinkingConfig":{...}` behind a comma where one is needed, or nothing, clamped to
+// what the model takes: out of range is the nearest bound and no error (protocol 6.1). ignored is what
+// the client should hear of, "" when all went up.
+func (t *Thinking) Append(dst []byte, o Target) (out []byte, ignored string, fail *apierror.Error) {
 	switch {
-	case *t == thinking{}:
-		return dst, nil
+	case *t == Thinking{}:
+		return dst, "", nil
 	case t.effort != unset && (t.budgeted || t.level != unset):
-		return dst, refuse("reasoning_effort", "cannot be used together with a thinking budget or level")
+		return dst, "", refuse("reasoning_effort", "cannot be used together with a thinking budget or level")
 	case t.budgeted && t.level != unset:
-		return dst, refuse("thinking_budget", "cannot be used together with a thinking level")
+		return dst, "", refuse("thinking_budget", "cannot be used together with a thinking level")
 	case !o.Thinks:
-		name := "thinking"
 		if t.effort != unset {
-			name = "reasoning_effort"
+			return dst, "reasoning_effort", nil
 		}
-		f.ignored(name)
-		return dst, nil
+		return dst, "thinking", nil
 	}
 	asked := max(t.effort, t.level)
 	body := make([]byte, 0, 64)
 	off := false
 	if o.Major == 2 {
-		body, off = f.appendBudget(body, o, asked)
+		body, ignored, off = t.appendBudget(body, o, asked)
 	} else {
 		if t.budgeted {
 			asked = levelFor(t.budget)
@@ -210,17 +172,16 @@ func (f *form) appendThinking(dst []byte, o Options) ([]byte, *apierror.Error) {
 		body = strconv.AppendBool(append(body, `"includeThoughts":`...), show)
 	}
 	if len(body) == 0 {
-		return dst, nil
+		return dst, ignored, nil
 	}
-	dst = append(key(dst, "thinkingConfig"), '{')
-	return append(append(dst, body...), '}'), nil
+	dst = append(comma(dst), `"thinkingConfig":{`...)
+	return append(append(dst, body...), '}'), ignored, nil
 }
 
 // appendBudget writes the budget of a 2.5 model, if any was asked, and tells whether it is zero.
-func (f *form) appendBudget(dst []byte, o Options, asked level) (_ []byte, off bool) {
-	t := &f.thinking
+func (t *Thinking) appendBudget(dst []byte, o Target, asked level) (out []byte, ignored string, off bool) {
 	if !t.budgeted && asked == unset {
-		return dst, false
+		return dst, "", false
 	}
 	want := t.budget
 	if !t.budgeted {
@@ -238,13 +199,13 @@ func (f *form) appendBudget(dst []byte, o Options, asked level) (_ []byte, off b
 		budget = min(max(want, least), most)
 	}
 	if t.budgeted && budget != want {
-		f.ignored("thinking_budget=" + strconv.FormatInt(budget, 10))
+		ignored = "thinking_budget=" + strconv.FormatInt(budget, 10)
 	}
-	return strconv.AppendInt(append(dst, `"thinkingBudget":`...), budget, 10), budget == 0 || want == 0
+	return strconv.AppendInt(append(dst, `"thinkingBudget":`...), budget, 10), ignored, budget == 0 || want == 0
 }
 
 // word is the level as Google writes it, or the nearest one that the model has.
-func (o Options) word(l level) string {
+func (o Target) word(l level) string {
 	least := low
 	if !o.Pro && o.Major == 3 && o.Minor < 7 {
 		least = minimal

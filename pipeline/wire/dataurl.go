@@ -1,55 +1,25 @@
-package openai
+package wire
 
 import (
 	"bytes"
 	"strconv"
-
-	"gcli2api/pipeline/wire"
 )
 
-// image appends the part that an image_url, an object or a bare string, means.
-func (t *turns) image(v []byte) *fault {
-	name := ".image_url"
-	if wire.KindOf(v) == wire.KindObject {
-		v, name = wire.Get(v, "url"), ".image_url.url"
-	}
-	inner, ok := inside(v)
-	if !ok {
-		return &fault{name, "must be a string"}
-	}
-	var room [maxHeader]byte
-	mime, data, ok := cutDataURL(room[:0], inner)
-	switch {
-	case ok:
-	case len(inner) > 4 && bytes.EqualFold(inner[:4], []byte("http")):
-		return &fault{name, "is a remote address, which is not supported yet: send the picture as data:<mime>;base64,<data>"}
-	default:
-		return &fault{name, "must be of the form data:<mime>;base64,<data>"}
-	}
-	dst := append(append(comma(t.dst), `{"inlineData":{"mimeType":"`...), mime...)
-	dst = append(dst, `","data":"`...)
-	if dst, ok = appendBase64(dst, data); !ok {
-		return &fault{name, "has data that is not base64"}
-	}
-	t.dst = append(dst, `"}}`...)
-	return nil
-}
+// MaxDataHead is how long the part of a data URL before its comma may be, escapes included.
+const MaxDataHead = 256
 
-// maxHeader is how long the part before the comma may be, escapes included.
-const maxHeader = 256
-
-// cutDataURL splits `data:<mime>[;parameters];base64,<data>`, given as the inside of a string. mime
+// CutDataURL splits `data:<mime>[;parameters];base64,<data>`, given as the inside of a string. mime
 // has only characters that need no escape; data is as written and not empty. room is for a header
 // with escapes: PHP writes every slash with one.
-func cutDataURL(room, inner []byte) (mime, data []byte, ok bool) {
-	comma := bytes.IndexByte(inner[:min(len(inner), maxHeader-2)], ',')
+func CutDataURL(room, inner []byte) (mime, data []byte, ok bool) {
+	comma := bytes.IndexByte(inner[:min(len(inner), MaxDataHead-2)], ',')
 	if comma < 0 || comma+1 == len(inner) {
 		return nil, nil, false
 	}
 	head := inner[:comma]
 	if bytes.IndexByte(head, '\\') >= 0 {
-		var quoted [maxHeader]byte
-		head = wire.AppendText(room, append(append(append(quoted[:0], '"'), head...), '"'))
+		var quoted [MaxDataHead]byte
+		head = AppendText(room, append(append(append(quoted[:0], '"'), head...), '"'))
 	}
 	const scheme, ending = "data:", ";base64"
 	if len(head) < len(scheme)+len(ending) || !bytes.EqualFold(head[:len(scheme)], []byte(scheme)) ||
@@ -81,9 +51,9 @@ func mimeType(b []byte) bool {
 	return slashes == 1
 }
 
-// appendBase64 appends data without escapes and line ends, which some encoders put in and Google
+// AppendBase64 appends data without escapes and line ends, which some encoders put in and Google
 // refuses. Letters outside the alphabet are left to Google to find: the data may be megabytes.
-func appendBase64(dst, data []byte) ([]byte, bool) {
+func AppendBase64(dst, data []byte) ([]byte, bool) {
 	for {
 		i := bytes.IndexByte(data, '\\')
 		if i < 0 {

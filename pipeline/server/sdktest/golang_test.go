@@ -1,0 +1,93 @@
+package sdktest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/anthropics/anthropic-sdk-go"
+	"github.com/openai/openai-go/v3"
+	"google.golang.org/genai"
+)
+
+// The official Go clients are held to the same proofs as those of the other languages.
+func TestGo(t *testing.T) { language{client: "APIError", server: "APIError"}.hold(t) }
+
+// goCase notes what a Go client showed; what it gives is the client's error.
+type goCase func(ctx context.Context, s *told) error
+
+// cases are those of one script.
+func (h *house) cases(t *testing.T, script string) map[string]goCase {
+	switch script {
+	case "openai_tools":
+		return h.toolCases()
+	case "openai_more":
+		return h.moreCases(h.inputs(t))
+	case "responses":
+		return h.responsesCases(h.inputs(t))
+	case "anthropic":
+		return h.anthropicCases(h.inputs(t))
+	case "genai_more":
+		return h.genaiCases()
+	}
+	t.Fatalf("Go has no cases %q", script)
+	return nil
+}
+
+// play runs cases in Go, all at once.
+func (h *house) play(t *testing.T, script string, names []string) map[string]told {
+	all, cases := map[string]told{}, h.cases(t, script)
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	for _, name := range names {
+		run := cases[name]
+		if run == nil {
+			continue // which the proof says
+		}
+		group.Go(func() {
+			s := told{Case: name, Mark: script + "." + name}
+			ctx, begun := context.WithTimeout(t.Context(), 3*time.Minute)
+			defer begun()
+			began := time.Now()
+			if err := run(context.WithValue(ctx, beginning{}, began), &s); err != nil {
+				s.Error = goTrouble(err)
+			}
+			s.Took = time.Since(began).Seconds()
+			mu.Lock()
+			defer mu.Unlock()
+			all[name] = s
+		})
+	}
+	group.Wait()
+	return all
+}
+
+type beginning struct{}
+
+// arrived notes the time of the first piece of a stream and counts them.
+func (s *told) arrived(ctx context.Context) {
+	if s.Chunks++; s.Chunks == 1 {
+		s.First = time.Since(ctx.Value(beginning{}).(time.Time)).Seconds()
+	}
+}
+
+// goTrouble reads the errors of the three clients. Those of OpenAI and Anthropic have one class each,
+// which is called here as the other languages call what has the status.
+func goTrouble(err error) *trouble {
+	classes := map[int]string{400: "BadRequestError", 401: "AuthenticationError", 404: "NotFoundError", 429: "RateLimitError", 501: "InternalServerError"}
+	var a *openai.Error
+	if errors.As(err, &a) {
+		return &trouble{Class: classes[a.StatusCode], Official: true, Status: a.StatusCode, Code: a.Code, Kind: a.Type, Param: a.Param, Message: a.Message}
+	}
+	var b *anthropic.Error
+	if errors.As(err, &b) {
+		return &trouble{Class: classes[b.StatusCode], Official: true, Status: b.StatusCode, Kind: string(b.Type()), Message: b.RawJSON()}
+	}
+	var c genai.APIError
+	if errors.As(err, &c) {
+		return &trouble{Class: "APIError", Official: true, Status: c.Code, Message: c.Error()}
+	}
+	return &trouble{Message: err.Error()}
+}

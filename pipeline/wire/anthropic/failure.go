@@ -1,0 +1,39 @@
+package anthropic
+
+import (
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
+)
+
+// AppendError appends the error envelope of Anthropic: {"type":"error","error":{"type","message"}}.
+// The exchange id stands in a header, so that request_id is left out.
+func AppendError(dst []byte, f *apierror.Error) []byte {
+	dst = append(append(dst, `{"type":"error","error":{"type":"`...), errorType(f.Status)...)
+	return append(wire.AppendQuoted(append(dst, `","message":`...), f.Message), "}}"...)
+}
+
+// errorType is Anthropic's word for a status.
+func errorType(status int) string {
+	switch status {
+	case 401:
+		return "authentication_error"
+	case 403:
+		return "permission_error"
+	case 404:
+		return "not_found_error"
+	case 413:
+		return "request_too_large"
+	case 429:
+		return "rate_limit_error"
+	case 501:
+		return "invalid_request_error"
+	case 503, 529:
+		return "overloaded_error"
+	case 504:
+		return "timeout_error"
+	}
+	if status >= 500 || status == 499 {
+		return "api_error"
+	}
+	return "invalid_request_error"
+}

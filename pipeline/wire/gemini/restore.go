@@ -1,0 +1,158 @@
+package gemini
+
+import (
+	"bytes"
+
+	"gcli2api/pipeline/wire"
+)
+
+// Restorer gives the calls of an answer what a client of another language needs: the names that it
+// declared, and an id of ours each, under which the signature is remembered. One per answer.
+type Restorer struct {
+	Tools  *Tools // may be nil
+	Seed   string // not the same for two answers
+	Prefix string // of ids: "call_"
+
+	made []Made
+	n    uint64
+	seed uint64
+	buf  []byte
+}
+
+// Made is a call of the answer: the id that the client gets, and what Google said with it.
+type Made struct {
+	ID        string
+	Google    string // its own id
+	Signature string
+}
+
+// Event gives the event (or the whole reply) as the client is to see it: data itself where there is
+// no call, else memory that is good until the next Event. Made then lists the calls of this event.
+func (r *Restorer) Event(data []byte) []byte {
+	r.made = r.made[:0]
+	if !bytes.Contains(data, []byte(`"functionCall"`)) {
+		return data
+	}
+	out, from := r.buf[:0], 0
+	for c := wire.CursorOf(data); c.Member(); {
+		if string(c.Key) != "candidates" {
+			c.Skip()
+			continue
+		}
+		for in := c.Array(); in && c.Element(); {
+			for in := c.Object(); in && c.Member(); {
+				if string(c.Key) != "content" {
+					c.Skip()
+					continue
+				}
+				for in := c.Object(); in && c.Member(); {
+					if string(c.Key) != "parts" {
+						c.Skip()
+						continue
+					}
+					out, from = r.parts(out, data, &c, from)
+				}
+			}
+		}
+	}
+	if r.buf = append(out, data[from:]...); from == 0 {
+		return data
+	}
+	return r.buf
+}
+
+// parts copies what stands before each call, and writes the call anew.
+func (r *Restorer) parts(out, data []byte, c *wire.Cursor, from int) ([]byte, int) {
+	for in := c.Array(); in && c.Element(); {
+		raw := c.Value()
+		if raw == nil {
+			break
+		}
+		p := PartOf(raw)
+		if wire.KindOf(p.Call) != wire.KindObject {
+			continue
+		}
+		if r.Tools != nil && r.Tools.Single && r.n > 0 {
+			// The client takes one call: the model asks for the others again, once it has the result.
+			begin := cap(data) - cap(raw) // all slices of data end where its memory ends
+			out = bytes.TrimRight(append(out, data[from:begin]...), ", \r\n\t")
+			from = begin + len(raw)
+			if out[len(out)-1] == '[' { // the first of its list takes the comma behind it along
+				from += leadingComma(data[from:])
+			}
+			continue
+		}
+		begin := cap(data) - cap(p.Call)
+		out = r.call(append(out, data[from:begin]...), &p)
+		from = begin + len(p.Call)
+	}
+	return out, from
+}
+
+// leadingComma is the length of white space and a comma in front of data.
+func leadingComma(data []byte) int {
+	i := 0
+	for i < len(data) && (data[i] == ' ' || data[i] == '\n' || data[i] == '\r' || data[i] == '\t') {
+		i++
+	}
+	if i < len(data) && data[i] == ',' {
+		return i + 1
+	}
+	return 0
+}
+
+func (r *Restorer) call(out []byte, p *Part) []byte {
+	var m Made
+	var name, args []byte
+	for o := wire.ObjectOf(p.Call); o.Next(); {
+		switch string(o.Key) {
+		case "id":
+			m.Google, _ = wire.Text(o.Value)
+		case "name":
+			name = o.Value
+		case "args":
+			args = o.Value
+		}
+	}
+	if s, ok := wire.Inner(p.Signature); ok {
+		m.Signature = string(s)
+	}
+	m.ID = r.id()
+	r.made = append(r.made, m)
+	out = wire.AppendQuoted(append(out, `{"id":`...), m.ID)
+	out = append(out, `,"name":`...)
+	if f, ok := r.Tools.Client(wire.AppendText(nil, name)); ok {
+		out = wire.AppendQuoted(out, f.Client)
+	} else if wire.KindOf(name) == wire.KindString {
+		out = append(out, name...)
+	} else {
+		out = append(out, `""`...)
+	}
+	if wire.KindOf(args) == wire.KindObject {
+		return append(append(append(out, `,"args":`...), args...), '}')
+	}
+	return append(out, `,"args":{}}`...)
+}
+
+// Made lists the calls of the last event.
+func (r *Restorer) Made() []Made { return r.made }
+
+// id makes the prefix and 24 hex digits, the same for the same answer and place.
+func (r *Restorer) id() string {
+	const hex = "0123456789abcdef"
+	if r.seed == 0 {
+		r.seed = hash(r.Seed)
+	}
+	var room [64]byte
+	b := append(room[:0], r.Prefix...)
+	n := mix(r.seed ^ mix(r.n))
+	for i := range 24 {
+		if i == 16 { // the first word has no more
+			n = mix(n + r.seed)
+		}
+		b = append(b, hex[n>>60])
+		n = n<<4 | n>>60
+	}
+	r.n++
+	return string(b)
+}

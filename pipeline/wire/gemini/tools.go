@@ -1,0 +1,198 @@
+package gemini
+
+import (
+	"strconv"
+
+	"gcli2api/pipeline/wire"
+)
+
+// maxToolName is how long a function's name may be (protocol 3.4).
+const maxToolName = 64
+
+// Tools is what a client calls its functions and what Google is told instead, for one exchange.
+//
+// A name that Google takes stays as it is; any other one is made fit, with a digest of the original
+// behind it, so that two names never become one and a name is the same in every turn.
+type Tools struct {
+	Single bool     // the client takes at most one call an answer
+	Legacy bool     // the client speaks of functions, OpenAI's first form: it hears function_call
+	Signed []Signed // the remembered signatures that the request carries
+
+	list   []Function
+	client map[string]int
+	google map[string]int
+}
+
+// Function is one function of a client.
+type Function struct {
+	Client string
+	Google string
+	Custom bool // takes a text instead of an object: declared with the one parameter "input"
+}
+
+// Signed is a signature and the kind of credential that it was made for; another kind refuses it.
+type Signed struct {
+	Signature string // as it stands between quotes
+	Kind      string
+}
+
+// Declare takes a function of the client's list; false when the name is there already.
+func (t *Tools) Declare(client string, custom bool) (google string, fresh bool) {
+	if i, there := t.client[client]; there {
+		return t.list[i].Google, false
+	}
+	return t.add(client, custom), true
+}
+
+// Google is the name for a function of the client, which need not be declared: histories name
+// functions that are gone by now.
+func (t *Tools) Google(client string) string {
+	if i, there := t.client[client]; there {
+		return t.list[i].Google
+	}
+	return t.add(client, false)
+}
+
+// Client finds the function that Google called; false for a name that was never given to it. A nil
+// t knows none.
+func (t *Tools) Client(google []byte) (Function, bool) {
+	if t == nil {
+		return Function{}, false
+	}
+	i, there := t.google[string(google)]
+	if !there {
+		return Function{}, false
+	}
+	return t.list[i], true
+}
+
+// Known finds the function that the client calls so.
+func (t *Tools) Known(client string) (Function, bool) {
+	if t == nil {
+		return Function{}, false
+	}
+	i, there := t.client[client]
+	if !there {
+		return Function{}, false
+	}
+	return t.list[i], true
+}
+
+// Len is how many functions were named.
+func (t *Tools) Len() int {
+	if t == nil {
+		return 0
+	}
+	return len(t.list)
+}
+
+func (t *Tools) add(client string, custom bool) string {
+	if t.client == nil {
+		t.client, t.google = map[string]int{}, map[string]int{}
+	}
+	name := fit(client)
+	for n := uint64(1); ; n++ { // a client may have declared the very name that another one becomes
+		if _, taken := t.google[name]; !taken {
+			break
+		}
+		name = marked(client, n)
+	}
+	t.client[client], t.google[name] = len(t.list), len(t.list)
+	t.list = append(t.list, Function{Client: client, Google: name, Custom: custom})
+	return name
+}
+
+// fit is the name itself where Google takes it.
+func fit(name string) string {
+	if name == "" || len(name) > maxToolName || !opens(name[0]) {
+		return marked(name, 0)
+	}
+	for i := range len(name) {
+		if !allowed(name[i]) {
+			return marked(name, 0)
+		}
+	}
+	return name
+}
+
+func opens(c byte) bool {
+	return c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}
+
+func allowed(c byte) bool {
+	return opens(c) || c >= '0' && c <= '9' || c == '.' || c == ':' || c == '-'
+}
+
+// marked writes what of the name may stay and a digest of all of it.
+func marked(name string, salt uint64) string {
+	b := make([]byte, 0, maxToolName)
+	if name == "" || !opens(name[0]) {
+		b = append(b, '_')
+	}
+	for _, r := range name {
+		if len(b) >= maxToolName-10 {
+			break
+		}
+		if r < 0x80 && allowed(byte(r)) {
+			b = append(b, byte(r))
+		} else if b[len(b)-1] != '_' {
+			b = append(b, '_')
+		}
+	}
+	b = append(b, '_')
+	digest := strconv.FormatUint(mix(hash(name)+salt)>>28, 36)
+	return string(append(b, digest...))
+}
+
+// Remembered is what the gateway keeps of a call that Google made, under the id that the client
+// knows it by (protocol 6.4).
+type Remembered struct {
+	ID        string // Google's own, "" when it gave none
+	Signature string // between quotes, "" when it gave none
+	Kind      string // of the credential
+	Model     string // base name
+}
+
+// Append writes what Recollect reads.
+func (m Remembered) Append(dst []byte) []byte {
+	dst = wire.AppendQuoted(append(dst, `{"id":`...), m.ID)
+	dst = wire.AppendQuoted(append(dst, `,"signature":`...), m.Signature)
+	dst = wire.AppendQuoted(append(dst, `,"kind":`...), m.Kind)
+	dst = wire.AppendQuoted(append(dst, `,"model":`...), m.Model)
+	return append(dst, '}')
+}
+
+// Recollect reads what Append wrote.
+func Recollect(doc []byte) (m Remembered) {
+	for o := wire.ObjectOf(doc); o.Next(); {
+		text, _ := wire.Text(o.Value)
+		switch string(o.Key) {
+		case "id":
+			m.ID = text
+		case "signature":
+			m.Signature = text
+		case "kind":
+			m.Kind = text
+		case "model":
+			m.Model = text
+		}
+	}
+	return m
+}
+
+// hash is FNV-1a.
+func hash(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return h
+}
+
+// mix is the finisher of splitmix64: neighbours become strangers.
+func mix(n uint64) uint64 {
+	n += 0x9e3779b97f4a7c15
+	n = (n ^ n>>30) * 0xbf58476d1ce4e5b9
+	n = (n ^ n>>27) * 0x94d049bb133111eb
+	return n ^ n>>31
+}

@@ -1,0 +1,182 @@
+package openai
+
+import (
+	"slices"
+	"strings"
+
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
+)
+
+// ImageRequest is what the body of a request for a picture said beside the hub request.
+type ImageRequest struct {
+	gemini.Beside
+	URL bool // the picture as a data URL and not as b64_json
+}
+
+// ImageToHub appends the hub request that body, an OpenAI images generation request, means: the
+// prompt as the only turn, and an answer with a picture. Words are allowed beside the picture, because
+// a model that draws nothing says why in words.
+func ImageToHub(dst, body []byte, members []wire.Member, t gemini.Target) ([]byte, ImageRequest, *apierror.Error) {
+	var f drawing
+	if err := imageTable.read(&f, &f.Beside, members); err != nil {
+		return dst, ImageRequest{}, err
+	}
+	switch {
+	case f.prompt == nil:
+		return dst, ImageRequest{}, refuse("prompt", "is missing")
+	case f.URL && f.Stream:
+		return dst, ImageRequest{}, refuse("response_format", "must be b64_json in a stream")
+	}
+	dst = appendPrompt(slices.Grow(dst, len(body)+room), f.prompt)
+	dst = append(dst, `,"generationConfig":{"responseModalities":["TEXT","IMAGE"]`...)
+	if f.width > 0 {
+		c := canvasFor(f.width, f.height, t)
+		dst = append(append(dst, `,"imageConfig":{"aspectRatio":"`...), c.ratio...)
+		if c.size != "" {
+			dst = append(append(dst, `","imageSize":"`...), c.size...)
+		}
+		dst = append(dst, `"}`...)
+		if !c.exact {
+			f.Ignore("size=" + c.ratio)
+		}
+	}
+	return append(dst, "}}"...), f.ImageRequest, nil
+}
+
+// drawing is a request read halfway.
+type drawing struct {
+	ImageRequest
+	prompt        []byte // between its quotes
+	width, height int    // 0 when the model is to choose
+}
+
+// ImageFields lists every member of an images generation request that this package knows, as Fields
+// does.
+func ImageFields() []Field { return imageTable.fields() }
+
+var imageTable = table[drawing]{
+	"prompt": {"the only turn", takeDescription},
+	"model":  {"read by the stage model", nil},
+	"n":      {"1; anything else is refused: Google makes one picture a request", takePictures},
+	"size": {"auto: nothing; width x height: the nearest imageConfig.aspectRatio, and for Gemini 3 the nearest imageSize; " +
+		"reported when the picture cannot be of that shape", takeSize},
+	"response_format": {"b64_json; url: a data URL, because no picture is kept here; refused in a stream", takePictureForm},
+	"stream":          {"events: image_generation.completed", takeDrawStream},
+	"partial_images":  {"0 to 3; no partial picture comes, which OpenAI allows as well", takePartial},
+
+	"background": {"auto or opaque; transparent is refused", func(_ *drawing, v []byte) *apierror.Error {
+		if word, _ := wire.Text(v); word == "transparent" {
+			return refuse("background", "cannot be transparent: Google's models fill the whole picture")
+		}
+		return oneOf[drawing]("background", "auto", "opaque")(nil, v)
+	}},
+	"output_format":      {"png, jpeg or webp; ignored and reported: the model chooses, and the answer says what it is", told("output_format", "png", "jpeg", "webp")},
+	"output_compression": {"0 to 100; ignored and reported, as output_format", takeCompression},
+	"quality":            {"auto or standard; other words are ignored and reported", takeQuality},
+	"style":              {"ignored and reported: say it in the prompt", told("style", "vivid", "natural")},
+	"moderation":         {"auto; low is ignored and reported", takeModeration},
+	"safety_identifier":  {"ignored: Google takes none", nil},
+	"user":               {"ignored: Google takes none", nil},
+}
+
+func takeDescription(f *drawing, v []byte) *apierror.Error {
+	inner, ok := inside(v)
+	switch {
+	case !ok:
+		return refuse("prompt", "must be a string")
+	case len(inner) == 0:
+		return refuse("prompt", "must not be empty")
+	}
+	f.prompt = inner
+	return nil
+}
+
+func takePictures(_ *drawing, v []byte) *apierror.Error {
+	if n, ok := wire.Int(v); !ok || n != 1 {
+		return refuse("n", "must be 1: Google makes one picture a request")
+	}
+	return nil
+}
+
+func takePictureForm(f *drawing, v []byte) *apierror.Error {
+	switch word, _ := wire.Text(v); word {
+	case "b64_json":
+	case "url":
+		f.URL = true
+	default:
+		return refuse("response_format", "must be b64_json or url")
+	}
+	return nil
+}
+
+func takeDrawStream(f *drawing, v []byte) *apierror.Error {
+	var ok bool
+	if f.Stream, ok = wire.Bool(v); !ok {
+		return refuse("stream", "must be true or false")
+	}
+	return nil
+}
+
+func takePartial(_ *drawing, v []byte) *apierror.Error {
+	if n, ok := wire.Int(v); !ok || n < 0 || n > 3 {
+		return refuse("partial_images", "must be a whole number from 0 to 3")
+	}
+	return nil
+}
+
+func takeCompression(f *drawing, v []byte) *apierror.Error {
+	if n, ok := wire.Int(v); !ok || n < 0 || n > 100 {
+		return refuse("output_compression", "must be a whole number from 0 to 100")
+	}
+	f.Ignore("output_compression")
+	return nil
+}
+
+// takeQuality takes any word: OpenAI's differ from model to model.
+func takeQuality(f *drawing, v []byte) *apierror.Error {
+	switch word, ok := wire.Text(v); {
+	case !ok:
+		return refuse("quality", "must be a string")
+	case word != "auto" && word != "standard":
+		f.Ignore("quality")
+	}
+	return nil
+}
+
+func takeModeration(f *drawing, v []byte) *apierror.Error {
+	switch word, _ := wire.Text(v); word {
+	case "auto":
+	case "low":
+		f.Ignore("moderation")
+	default:
+		return refuse("moderation", "must be auto or low")
+	}
+	return nil
+}
+
+// told takes one of these words, and reports that it has no effect.
+func told(name string, words ...string) func(*drawing, []byte) *apierror.Error {
+	known := oneOf[drawing](name, words...)
+	return func(f *drawing, v []byte) *apierror.Error {
+		if err := known(f, v); err != nil {
+			return err
+		}
+		f.Ignore(name)
+		return nil
+	}
+}
+
+// takeSize reads width x height in pixels.
+func takeSize(f *drawing, v []byte) *apierror.Error {
+	word, _ := wire.Text(v)
+	if word == "auto" {
+		return nil
+	}
+	wide, high, _ := strings.Cut(word, "x")
+	if f.width, f.height = pixels(wide), pixels(high); f.width == 0 || f.height == 0 {
+		return refuse("size", "must be auto or width x height in pixels, as 1024x1024")
+	}
+	return nil
+}

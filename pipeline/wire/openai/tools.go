@@ -1,0 +1,219 @@
+package openai
+
+import (
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
+	"gcli2api/pipeline/wire/gemini/schema"
+)
+
+// takeTools keeps the list; null and an empty one are no tools.
+func takeTools(f *form, v []byte) *apierror.Error {
+	if wire.KindOf(v) != wire.KindArray {
+		return refuse("tools", "must be a list")
+	}
+	if filled(v) {
+		f.toolList = v
+	}
+	return nil
+}
+
+// takeFunctions keeps the list of the older form.
+func takeFunctions(f *form, v []byte) *apierror.Error {
+	if wire.KindOf(v) != wire.KindArray {
+		return refuse("functions", "must be a list")
+	}
+	if filled(v) {
+		f.functionList = v
+	}
+	return nil
+}
+
+func takeParallel(f *form, v []byte) *apierror.Error {
+	parallel, ok := wire.Bool(v)
+	if !ok {
+		return refuse("parallel_tool_calls", "must be true or false")
+	}
+	f.single = !parallel
+	return nil
+}
+
+// tools are the names of the functions, made when there is the first one.
+func (f *form) tools() *gemini.Tools {
+	if f.Tools == nil {
+		f.Tools = &gemini.Tools{}
+	}
+	return f.Tools
+}
+
+// declare appends `"tools":[...],"toolConfig":{...}`, or nothing where the client has no functions.
+func (f *form) declare(dst []byte) ([]byte, *apierror.Error) {
+	list, name, choice, other := f.toolList, "tools", &f.choice, &f.functionChoice
+	if f.functionList != nil {
+		if list != nil {
+			return dst, refuse("functions", "cannot be used together with tools")
+		}
+		list, name, choice, other = f.functionList, "functions", other, choice
+	}
+	if err := other.withoutTools(); err != nil {
+		return dst, err
+	}
+	if list == nil {
+		return dst, choice.withoutTools()
+	}
+	legacy := f.functionList != nil
+	f.tools().Single, f.Tools.Legacy = f.single || legacy, legacy
+	dst = append(key(dst, "tools"), `[{"functionDeclarations":[`...)
+	at := place{list: name}
+	for a := wire.ArrayOf(list); a.Next(); at.at++ {
+		var err *apierror.Error
+		if dst, err = f.tool(dst, a.Value, at); err != nil {
+			return dst, err
+		}
+	}
+	return choice.append(append(dst, "]}]"...), f.Tools)
+}
+
+// tool appends the declaration of an element of the list, when it may be called.
+func (f *form) tool(dst, v []byte, at place) ([]byte, *apierror.Error) {
+	if wire.KindOf(v) != wire.KindObject {
+		return dst, at.refuse("", "must be an object")
+	}
+	if f.Tools.Legacy {
+		return f.function(dst, v, at)
+	}
+	kind, fn, custom := pick3(v, "type", "function", "custom")
+	switch word, _ := wire.Text(kind); word {
+	case "function":
+		return f.function(dst, fn, at.below(".function"))
+	case "custom":
+		return f.custom(dst, custom, at.below(".custom"))
+	}
+	if kind == nil {
+		return dst, at.refuse(".type", "is missing")
+	}
+	return dst, at.refuse(".type", "must be function or custom")
+}
+
+// function appends a declaration.
+func (f *form) function(dst, v []byte, at place) ([]byte, *apierror.Error) {
+	if wire.KindOf(v) != wire.KindObject {
+		return dst, at.refuse("", "must be an object")
+	}
+	name, about, parameters, strict := pick4(v, [...]string{"name", "description", "parameters", "strict"})
+	if _, ok := wire.Bool(strict); strict != nil && !ok {
+		return dst, at.refuse(".strict", "must be true or false")
+	}
+	back := len(dst)
+	dst, declared, err := f.head(dst, name, at, false)
+	if err != nil {
+		return dst, err
+	}
+	if about != nil {
+		if wire.KindOf(about) != wire.KindString {
+			return dst, at.refuse(".description", "must be a string")
+		}
+		dst = append(append(dst, `,"description":`...), about...)
+	}
+	if parameters != nil {
+		var notes []string
+		var bad *schema.Error
+		dst, notes, bad = schema.AppendObject(append(dst, `,"parametersJsonSchema":`...), parameters)
+		if bad != nil {
+			return dst, at.refuse(".parameters"+bad.Path, bad.Why)
+		}
+		if len(notes) > 0 {
+			f.noted(at.String()+".parameters", notes)
+		}
+	}
+	if !declared {
+		return dst[:back], nil
+	}
+	return append(dst, '}'), nil
+}
+
+// head opens a declaration; declared is false for a tool that tool_choice does not allow.
+func (f *form) head(dst, name []byte, at place, custom bool) (out []byte, declared bool, err *apierror.Error) {
+	client, why := named(name)
+	if why != "" {
+		return dst, false, at.refuse(".name", why)
+	}
+	google, fresh := f.Tools.Declare(string(client), custom)
+	if !fresh {
+		return dst, false, at.refuse(".name", "is declared twice")
+	}
+	dst = wire.AppendQuoted(append(comma(dst), `{"name":`...), google)
+	return dst, f.choice.allows(string(client)), nil
+}
+
+// custom appends the declaration of a tool that takes a text: a function with one parameter.
+func (f *form) custom(dst, v []byte, at place) ([]byte, *apierror.Error) {
+	if wire.KindOf(v) != wire.KindObject {
+		return dst, at.refuse("", "must be an object")
+	}
+	name, about, format := pick3(v, "name", "description", "format")
+	back := len(dst)
+	dst, declared, err := f.head(dst, name, at, true)
+	if err != nil {
+		return dst, err
+	}
+	if about != nil && wire.KindOf(about) != wire.KindString {
+		return dst, at.refuse(".description", "must be a string")
+	}
+	rule, err := grammar(format, at)
+	if err != nil {
+		return dst, err
+	}
+	if inner, _ := inside(about); len(inner)+len(rule) > 0 {
+		dst = append(append(dst, `,"description":"`...), inner...)
+		if len(inner) > 0 && len(rule) > 0 {
+			dst = append(dst, `\n\n`...)
+		}
+		dst = append(append(dst, rule...), '"')
+	}
+	dst = append(dst, `,"parametersJsonSchema":{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}}`...)
+	if !declared {
+		return dst[:back], nil
+	}
+	return dst, nil
+}
+
+// grammar says the format of a custom tool's text in words, as the inside of a string: Google has
+// nothing that could hold the model to it.
+func grammar(format []byte, at place) ([]byte, *apierror.Error) {
+	if format == nil {
+		return nil, nil
+	}
+	if wire.KindOf(format) != wire.KindObject {
+		return nil, at.refuse(".format", "must be an object")
+	}
+	kind, in := pick2(format, "type", "grammar")
+	switch word, _ := wire.Text(kind); word {
+	case "text":
+		return nil, nil
+	case "grammar":
+	default:
+		return nil, at.refuse(".format.type", "must be text or grammar")
+	}
+	if in == nil { // the form of the other API
+		in = format
+	}
+	syntax, definition := pick2(in, "syntax", "definition")
+	language, ok := inside(syntax)
+	if word := string(language); !ok || word != "lark" && word != "regex" {
+		return nil, at.refuse(".format.grammar.syntax", "must be lark or regex")
+	}
+	rule, ok := inside(definition)
+	if !ok {
+		return nil, at.refuse(".format.grammar.definition", "must be a string")
+	}
+	b := append([]byte(`The input must follow this `), language...)
+	return append(append(b, ` grammar:\n`...), rule...), nil
+}
+
+// noted tells what a schema lost, once a name.
+func (f *form) noted(at string, notes []string) {
+	for _, n := range notes {
+		f.ignored(at + ":" + n)
+	}
+}

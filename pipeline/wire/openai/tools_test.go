@@ -1,0 +1,139 @@
+package openai
+
+import (
+	"strings"
+	"testing"
+
+	"gcli2api/pipeline/wire/gemini"
+)
+
+const (
+	toolF    = `{"type":"function","function":{"name":"f","description":"does \"f\"","parameters":{"type":"object","properties":{"a":{"type":"string"}}},"strict":true}}`
+	declF    = `{"name":"f","description":"does \"f\"","parametersJsonSchema":{"type":"object","properties":{"a":{"type":"string"}}}}`
+	toolG    = `{"type":"function","function":{"name":"g"}}`
+	declG    = `{"name":"g"}`
+	toolText = `{"type":"custom","custom":{"name":"sh","description":"runs","format":{"type":"grammar","grammar":{"syntax":"regex","definition":"[a-z]+"}}}}`
+	declText = `{"name":"sh","description":"runs\n\nThe input must follow this regex grammar:\n[a-z]+","parametersJsonSchema":{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}}`
+)
+
+func TestTools(t *testing.T) {
+	config := func(s string) string { return `,"toolConfig":{"functionCallingConfig":{` + s + `}}` }
+	for name, c := range map[string]struct{ fields, declared, config string }{
+		"none":                    {`"tools":[],"tool_choice":"auto"`, "", ""},
+		"none and none":           {`"tool_choice":"none","function_call":"auto"`, "", ""},
+		"one":                     {`"tools":[` + toolF + `]`, declF, ""},
+		"auto is the default":     {`"tools":[` + toolF + `],"tool_choice":"auto"`, declF, ""},
+		"two":                     {`"tools":[` + toolF + `,` + toolG + `]`, declF + "," + declG, ""},
+		"nulls":                   {`"tools":[{"type":"function","function":{"name":"g","description":null,"parameters":null,"strict":null}}]`, declG, ""},
+		"no arguments":            {`"tools":[{"type":"function","function":{"name":"g","parameters":{}}}]`, `{"name":"g","parametersJsonSchema":{"type":"object","properties":{}}}`, ""},
+		"a text":                  {`"tools":[` + toolText + `]`, declText, ""},
+		"a text without a rule":   {`"tools":[{"type":"custom","custom":{"name":"sh","format":{"type":"text"}}}]`, `{"name":"sh","parametersJsonSchema":{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}}`, ""},
+		"not now":                 {`"tools":[` + toolF + `],"tool_choice":"none"`, declF, config(`"mode":"NONE"`)},
+		"some":                    {`"tools":[` + toolF + `],"tool_choice":"required"`, declF, config(`"mode":"ANY"`)},
+		"this":                    {`"tools":[` + toolF + `,` + toolG + `],"tool_choice":{"type":"function","function":{"name":"g"}}`, declF + "," + declG, config(`"mode":"ANY","allowedFunctionNames":["g"]`)},
+		"this text":               {`"tools":[` + toolG + `,` + toolText + `],"tool_choice":{"type":"custom","custom":{"name":"sh"}}`, declG + "," + declText, config(`"mode":"ANY","allowedFunctionNames":["sh"]`)},
+		"some of these":           {`"tools":[` + toolF + `,` + toolG + `,` + toolText + `],"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"required","tools":[{"type":"custom","custom":{"name":"sh"}},{"type":"function","name":"g"}]}}`, declF + "," + declG + "," + declText, config(`"mode":"ANY","allowedFunctionNames":["g","sh"]`)},
+		"of these or none":        {`"tools":[` + toolF + `,` + toolG + `,` + toolText + `],"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[{"type":"function","function":{"name":"g"}}]}}`, declG, ""},
+		"functions":               {`"functions":[{"name":"g"},{"name":"h","description":"x"}],"function_call":{"name":"h"}`, declG + `,{"name":"h","description":"x"}`, config(`"mode":"ANY","allowedFunctionNames":["h"]`)},
+		"functions, not now":      {`"functions":[{"name":"g"}],"function_call":"none"`, declG, config(`"mode":"NONE"`)},
+		"tools and no functions":  {`"functions":[],"tools":[` + toolG + `],"function_call":"none"`, declG, ""},
+		"the choice before tools": {`"tool_choice":{"type":"function","function":{"name":"g"}},"tools":[` + toolG + `]`, declG, config(`"mode":"ANY","allowedFunctionNames":["g"]`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			hub, r, err := translate(t, `{`+c.fields+`,"messages":[`+hi+`]}`, pro25)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := `{"contents":[` + hiTurn + `]}`
+			if c.declared != "" {
+				want = `{"tools":[{"functionDeclarations":[` + c.declared + `]}]` + c.config + `,` + want[1:]
+			}
+			if hub != want {
+				t.Errorf("got  %s\nwant %s", hub, want)
+			}
+			if (r.Tools != nil) != (c.declared != "") || r.Tools != nil && r.Tools.Legacy != strings.Contains(c.fields, `"functions":[{`) {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
+// Names that Google does not take are others there, also where the client chooses among them.
+func TestToolNames(t *testing.T) {
+	hub, r, err := translate(t, `{"tools":[{"type":"function","function":{"name":"天气"}},`+toolG+`],"tool_choice":{"type":"function","function":{"name":"\u5929\u6c14"}},"messages":`+
+		asked(`[{"id":"1","type":"function","function":{"name":"天气","arguments":"{}"}}]`, aResult)+`}`, pro25)
+	if err != nil {
+		t.Fatal(err)
+	}
+	google := r.Tools.Google("天气")
+	for _, want := range []string{`[{"name":"` + google + `"}`, `"allowedFunctionNames":["` + google + `"]`, `"functionCall":{"name":"` + google + `"`, `"functionResponse":{"name":"` + google + `"`} {
+		if google == "天气" || !strings.Contains(hub, want) {
+			t.Errorf("no %s in %s", want, hub)
+		}
+	}
+}
+
+func TestParallelCalls(t *testing.T) {
+	for fields, single := range map[string]bool{
+		`"tools":[` + toolG + `]`:                                false,
+		`"tools":[` + toolG + `],"parallel_tool_calls":true`:     false,
+		`"parallel_tool_calls":false,"tools":[` + toolG + `]`:    true,
+		`"functions":[{"name":"g"}],"parallel_tool_calls":null`:  true,
+		`"functions":[{"name":"g"}],"parallel_tool_calls":false`: true,
+	} {
+		_, r, err := translate(t, `{`+fields+`,"messages":[`+hi+`]}`, pro25)
+		if err != nil || r.Tools.Single != single {
+			t.Errorf("%s: %+v %v", fields, r, err)
+		}
+	}
+	if _, r, err := translate(t, `{"parallel_tool_calls":false,"messages":[`+hi+`]}`, pro25); err != nil || r.Tools != nil {
+		t.Errorf("%+v %v", r, err)
+	}
+}
+
+func TestCustomToolsAreRemembered(t *testing.T) {
+	_, r, err := translate(t, `{"tools":[`+toolText+`,`+toolG+`],"messages":[`+hi+`]}`, pro25)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sh, _ := r.Tools.Known("sh")
+	if g, _ := r.Tools.Known("g"); !sh.Custom || g.Custom {
+		t.Errorf("%+v %+v", sh, g)
+	}
+}
+
+func TestFormat(t *testing.T) {
+	flash3 := gemini.Target{Major: 3, Thinks: true}
+	for fields, want := range map[string]string{
+		`"response_format":{"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]}}}`: `"responseMimeType":"application/json","responseJsonSchema":{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]}`,
+		`"response_format":{"type":"json_schema","json_schema":{"name":"n"}}`:                                                                                                 `"responseMimeType":"application/json"`,
+		`"logprobs":true`:                  `"responseLogprobs":true`,
+		`"top_logprobs":5,"logprobs":true`: `"responseLogprobs":true,"logprobs":5`,
+		`"top_logprobs":0,"logprobs":true`: `"responseLogprobs":true`,
+		`"top_logprobs":0`:                 ``,
+	} {
+		hub, _, err := translate(t, `{`+fields+`,"messages":[`+hi+`]}`, pro25)
+		if want != "" {
+			want = `,"generationConfig":{` + want + `}`
+		}
+		if want = `{"contents":[` + hiTurn + `]` + want + `}`; err != nil || hub != want {
+			t.Errorf("%s:\ngot  %s %v\nwant %s", fields, hub, err, want)
+		}
+	}
+	if _, _, err := translate(t, `{"logprobs":true,"messages":[`+hi+`]}`, flash3); err == nil || err.Param != "logprobs" {
+		t.Errorf("probabilities of a model that tells none: %v", err)
+	}
+}
+
+func TestGooglesOwn(t *testing.T) {
+	const safety = `[{"category":"HARM_CATEGORY_HARASSMENT","threshold":"OFF"}]`
+	for _, fields := range []string{
+		`"google":{"cached_content":"cachedContents/1","safety_settings":` + safety + `}`,
+		`"extra_body":{"google":{"cachedContent":"cachedContents/1","safetySettings":` + safety + `}}`,
+	} {
+		hub, _, err := translate(t, `{`+fields+`,"messages":[`+hi+`]}`, pro25)
+		if want := `{"contents":[` + hiTurn + `],"safetySettings":` + safety + `,"cachedContent":"cachedContents/1"}`; err != nil || hub != want {
+			t.Errorf("got %s %v\nwant %s", hub, err, want)
+		}
+	}
+}

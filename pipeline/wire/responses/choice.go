@@ -1,0 +1,138 @@
+package responses
+
+import (
+	"strconv"
+
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
+)
+
+// mode is how free the model is to call.
+type mode uint8
+
+const (
+	auto mode = iota
+	never
+	must
+)
+
+// choice is tool_choice. The zero value is auto.
+type choice struct {
+	mode  mode
+	named bool
+	tool  int          // named: the place of the one tool that must be called
+	name  string       // named: what the client calls it
+	own   bool         // named: it is one of Google's own
+	only  map[int]bool // allowed_tools: the places of those that may be called; nil for all
+}
+
+// allows tells whether the model is to know of the tool.
+func (c *choice) allows(t *tool) bool {
+	if c.only != nil {
+		return c.only[t.at]
+	}
+	return !c.forced() || c.tool == t.at
+}
+
+// forced tells that one of Google's own tools is asked for by name.
+func (c *choice) forced() bool { return c.named && c.own }
+
+// readChoice finds the tools that the choice names.
+func (f *form) readChoice(tools []tool) (*choice, *apierror.Error) {
+	c := &choice{}
+	switch wire.KindOf(f.choice) {
+	case wire.KindNone:
+		return c, nil
+	case wire.KindString:
+		switch word(f.choice) {
+		case "auto":
+		case "none":
+			c.mode = never
+		case "required":
+			if c.mode = must; len(tools) == 0 {
+				return c, refuse("tool_choice", "is required, but there are no tools")
+			}
+		default:
+			return c, refuse("tool_choice", "must be none, auto, required or an object that names tools")
+		}
+		return c, nil
+	case wire.KindObject:
+	default:
+		return c, refuse("tool_choice", "must be a string or an object")
+	}
+	if word(wire.Get(f.choice, "type")) == "allowed_tools" {
+		return c, c.readAllowed(f.choice, tools)
+	}
+	at, fail := find(f.choice, tools, "tool_choice")
+	if fail != nil {
+		return c, fail
+	}
+	c.mode, c.named, c.tool, c.name, c.own = must, true, at, tools[at].name, tools[at].sort.hosted()
+	return c, nil
+}
+
+func (c *choice) readAllowed(v []byte, tools []tool) *apierror.Error {
+	switch word(wire.Get(v, "mode")) {
+	case "auto":
+	case "required":
+		c.mode = must
+	default:
+		return refuse("tool_choice.mode", "must be auto or required")
+	}
+	list := wire.Get(v, "tools")
+	if wire.KindOf(list) != wire.KindArray {
+		return refuse("tool_choice.tools", "must be a list")
+	}
+	c.only = map[int]bool{}
+	i := 0
+	for a := wire.ArrayOf(list); a.Next(); i++ {
+		at, fail := find(a.Value, tools, "tool_choice.tools["+strconv.Itoa(i)+"]")
+		if fail != nil {
+			return fail
+		}
+		c.only[at] = true
+	}
+	if i == 0 {
+		return refuse("tool_choice.tools", "must not be empty")
+	}
+	return nil
+}
+
+// find is the place of the tool that v names by type and name.
+func find(v []byte, tools []tool, path string) (at int, fail *apierror.Error) {
+	if wire.KindOf(v) != wire.KindObject {
+		return 0, refuse(path, "must be an object")
+	}
+	sort, known := sortOf(wire.Get(v, "type"))
+	if !known {
+		return 0, refuse(path+".type", "must be function, custom, allowed_tools, or the type of one of the tools")
+	}
+	name := word(wire.Get(v, "name"))
+	for i := range tools {
+		if tools[i].sort == sort && (sort.hosted() || tools[i].name == name) {
+			return i, nil
+		}
+	}
+	if sort.hosted() {
+		return 0, refuse(path+".type", "is none of the tools")
+	}
+	return 0, refuse(path+".name", "is none of the tools")
+}
+
+// appendChoice appends `,"toolConfig":{...}` when the model is not simply free.
+func (f *form) appendChoice(dst []byte, c *choice) []byte {
+	word := "ANY"
+	switch c.mode {
+	case auto:
+		return dst
+	case never:
+		word = "NONE"
+	}
+	dst = append(append(dst, `,"toolConfig":{"functionCallingConfig":{"mode":"`...), word...)
+	dst = append(dst, '"')
+	if c.named {
+		dst = wire.AppendQuoted(append(dst, `,"allowedFunctionNames":[`...), f.names.Google(c.name))
+		dst = append(dst, ']')
+	}
+	return append(dst, "}}"...)
+}

@@ -1,0 +1,157 @@
+package shape
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
+)
+
+// shelf remembers what it was given.
+type shelf struct {
+	at    pipeline.Place
+	ttl   time.Duration
+	items map[string]gemini.Remembered
+	err   error
+}
+
+func (s *shelf) Keep(_ context.Context, at pipeline.Place, ttl time.Duration, items ...pipeline.Item) error {
+	s.at, s.ttl = at, ttl
+	for _, i := range items {
+		s.items[i.ID] = gemini.Recollect(i.Value)
+	}
+	return s.err
+}
+
+func (s *shelf) Recall(context.Context, pipeline.Place, string) ([]byte, bool, error) {
+	return nil, false, nil
+}
+
+func (s *shelf) Forget(context.Context, pipeline.Place, string) (bool, error) { return false, nil }
+
+// loan is a lease of some kind.
+type loan struct{ pipeline.Lease }
+
+func (loan) Kind() string { return "codeassist" }
+
+func remembering(route pipeline.Route, asked wire.Format) (*pipeline.Exchange, *stage, *shelf) {
+	m := &shelf{items: map[string]gemini.Remembered{}}
+	x := exchange(route, `{}`)
+	x.In.ID, x.Asked, x.Lease = "abc", asked, loan{}
+	x.Model.Base = "gemini-3-pro-preview"
+	x.Caller = pipeline.Caller{Kind: "key", ID: "k"}
+	x.Tools = &gemini.Tools{}
+	x.Tools.Declare("天气", false)
+	return x, &stage{Settings{SignatureLife: time.Hour}, m, slog.New(slog.DiscardHandler)}, m
+}
+
+const called = `{"candidates":[{"content":{"parts":[{"functionCall":{"id":"g1","name":"NAME","args":{}},"thoughtSignature":"s1"},{"functionCall":{"name":"other"}}]},"finishReason":"STOP"}]}`
+
+func TestCallsAreRememberedBeforeTheClientHears(t *testing.T) {
+	for name, c := range map[string]struct {
+		route  pipeline.Route
+		asked  wire.Format
+		prefix string
+	}{
+		"chat":                      {openaiRoute, wire.OpenAI, "call_"},
+		"messages":                  {pipeline.Route{Format: wire.Anthropic}, wire.Anthropic, "toolu_"},
+		"an OpenAI body for Gemini": {geminiRoute, wire.OpenAI, "call_"},
+		"a Gemini body for OpenAI":  {openaiRoute, wire.Gemini, "call_"},
+	} {
+		for _, streamed := range []bool{false, true} {
+			x, s, m := remembering(c.route, c.asked)
+			answer := strings.Replace(called, "NAME", x.Tools.Google("天气"), 1)
+			if streamed {
+				x.WantsStream, x.Reply.Stream = true, &stream{events: []string{answer}, err: io.EOF}
+			} else {
+				x.Reply.Body = []byte(answer)
+			}
+			if v := s.Process(x); v != pipeline.Next {
+				t.Fatalf("%s: %v", name, x.Reply.Err)
+			}
+			got := string(x.Reply.Body)
+			if streamed {
+				ev, err := x.Reply.Stream.Next()
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = string(ev.Data)
+			}
+			if !strings.Contains(got, `"name":"天气"`) || !strings.Contains(got, `{"id":"`+c.prefix) || strings.Contains(got, "g1") {
+				t.Errorf("%s: %s", name, got)
+			}
+			if len(m.items) != 1 || m.at != (pipeline.Place{Owner: "key:k", Shelf: pipeline.Signatures}) || m.ttl != time.Hour {
+				t.Errorf("%s: kept %v at %v for %v", name, m.items, m.at, m.ttl)
+			}
+			for id, known := range m.items {
+				if !strings.Contains(got, `"id":"`+id+`"`) || known != (gemini.Remembered{ID: "g1", Signature: "s1", Kind: "codeassist", Model: "gemini-3-pro-preview"}) {
+					t.Errorf("%s: %s is %+v", name, id, known)
+				}
+			}
+		}
+	}
+}
+
+// A client of Gemini carries everything itself, and a store that fails costs nobody the answer.
+func TestNothingToRemember(t *testing.T) {
+	x, s, m := remembering(geminiRoute, wire.Gemini)
+	x.Reply.Body = []byte(called)
+	if s.Process(x); string(x.Reply.Body) != called || len(m.items) != 0 {
+		t.Errorf("%s, kept %v", x.Reply.Body, m.items)
+	}
+	x, s, m = remembering(openaiRoute, wire.OpenAI)
+	m.err = errors.New("down")
+	x.Reply.Body = []byte(called)
+	if v := s.Process(x); v != pipeline.Next || x.Reply.Err != nil {
+		t.Errorf("%v %v", v, x.Reply.Err)
+	}
+}
+
+// What Google has blocked, and calls that nobody can read, are errors for all but Gemini's clients.
+func TestDisappointments(t *testing.T) {
+	malformed := `{"candidates":[{"content":{"parts":[{"text":"so"}]},"finishReason":"MALFORMED_FUNCTION_CALL"}]}`
+	for _, c := range []struct {
+		route pipeline.Route
+		body  string
+		code  apierror.Code
+	}{
+		{openaiRoute, blocked, apierror.ContentFilter},
+		{pipeline.Route{Format: wire.Anthropic}, blocked, apierror.ContentFilter},
+		{geminiRoute, blocked, ""},
+		{openaiRoute, malformed, apierror.EmptyAnswer},
+		{geminiRoute, malformed, ""},
+		{openaiRoute, `{"candidates":[{"content":{"parts":[{"text":"blockReason MALFORMED_FUNCTION_CALL"}]},"finishReason":"STOP"}]}`, ""},
+	} {
+		for _, streamed := range []bool{false, true} {
+			x := exchange(c.route, `{}`)
+			x.Asked = c.route.Format
+			if streamed {
+				x.WantsStream, x.Reply.Stream = true, &stream{events: []string{c.body}, err: io.EOF}
+			} else {
+				x.Reply.Body = []byte(c.body)
+			}
+			usual.Process(x)
+			fail := x.Reply.Err
+			if streamed {
+				if _, err := x.Reply.Stream.Next(); err != nil {
+					fail = apierror.From(err)
+				}
+			}
+			want := c.code
+			if streamed && c.body == malformed {
+				want = apierror.EmptyAnswer // whoever listens: half of it is out
+			}
+			if fail == nil && want != "" || fail != nil && fail.Code != want {
+				t.Errorf("%v %s: %v, want %q", c.route.Format, c.body, fail, want)
+			}
+		}
+	}
+}
