@@ -27,6 +27,7 @@ type faulty struct {
 	stream *ruling // of a streaming one, where that differs
 	studio *ruling // with API keys (AI Studio), where that differs
 	both   *ruling // a stream with API keys, where that differs from stream
+	openai *ruling // for a client of OpenAI, where that differs
 }
 
 func refusals() []faulty {
@@ -41,7 +42,7 @@ func refusals() []faulty {
 	bad := ruling{status: 502, code: "upstream_unavailable", calls: "aabbcc"}
 	rows := []faulty{
 		{fault: "400", want: client}, {fault: "400-location", want: client}, {fault: "400-tokens", want: client},
-		{fault: "400-signature", want: client}, // another try makes sense once signatures are ours to mend
+		{fault: "400-signature", want: ruling{status: 400, code: "bad_request", calls: "aa"}}, // once more, with the sentinel
 		{fault: "400-key", want: refused},
 		{fault: "401", want: ruling{status: 503, code: "no_credential", calls: "aabbcc"}, studio: &refused}, // a key cannot be refreshed
 		{fault: "404", want: ruling{status: 404, code: "model_not_found", calls: "ab"}},
@@ -88,7 +89,7 @@ func accidents() []faulty {
 		{fault: "empty", want: empty}, {fault: "malformed-call", want: empty}, {fault: "finish OTHER", want: empty},
 		{fault: "thoughts-only", want: empty, stream: inBand("empty_answer")}, // thoughts that were shown cannot be taken back
 		{fault: "max-tokens", want: answer("length", "MAX_TOKENS")}, {fault: "max-tokens-empty", want: answer("length", "MAX_TOKENS")},
-		{fault: "blocked", want: answer("content_filter", "PROHIBITED_CONTENT")}, {fault: "safety", want: answer("content_filter", "SAFETY")},
+		{fault: "blocked", want: answer("", "PROHIBITED_CONTENT"), openai: &ruling{status: 400, code: "content_filter", calls: "a"}}, {fault: "safety", want: answer("content_filter", "SAFETY")},
 		{fault: "recitation", want: answer("content_filter", "RECITATION")}, {fault: "finish LANGUAGE", want: answer("content_filter", "LANGUAGE")},
 	}
 	for _, harmless := range []string{"split-data", "big 1", "many 30", "slow-first 100ms", "slow-event 100ms", "silence 100ms"} {
@@ -130,8 +131,11 @@ func TestFaults(t *testing.T) {
 }
 
 // choose finds the ruling for a way to ask and a kind of credential.
-func (row faulty) choose(stream, studio bool) ruling {
+func (row faulty) choose(a ask, studio bool) ruling {
+	stream := a.stream
 	switch {
+	case row.openai != nil && !a.gemini:
+		return *row.openai
 	case stream && studio && row.both != nil:
 		return *row.both
 	case stream && row.stream != nil:
@@ -149,7 +153,7 @@ func (row faulty) play(t *testing.T, a ask, kind string) {
 		l.accounts, l.keys = 0, 3
 	}
 	g := start(t, l)
-	want := row.choose(a.stream, kind == "geminiapi")
+	want := row.choose(a, kind == "geminiapi")
 	prompt := "!fault " + row.fault
 	r := g.put(a, prompt)
 	if r.status != want.status || r.broken != nil {

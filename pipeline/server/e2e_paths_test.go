@@ -74,7 +74,7 @@ func TestTargets(t *testing.T) {
 		{"GET /creds%2Fstatus", 404, "openai", "not_found"},
 		{"GET /v1beta/nothing", 404, "gemini", "NOT_FOUND"},
 		{"GET /v1/v1beta/cachedContents", 404, "gemini", "NOT_FOUND"},
-		{"GET /v1beta/openai/files", 404, "openai", "not_found"},
+		{"GET /v1beta/openai/files", 501, "openai", "unsupported"},
 		{"GET /v1/models/nobody", 404, "openai", "model_not_found"},
 		{"GET /v1beta/models/nobody%252F", 404, "gemini", "nobody%2F"},
 		{"GET /" + long, 404, "openai", "not_found"},
@@ -114,7 +114,7 @@ func TestTargets(t *testing.T) {
 		{"PATCH /v1beta/models/m%3AGENERATECONTENT", 405, "gemini", "Allow: POST, OPTIONS"},
 		{"HEAD /v1/chat/completions", 405, "none", "Allow: POST, OPTIONS"}, // no answer to HEAD has a body
 		{"DELETE /keepalive", 405, "openai", "Allow: GET, HEAD, OPTIONS"},
-		{"GET /v1beta/models/m:embedContent", 501, "gemini", "UNIMPLEMENTED"},
+		{"GET /v1beta/models/m:predictLongRunning", 501, "gemini", "UNIMPLEMENTED"},
 	} {
 		name := tt.line[:min(len(tt.line), 60)]
 		t.Run(name, func(t *testing.T) {

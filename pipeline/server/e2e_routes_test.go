@@ -138,8 +138,9 @@ func TestWhatIsNotServed(t *testing.T) {
 		status       int
 		says         string
 	}{
-		{"POST", "/v1beta/models/m:embedContent", 501, `"UNIMPLEMENTED"`},
-		{"POST", "/v1/models/m:batchEmbedContents", 501, `"UNIMPLEMENTED"`},
+		{"POST", "/v1beta/models/m:asyncBatchEmbedContent", 501, `"UNIMPLEMENTED"`},
+		{"POST", "/v1beta/files", 501, `"UNIMPLEMENTED"`},
+		{"POST", "/v1/audio/speech", 501, `"unsupported"`},
 		{"POST", "/v1beta/models/m:predict", 501, `"UNIMPLEMENTED"`},
 		{"POST", "/v1beta/models/m:generateAnswer", 501, "generateAnswer"},
 		{"GET", "/v1/chat/completions", 405, "method_not_allowed"},
@@ -157,7 +158,7 @@ func TestWhatIsNotServed(t *testing.T) {
 		{"GET", "/v1beta/nothing", 404, `"NOT_FOUND"`},
 		{"GET", "/", 404, `"not_found"`},
 		{"POST", "/v1/../v1/chat/completions", 404, `"not_found"`},
-		{"POST", "/v1/messages", 404, `"not_found"`},
+		{"POST", "/v1/message", 404, `"not_found"`},
 	} {
 		t.Run(tt.method+" "+tt.path, func(t *testing.T) {
 			got := g.raw(tt.method+" "+tt.path, "Authorization: Bearer "+g.pass, fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body))

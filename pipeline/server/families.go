@@ -111,7 +111,7 @@ func foreignPart(prefix, word, below string) (f wire.Format, what string) {
 	}
 	switch word {
 	case "files", "uploads":
-		return f, "files: send them inline, in the request"
+		return f, "uploads of files (send them inline, in the request)"
 	case "cachedcontents":
 		return wire.Gemini, "caches of content"
 	case "batches":

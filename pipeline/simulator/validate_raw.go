@@ -199,8 +199,8 @@ func (s rawSchema) checkEnum(where string, v any) *failure {
 	return nil
 }
 
-// cycle follows a reference and the required properties behind it; it gives the reference that comes
-// back to itself. Google allows cycles in properties that are not required only.
+// cycle follows a reference and what is behind it; it gives the reference that comes back to itself.
+// Google unrolls cycles in properties that are not required, and takes no others.
 func (s rawSchema) cycle(node object, path []string) string {
 	if ref, ok := node["$ref"].(string); ok {
 		switch {
@@ -213,9 +213,18 @@ func (s rawSchema) cycle(node object, path []string) string {
 		s.straight[ref] = again == ""
 		return again
 	}
+	below := []any{node["items"], node["additionalProperties"]}
 	for _, name := range texts(node, "required") {
-		if again := s.cycle(child(child(node, "properties"), name), path); again != "" {
-			return again
+		below = append(below, child(node, "properties")[name])
+	}
+	for _, key := range []string{"anyOf", "oneOf", "allOf", "prefixItems"} {
+		below = append(below, items(node, key)...)
+	}
+	for _, v := range below {
+		if o, ok := v.(object); ok {
+			if again := s.cycle(o, path); again != "" {
+				return again
+			}
 		}
 	}
 	return ""

@@ -34,6 +34,8 @@ func TestRawSchemaRules(t *testing.T) {
 		{"reference by anchor", "a", "", root(`{"type":"object","properties":{"a":{"$ref":"#n"}},"$defs":{"A":{"$anchor":"n","type":"string"}}}`), ""},
 		{"cycle", "a", "", root(`{"type":"object","properties":{"a":{"$ref":"#/$defs/A"}},"$defs":{"A":{"type":"object","properties":{"b":{"$ref":"#/$defs/A"}},"required":["b"]}}}`), "cycle"},
 		{"cycle that may end", "a", "", root(`{"type":"object","properties":{"a":{"$ref":"#/$defs/A"}},"$defs":{"A":{"type":"object","properties":{"b":{"$ref":"#/$defs/A"}}}}}`), ""},
+		{"cycle of nullables", "a", "", root(`{"type":"object","properties":{"a":{"anyOf":[{"$ref":"#"},{"type":"null"}]}},"required":["a"]}`), "cycle"},
+		{"cycle of lists", "s", "", root(`{"type":"object","properties":{"a":{"type":"array","items":{"$ref":"#"}}},"required":["a"]}`), "cycle"},
 		{"tuple", "a", "", a(`{"type":"array","items":[{"type":"string"}]}`), "must be an object or a boolean"},
 		{"tuple at studio", "s", "", a(`{"type":"array","items":[{"type":"string"}]}`), ""},
 		{"items of text", "s", "", a(`{"type":"array","items":"string"}`), "must be an object or a boolean"},

@@ -9,7 +9,11 @@ import (
 // The exchange id stands in a header, so that request_id is left out.
 func AppendError(dst []byte, f *apierror.Error) []byte {
 	dst = append(append(dst, `{"type":"error","error":{"type":"`...), errorType(f.Status)...)
-	return append(wire.AppendQuoted(append(dst, `","message":`...), f.Message), "}}"...)
+	dst = wire.AppendQuoted(append(dst, `","message":`...), f.Message)
+	if f.Param == "thread" { // what Anthropic's tool runners wait for before they go on without
+		dst = append(dst, `,"details":{"error_code":"thread_unsupported_request","unsupported":["thread"]}`...)
+	}
+	return append(dst, "}}"...)
 }
 
 // errorType is Anthropic's word for a status.

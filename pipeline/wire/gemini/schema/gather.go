@@ -34,21 +34,6 @@ func (j *job) gather(i int32, level int) (*node, *fault) {
 // cutOff is said of a schema with more levels than Google takes.
 const cutOff = "deeper levels are left out"
 
-// stump stands for the schema i where it is not followed any more.
-func (j *job) stump(i int32, why string) *node {
-	n := &node{types: kObject, hints: []hint{{"$ref", why}}}
-	switch c := j.member(i, "type"); {
-	case c != 0 && j.v[c].kind == wire.KindString:
-		if k, _ := kindOf(j.text(c)); k != 0 {
-			n.types = k
-		}
-	case j.member(i, "items") != 0:
-		n.types = kArray
-	}
-	n.came(wType)
-	return n
-}
-
 // keywords reads the members of the schema i, its own first; what it refers to fills the gaps.
 func (j *job) keywords(n *node, i int32, level int) *fault {
 	var base *node

@@ -133,6 +133,49 @@ func (j *job) follow(c int32, level int) (*node, *fault) {
 	return n, f
 }
 
+// stump stands for the schema i where it is not followed any more: its types are all that is known.
+func (j *job) stump(i int32, why string) *node {
+	n := &node{types: j.kindAt(i, 4), hints: []hint{{"$ref", why}}}
+	n.came(wType)
+	return n
+}
+
+// kindAt is the types of the schema i as far as they can be seen without reading it; 0 is unknown.
+func (j *job) kindAt(i int32, depth int) (k kinds) {
+	if depth == 0 || j.spend(few) != nil {
+		return 0
+	}
+	if c := j.member(i, "type"); c != 0 {
+		var n node
+		if j.typeIs(&n, c) != nil {
+			return 0
+		}
+		return n.types
+	}
+	if c := j.member(i, "$ref"); c != 0 {
+		if target, f := j.resolve(c); f == nil {
+			return j.kindAt(target, depth-1)
+		}
+		return 0
+	}
+	for _, key := range [...]string{"anyOf", "oneOf"} {
+		if c := j.member(i, key); c != 0 {
+			for e := j.v[c].child; e != 0; e = j.v[e].next {
+				one := j.kindAt(e, depth-1)
+				if one == 0 {
+					return 0
+				}
+				k |= one
+			}
+			return k
+		}
+	}
+	if j.member(i, "items") != 0 {
+		return kArray
+	}
+	return kObject
+}
+
 // called is the name of a definition, for readers.
 func (j *job) called(c, target int32) string {
 	if title := j.member(target, "title"); title != 0 && j.v[title].kind == wire.KindString {

@@ -125,11 +125,12 @@ func typeOf(d datum) kinds {
 	case wire.KindArray:
 		return kArray
 	}
-	if _, whole := wire.Int(d.text); whole {
-		return kInteger
-	}
-	if _, ok := wire.Float(d.text); !ok {
+	f, ok := wire.Float(d.text)
+	switch {
+	case !ok:
 		return 0 // too large for Google
+	case f == math.Trunc(f):
+		return kInteger
 	}
 	return kNumber
 }
