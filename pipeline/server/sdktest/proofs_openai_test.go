@@ -100,7 +100,7 @@ func moreProofs(t *testing.T, h *house) []proof {
 		}},
 		{"image_data", func(t *testing.T, s told) { s.shows(t, want) }},
 		{"image_url", func(t *testing.T, s told) { s.shows(t, blob("image/png", data)) }},
-		{"image_missing", refusedAt("image_url")},
+		{"image_missing", refusedAt("messages[0].content[1].image_url.url")},
 		{"audio", func(t *testing.T, s told) { s.shows(t, blob("audio/wav", sound())) }},
 		{"file", func(t *testing.T, s told) { s.shows(t, blob("application/pdf", document())) }},
 		{"embed", vectors(3072, "a fox", "a crow")},
