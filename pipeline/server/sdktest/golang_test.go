@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -100,5 +101,6 @@ func goTrouble(err error) *trouble {
 	if errors.As(err, &c) {
 		return &trouble{Class: "APIError", Official: true, Status: c.Code, Message: c.Error()}
 	}
-	return &trouble{Message: err.Error()}
+	const streaming = "received error while streaming: " // has no type in OpenAI's client
+	return &trouble{Official: strings.HasPrefix(err.Error(), streaming), Message: err.Error()}
 }

@@ -127,7 +127,7 @@ func (h *house) start(t *testing.T, creds string) {
 		cmd.Dir = creds
 		cmd.SysProcAttr = dieWithTest()
 		cmd.Env = []string{"HOST=127.0.0.1", "PORT=" + strconv.Itoa(port), "CREDENTIALS_DIR=" + creds, "LOG_FILE=/dev/null",
-			"FIRST_BYTE_GRACE=2", "HEARTBEAT_INTERVAL=3", "RETRY_429_INTERVAL=0.01", "IMAGE_FETCH_ALLOW=127.0.0.0/8"}
+			"FIRST_BYTE_GRACE=5", "HEARTBEAT_INTERVAL=3", "RETRY_429_INTERVAL=0.01", "IMAGE_FETCH_ALLOW=127.0.0.0/8"}
 		if h.password != "" {
 			cmd.Env = append(cmd.Env, "PASSWORD="+h.password)
 		}

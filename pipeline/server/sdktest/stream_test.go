@@ -80,7 +80,7 @@ func TestThirtySecondsOfSilence(t *testing.T) {
 // An error after the silence is an error in both clients, though the status line is long out.
 func TestErrorAfterSilence(t *testing.T) {
 	kinds(t, func(t *testing.T, h *house) {
-		const prompt = "!fault slow-first 4s 400"
+		const prompt = "!fault slow-first 8s 400"
 		if s := h.stream(t.Context(), ask(prompt)); s.err == nil || s.text != "" || s.finish != "" {
 			t.Errorf("%+v", s)
 		}
