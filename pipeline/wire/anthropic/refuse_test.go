@@ -121,7 +121,6 @@ func TestRefused(t *testing.T) {
 	refused(dialogueOf(hi, `,"max_tokens":5`), "max_tokens")
 	refused(dialogueOf(hi, `,"\u006dax_tokens":5`), "max_tokens")
 	refused(dialogueOf(hi, `,"tools":[`+tool1+`],"tool_choice":{"type":"tool","name":"g"}`), "tool_choice.name")
-	refused(dialogueOf(hi, `,"tools":[`+tool1+`],"output_config":{"format":{"type":"json_schema","schema":{}}}`), "output_config.format.schema")
 	refused(dialogueOf(hi, `,"output_format":{"type":"json_schema","schema":{}},"output_config":{"format":{"type":"json_schema","schema":{}}}`), "output_format")
 }
 
