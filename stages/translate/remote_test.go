@@ -141,6 +141,11 @@ func TestRecall(t *testing.T) {
 	if got, ok := s.recall(x)([]byte("call_1")); !ok || got != known {
 		t.Errorf("%v %+v", ok, got)
 	}
+	again := s.recall(x)
+	again([]byte("call_1"))
+	if _, ok := again([]byte("call_1")); ok || m.asks != 2 {
+		t.Errorf("an id repeated in one dialogue is found again, after %d look-ups", m.asks)
+	}
 	x.Model.Base = "gemini-2.5-pro"
 	if got, ok := s.recall(x)([]byte("call_1")); !ok || got.Signature != "" || got.ID != "g" {
 		t.Errorf("of another family: %v %+v", ok, got)

@@ -127,6 +127,9 @@ func (f *form) once(what string) {
 }
 
 func refuse(param, why string) *apierror.Error {
+	if why == tooLarge {
+		return apierror.New(apierror.TooLarge, param+" "+why).Naming(param)
+	}
 	return apierror.New(apierror.BadRequest, param+" "+why).Naming(param)
 }
 

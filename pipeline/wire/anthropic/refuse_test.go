@@ -159,12 +159,20 @@ func TestDeepNesting(t *testing.T) {
 }
 
 func TestLargePicture(t *testing.T) {
-	data := strings.Repeat("ABCD", 50<<20/4)
+	data := strings.Repeat("ABCD", 20<<20/4)
 	block := strings.Replace(png, "AAAA", data, 1)
 	for _, body := range []string{dialogueOf(userBlocks(block), ""), dialogueOf(steps(`{"type":"tool_result","tool_use_id":"toolu_1","content":[`+block+`]}`), "")} {
 		hub, _, err := translate(t, body, pro25)
 		if err != nil || !strings.Contains(hub, data) {
 			t.Error(err)
+		}
+	}
+	for at, body := range map[string]string{
+		"messages[0].content[0].source.data":            dialogueOf(userBlocks(strings.Replace(block, data, data+data, 1)), ""),
+		"messages[2].content[0].content[0].source.data": dialogueOf(steps(`{"type":"tool_result","tool_use_id":"toolu_1","content":[`+strings.Replace(block, data, data+data, 1)+`]}`), ""),
+	} {
+		if _, _, err := translate(t, body, pro25); err == nil || err.Status != 413 || err.Param != at {
+			t.Errorf("%s: %v", at, err)
 		}
 	}
 	if _, _, err := translate(t, dialogueOf(userBlocks(strings.Replace(png, "AAAA", data+`\t`, 1)), ""), pro25); err == nil || err.Param != "messages[0].content[0].source.data" {

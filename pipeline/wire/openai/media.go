@@ -6,9 +6,6 @@ import (
 	"gcli2api/pipeline/wire"
 )
 
-// mostData is how many letters of base64 the 20 MB are that Google takes in a request (protocol 3.4).
-const mostData = 28 << 20
-
 // medium is a picture, a sound or a file: data, or the address of it.
 type medium struct {
 	mime, data []byte // the data as written, inside a string
@@ -130,7 +127,7 @@ func (t *turns) file(v []byte) (medium, *fault) {
 }
 
 func (m *medium) limit() *fault {
-	if len(m.data) > mostData {
+	if len(m.data) > wire.MaxBase64 {
 		return &fault{below: m.name, why: "is larger than the 20 MB that Google takes", large: true}
 	}
 	return nil

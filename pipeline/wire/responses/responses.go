@@ -129,8 +129,14 @@ func read(members []wire.Member) (*form, *apierror.Error) {
 	return f, nil
 }
 
+// tooLarge is why Google would refuse data, after all of it was sent.
+const tooLarge = "is larger than the 20 MB that Google takes"
+
 // refuse is a bad_request that names the member.
 func refuse(param, why string) *apierror.Error {
+	if why == tooLarge {
+		return apierror.New(apierror.TooLarge, param+" "+why).Naming(param)
+	}
 	return apierror.New(apierror.BadRequest, param+" "+why).Naming(param)
 }
 
