@@ -140,6 +140,9 @@ func TestFamiliesAnswer(t *testing.T) {
 			if r.status != 200 || !strings.Contains(string(r.body), "echo:") || stream != strings.Contains(string(r.body), f.ends) {
 				t.Errorf("%s, stream %v: %d %s", f.name, stream, r.status, r.body)
 			}
+			if id := r.header.Get("X-Request-Id"); id == "" || f.name == "messages" && r.header.Get("Request-Id") != id {
+				t.Errorf("%s: ids %v", f.name, r.header)
+			}
 			if stream != strings.HasPrefix(r.header.Get("Content-Type"), "text/event-stream") {
 				t.Errorf("%s: %s", f.name, r.header.Get("Content-Type"))
 			}
