@@ -25,6 +25,9 @@ func (s *stage) keeper(x *pipeline.Exchange) func(response, output []byte) *apie
 		defer cancel()
 		err := s.memory.Keep(ctx, pipeline.Place{Owner: x.Caller.Owner(), Shelf: pipeline.Responses}, s.ResponseLife, pipeline.Item{ID: id, Value: doc})
 		if err != nil {
+			if x.Context().Err() == nil { // in a stream nobody else hears of it but the client
+				s.log.Error("a response could not be kept", "id", x.In.ID, "error", err)
+			}
 			return apierror.Wrap(apierror.Internal, `the response could not be kept; "store": false asks for one that is not`, err)
 		}
 		return nil

@@ -16,6 +16,7 @@ func TestRefuse(t *testing.T) {
 	for i := range pairs {
 		pairs[i] = `"k` + strconv.Itoa(i) + `":"v"`
 	}
+	deep := strings.Repeat(`{\"a\":`, 505) + `1` + strings.Repeat(`}`, 505) // fits alone, not in a request
 	for body, param := range map[string]string{
 		`{}`:                                    "input",
 		`{"input":null}`:                        "input",
@@ -59,6 +60,8 @@ func TestRefuse(t *testing.T) {
 		asking(hi + `,{"type":"function_call","call_id":"a","name":"f","arguments":{}}`):                        "input[1].arguments",
 		asking(hi + `,{"type":"function_call","call_id":"a","name":"f","arguments":"{\"a\":"}`):                 "input[1].arguments",
 		asking(hi + `,{"type":"function_call","call_id":"a","name":"f","arguments":"[1]"}`):                     "input[1].arguments",
+		asking(hi + `,{"type":"function_call","call_id":"a","name":"f","arguments":"{\"a\":\"\\ud800\"}"}`):     "input[1].arguments",
+		asking(hi + `,{"type":"function_call","call_id":"a","name":"f","arguments":"` + deep + `"}`):            "input[1].arguments",
 		asking(hi + `,{"type":"custom_tool_call","call_id":"a","name":"f"}`):                                    "input[1].input",
 		asking(hi + "," + outA):                                                                             "input[1].call_id",
 		asking(outA + "," + callA):                                                                          "input[0].call_id",
