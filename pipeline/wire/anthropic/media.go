@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
 
 // source is where the data of a picture or document comes from, as it was written.
@@ -81,6 +82,9 @@ func (d *dialogue) picture(v []byte) *fault {
 func (d *dialogue) blob(mime, inner []byte) *fault {
 	if len(inner) == 0 {
 		return &fault{"", "must be a string of base64 that is not empty"}
+	}
+	if len(inner) > gemini.MostBlob {
+		return &fault{"", tooLarge}
 	}
 	d.said = true
 	ok := true

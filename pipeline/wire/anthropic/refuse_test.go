@@ -160,12 +160,19 @@ func TestDeepNesting(t *testing.T) {
 }
 
 func TestLargePicture(t *testing.T) {
-	data := strings.Repeat("ABCD", 50<<20/4)
+	data := strings.Repeat("ABCD", 20<<20/4)
 	block := strings.Replace(png, "AAAA", data, 1)
 	for _, body := range []string{dialogueOf(userBlocks(block), ""), dialogueOf(steps(`{"type":"tool_result","tool_use_id":"toolu_1","content":[`+block+`]}`), "")} {
 		hub, _, err := translate(t, body, pro25)
 		if err != nil || !strings.Contains(hub, data) {
 			t.Error(err)
+		}
+	}
+	huge := strings.Replace(png, "AAAA", strings.Repeat("ABCD", 50<<20/4), 1)
+	for place, body := range map[string]string{"messages[0].content[0].source.data": dialogueOf(userBlocks(huge), ""),
+		"messages[2].content[0].content[0].source.data": dialogueOf(steps(`{"type":"tool_result","tool_use_id":"toolu_1","content":[`+huge+`]}`), "")} {
+		if _, _, err := translate(t, body, pro25); err == nil || err.Status != 413 || err.Param != place {
+			t.Errorf("50 MB: %v", err)
 		}
 	}
 	if _, _, err := translate(t, dialogueOf(userBlocks(strings.Replace(png, "AAAA", data+`\t`, 1)), ""), pro25); err == nil || err.Param != "messages[0].content[0].source.data" {

@@ -4,10 +4,8 @@ import (
 	"bytes"
 
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
-
-// mostData is how many letters of base64 the 20 MB are that Google takes in a request (protocol 3.4).
-const mostData = 28 << 20
 
 // medium is a picture, a sound or a file: data, or the address of it.
 type medium struct {
@@ -130,7 +128,7 @@ func (t *turns) file(v []byte) (medium, *fault) {
 }
 
 func (m *medium) limit() *fault {
-	if len(m.data) > mostData {
+	if len(m.data) > gemini.MostBlob {
 		return &fault{below: m.name, why: "is larger than the 20 MB that Google takes", large: true}
 	}
 	return nil

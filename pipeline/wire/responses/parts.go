@@ -111,6 +111,9 @@ func (p *part) append(d *gemini.Draft, b *gemini.Beside) *fault {
 		}
 		data = inner
 	}
+	if len(data) > gemini.MostBlob {
+		return &fault{below: p.below, why: tooLarge}
+	}
 	d.Blob(mime)
 	if d.B, ok = wire.AppendBase64(d.B, data); !ok {
 		return &fault{below: p.below, why: "has data that is not base64"}

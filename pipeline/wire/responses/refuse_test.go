@@ -176,10 +176,16 @@ func TestDeepAndLarge(t *testing.T) {
 	if _, _, fail := translate(t, `{"input":`+strings.Repeat("[", 500)+strings.Repeat("]", 500)+`}`, "", pro25()); fail == nil || fail.Param != "input[0]" {
 		t.Errorf("%v", fail)
 	}
-	picture := strings.Repeat("QUJD", 13<<20)
-	got, _, fail := translate(t, asking(`{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,`+picture+`"}]}`), "", pro25())
+	picture := strings.Repeat("QUJD", 5<<20)
+	shown := func(data string) string {
+		return asking(`{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,` + data + `"}]}`)
+	}
+	got, _, fail := translate(t, shown(picture), "", pro25())
 	if fail != nil || !strings.Contains(got, picture) {
-		t.Errorf("52 MB: %v, %d bytes", fail, len(got))
+		t.Errorf("20 MB: %v, %d bytes", fail, len(got))
+	}
+	if _, _, fail := translate(t, shown(picture+picture), "", pro25()); fail == nil || fail.Status != 413 || fail.Param != "input[0].content[0].image_url" {
+		t.Errorf("40 MB: %v", fail)
 	}
 	// A message between each call and its output, which all stand at the end.
 	var b strings.Builder
