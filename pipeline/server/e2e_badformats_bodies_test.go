@@ -96,7 +96,7 @@ func nests(t *testing.T, sample string) (list []mutant) {
 // is sent to Google.
 func TestBadBodies(t *testing.T) {
 	t.Parallel()
-	b := badGateway(t, map[string]string{"BODY_LIMIT": "512KiB"})
+	b := badGateway(t, launch{accounts: 1, keys: 1, env: map[string]string{"BODY_LIMIT": "512KiB"}})
 	for _, r := range badRoutes() {
 		b.good(t, r)
 		b.sim.ForgetCalls()
@@ -137,7 +137,7 @@ func coding(name string) func(*http.Request) {
 // that says so, and memory that stays bounded.
 func TestHugePictures(t *testing.T) {
 	t.Parallel()
-	b := badGateway(t, nil)
+	b := badGateway(t, launch{accounts: 1, keys: 1})
 	picture := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte("\x89PNG huge"), 5<<20))[:50<<20]
 	large := strings.Repeat("x", 100<<20)
 	var all sync.WaitGroup
@@ -175,10 +175,10 @@ type huge struct {
 
 func pictures() []huge {
 	return []huge{
-		{badRoute{"chat", chatPath, `{"model":"gemini-2.5-flash","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,` + pixel + `"}}]}]}`, false}, 413, "messages[0].content[0].image_url.url"},
-		{badRoute{"responses", responsesPath, `{"model":"gemini-2.5-flash","input":[{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,` + pixel + `"}]}]}`, false}, 413, "input[0].content[0].image_url"},
-		{badRoute{"messages", messagesPath, `{"model":"gemini-2.5-flash","max_tokens":99,"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"` + pixel + `"}}]}]}`, false}, 413, "messages[0].content[0].source.data"},
-		{badRoute{"gemini", generatePath, `{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"image/png","data":"` + pixel + `"}}]}]}`, true}, 400, "payload size"},
+		{badRoute{"chat", chatPath, `{"model":"gemini-2.5-flash","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,` + pixel + `"}}]}]}`, false, false}, 413, "messages[0].content[0].image_url.url"},
+		{badRoute{"responses", responsesPath, `{"model":"gemini-2.5-flash","input":[{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,` + pixel + `"}]}]}`, false, false}, 413, "input[0].content[0].image_url"},
+		{badRoute{"messages", messagesPath, `{"model":"gemini-2.5-flash","max_tokens":99,"messages":[{"role":"user","content":[{"type":"image","source":{"type":"base64","media_type":"image/png","data":"` + pixel + `"}}]}]}`, false, false}, 413, "messages[0].content[0].source.data"},
+		{badRoute{"gemini", generatePath, `{"contents":[{"role":"user","parts":[{"inlineData":{"mimeType":"image/png","data":"` + pixel + `"}}]}]}`, true, false}, 400, "payload size"},
 	}
 }
 

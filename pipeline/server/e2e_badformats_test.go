@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"strconv"
 	"strings"
@@ -33,33 +32,42 @@ const (
 type badRoute struct {
 	name, path, sample string
 	native             bool // the body goes up as it is: what is wrong with it, Google says
+	keys               bool // Code Assist has no such model or method
 }
 
 func badRoutes() []badRoute {
 	return []badRoute{
-		{"chat tools", chatPath, chatTools, false},
-		{"chat settings", chatPath, chatSettings, false},
-		{"chat functions", chatPath, chatFunctions, false},
-		{"chat logprobs", chatPath, chatLogprobs, false},
-		{"completions", legacyPath, completionSample, false},
-		{"embeddings", embedPath, embedSample, false},
-		{"images", drawPath, drawSample, false},
-		{"responses tools", responsesPath, responsesTools, false},
-		{"responses settings", responsesPath, responsesSettings, false},
-		{"messages tools", messagesPath, messagesTools, false},
-		{"messages settings", messagesPath, messagesSettings, false},
-		{"count_tokens", tokensPath, countMessages, false},
-		{"gemini tools", generatePath, geminiTools, true},
-		{"gemini settings", eventsPath, geminiSettings, true},
-		{"gemini snake", arrayPath, geminiSnake, true},
-		{"gemini count", countPath, geminiCount, true},
-		{"gemini embed", vectorPath, geminiEmbed, true},
-		{"gemini embeds", vectorsPath, geminiEmbeds, true},
-		{"chat on gemini", generatePath, chatFunctions, false},
-		{"chat on gemini stream", eventsPath, chatLogprobs, false},
-		{"chat on count", countPath, chatFunctions, false},
-		{"gemini on chat", chatPath, `{"model":"gemini-2.5-flash","stream":true,"stream_options":{},` + geminiSnake[1:], true},
+		{"chat tools", chatPath, chatTools, false, false},
+		{"chat tools of Gemini 3", chatPath, ofGemini3(chatTools), false, false},
+		{"responses tools of Gemini 3", responsesPath, ofGemini3(responsesTools), false, false},
+		{"messages tools of Gemini 3", messagesPath, ofGemini3(messagesTools), false, false},
+		{"chat settings", chatPath, chatSettings, false, false},
+		{"chat functions", chatPath, chatFunctions, false, false},
+		{"chat logprobs", chatPath, chatLogprobs, false, true},
+		{"completions", legacyPath, completionSample, false, false},
+		{"embeddings", embedPath, embedSample, false, true},
+		{"images", drawPath, drawSample, false, true},
+		{"responses tools", responsesPath, responsesTools, false, false},
+		{"responses settings", responsesPath, responsesSettings, false, false},
+		{"messages tools", messagesPath, messagesTools, false, false},
+		{"messages settings", messagesPath, messagesSettings, false, false},
+		{"count_tokens", tokensPath, countMessages, false, false},
+		{"gemini tools", generatePath, geminiTools, true, false},
+		{"gemini settings", eventsPath, geminiSettings, true, false},
+		{"gemini snake", arrayPath, geminiSnake, true, false},
+		{"gemini count", countPath, geminiCount, true, false},
+		{"gemini embed", vectorPath, geminiEmbed, true, true},
+		{"gemini embeds", vectorsPath, geminiEmbeds, true, true},
+		{"chat on gemini", generatePath, chatFunctions, false, false},
+		{"chat on gemini stream", eventsPath, chatLogprobs, false, true},
+		{"chat on count", countPath, chatFunctions, false, false},
+		{"gemini on chat", chatPath, `{"model":"gemini-2.5-flash","stream":true,"stream_options":{},` + geminiSnake[1:], true, false},
 	}
+}
+
+// ofGemini3 asks a model of the third generation, which wants its thought signatures back.
+func ofGemini3(sample string) string {
+	return strings.Replace(sample, "gemini-2.5-flash", "gemini-3-flash-preview", 1)
 }
 
 // TestWrongTypesEverywhere: whatever stands in the place of any value of any format, the client gets
@@ -67,13 +75,18 @@ func badRoutes() []badRoute {
 func TestWrongTypesEverywhere(t *testing.T) {
 	t.Parallel()
 	for _, r := range badRoutes() {
-		t.Run(r.name, func(t *testing.T) {
-			t.Parallel()
-			b := badGateway(t, nil)
-			b.good(t, r)
-			b.try(t, r, mutants(t, r.sample))
-			b.good(t, r)
-		})
+		for _, by := range []launch{{accounts: 1}, {keys: 1}} {
+			if by.accounts > 0 && r.keys {
+				continue
+			}
+			t.Run(fmt.Sprintf("%s/%d accounts, %d keys", r.name, by.accounts, by.keys), func(t *testing.T) {
+				t.Parallel()
+				b := badGateway(t, by)
+				b.good(t, r)
+				b.try(t, r, mutants(t, r.sample))
+				b.good(t, r)
+			})
+		}
 	}
 }
 
@@ -84,14 +97,16 @@ type bad struct {
 	c   *http.Client
 }
 
-func badGateway(t *testing.T, env map[string]string) *bad {
+func badGateway(t *testing.T, l launch) *bad {
 	t.Helper()
-	all := map[string]string{"LOG_LEVEL": "info"}
-	maps.Copy(all, env)
-	b := &bad{sim: google(t, 1, 1), c: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 8}}}
-	b.g = start(t, launch{sim: b.sim, accounts: 1, keys: 1, light: true, env: all})
-	t.Cleanup(b.c.CloseIdleConnections)
-	return b
+	l.sim, l.light = google(t, l.accounts, l.keys), true
+	if l.env == nil {
+		l.env = map[string]string{}
+	}
+	l.env["LOG_LEVEL"] = "info"
+	c := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 8}}
+	t.Cleanup(c.CloseIdleConnections)
+	return &bad{g: start(t, l), sim: l.sim, c: c}
 }
 
 func (b *bad) post(path, body string, change ...func(*http.Request)) (r reply, err error) {
