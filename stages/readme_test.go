@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	"gcli2api/pipeline"
+	"gcli2api/pipeline/wire/anthropic"
 	"gcli2api/pipeline/wire/openai"
+	"gcli2api/pipeline/wire/responses"
 	"gcli2api/stages"
 )
 
@@ -92,21 +94,36 @@ func TestReadmeSettings(t *testing.T) {
 	}
 }
 
-// The page of translate says what becomes of every field that the translation knows.
+// The page of translate says what becomes of every field that the translations know.
 func TestReadmeFields(t *testing.T) {
-	var want [][]string
-	for _, f := range openai.Fields() {
-		want = append(want, []string{f.Name, strings.ReplaceAll(f.Does, "`", "")})
-	}
-	got := table(section(readme(t, "translate"), "## What it does"), "| field | what becomes of it |")
-	if len(got) != len(want) {
-		t.Errorf("the page has %d fields, the translation %d", len(got), len(want))
-	}
-	for i := range min(len(got), len(want)) {
-		if !slices.Equal(got[i], want[i]) {
-			t.Errorf("the page says %q, the translation %q", got[i], want[i])
+	lines := section(readme(t, "translate"), "## What it does")
+	for of, want := range map[string][][]string{
+		"":                             rows(openai.Fields()),
+		" of `/v1/completions`":        rows(openai.CompletionFields()),
+		" of `/v1/embeddings`":         rows(openai.EmbedFields()),
+		" of `/v1/images/generations`": rows(openai.ImageFields()),
+		" of `/v1/responses`":          rows(responses.Fields()),
+		" of `/v1/messages`":           rows(anthropic.Fields()),
+	} {
+		got := table(lines, "| field"+of+" | what becomes of it |")
+		if len(got) != len(want) {
+			t.Errorf("the page has %d fields%s, the translation %d", len(got), of, len(want))
+		}
+		for i := range min(len(got), len(want)) {
+			if !slices.Equal(got[i], want[i]) {
+				t.Errorf("the page says %q, the translation%s %q", got[i], of, want[i])
+			}
 		}
 	}
+}
+
+// rows of a table of fields: each language has a type of its own for them.
+func rows[F openai.Field | responses.Field | anthropic.Field](fields []F) (out [][]string) {
+	for _, f := range fields {
+		v := openai.Field(f)
+		out = append(out, []string{v.Name, strings.ReplaceAll(v.Does, "`", "")})
+	}
+	return out
 }
 
 // Every example is a configuration that loads, and a list that can be built.

@@ -55,14 +55,14 @@ func TestDemo(t *testing.T) {
 	g.url = "http://127.0.0.1:" + port
 	wait(t, "the demo has said everything", func() bool { return strings.Contains(g.stdout.String(), "Ctrl-C stops") })
 	printed := curls(g.stdout.String())
-	if len(printed) != 5 {
+	if len(printed) != 7 {
 		t.Fatalf("%d curl lines in %s", len(printed), g.stdout.String())
 	}
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := curls(strings.ReplaceAll(string(readme), "127.0.0.1:7861", "127.0.0.1:"+port)); strings.Join(got, "\n") != strings.Join(printed[:4], "\n") {
+	if got := curls(strings.ReplaceAll(string(readme), "127.0.0.1:7861", "127.0.0.1:"+port)); strings.Join(got, "\n") != strings.Join(printed[:6], "\n") {
 		t.Errorf("the README says\n%s\nand the demo\n%s", strings.Join(got, "\n"), strings.Join(printed, "\n"))
 	}
 	for range 4 {
@@ -74,10 +74,15 @@ func TestDemo(t *testing.T) {
 			}
 		}
 	}
+	for i, says := range []string{`"text":"echo: Hello"`, `"name":"get_weather"`} {
+		if r := request(t, printed[4+i]); r.status != 200 || !strings.Contains(string(r.body), says) {
+			t.Errorf("%s: %d %s", printed[4+i], r.status, r.body)
+		}
+	}
 	for range 4 { // as often as one likes: it puts no credential out of use
-		r := request(t, printed[4])
+		r := request(t, printed[6])
 		if got := understand(t, ask{stream: true}, r); r.status != 200 || got.whole || got.fail == nil {
-			t.Errorf("%s: %d %s", printed[4], r.status, r.body)
+			t.Errorf("%s: %d %s", printed[6], r.status, r.body)
 		}
 	}
 	if r := request(t, printed[0]); r.status != 200 {

@@ -17,7 +17,7 @@ import (
 func (s *Server) serve(j *job) {
 	defer s.rescue(j)
 	ctx := j.client.ctx
-	setHeader(ctx, "X-Request-Id", j.x.In.ID)
+	identify(ctx, j.x.Answer, j.x.In.ID)
 	if f := s.opt.Engine.Enter(&j.x); f != nil {
 		j.x.Reply.Err = f
 	}
@@ -79,6 +79,14 @@ func (j *job) whole(body []byte) *apierror.Error {
 	buf.B = j.client.ctx.Response.SwapBody(buf.B) // both pools take what they get
 	j.began = true
 	return nil
+}
+
+// identify puts the id of the exchange where the client of the format looks for it.
+func identify(ctx *fasthttp.RequestCtx, f wire.Format, id string) {
+	setHeader(ctx, "X-Request-Id", id)
+	if f == wire.Anthropic {
+		setHeader(ctx, "Request-Id", id)
+	}
 }
 
 // setHeader sets a header whose name is in canonical form already.
@@ -178,7 +186,7 @@ func (s *Server) refuse(ctx *fasthttp.RequestCtx, f wire.Format, fail *apierror.
 // turnAway is refuse with what there is to say of the request.
 func (s *Server) turnAway(ctx *fasthttp.RequestCtx, f wire.Format, fail *apierror.Error, said ...any) {
 	id := s.nextID()
-	ctx.Response.Header.Set("X-Request-Id", id)
+	identify(ctx, f, id)
 	leftUnread(ctx.Conn(), ctx.Request.Header.ContentLength() != 0)
 	x := pipeline.NewExchange(context.Background(), pipeline.Request{ID: id, Route: pipeline.Route{Format: f}})
 	writeFailure(ctx, x, fail)

@@ -56,6 +56,12 @@ Paste into another terminal:
   curl -sN "http://ADDR/v1beta/models/gemini-2.5-pro:streamGenerateContent?alt=sse&key=pwd" -H "Content-Type: application/json" \
     -d '{"contents":[{"role":"user","parts":[{"text":"Tell me a story about a fox and a crow"}]}]}'
 
+  # Anthropic's format, and a function that the model calls
+  curl -s http://ADDR/v1/messages -H "x-api-key: pwd" -H "Content-Type: application/json" \
+    -d '{"model":"gemini-2.5-flash","max_tokens":1024,"messages":[{"role":"user","content":"Hello"}]}'
+  curl -s http://ADDR/v1/chat/completions -H "Authorization: Bearer pwd" -H "Content-Type: application/json" \
+    -d '{"model":"gemini-3-flash-preview","tools":[{"type":"function","function":{"name":"get_weather"}}],"messages":[{"role":"user","content":"call get_weather {}"}]}'
+
   # a fault of Google, to see what the gateway makes of it: the connection breaks in the middle
   curl -sN http://ADDR/v1/chat/completions -H "Authorization: Bearer pwd" -H "Content-Type: application/json" \
     -d '{"model":"gemini-2.5-flash","stream":true,"messages":[{"role":"user","content":"!fault cut"}]}'
@@ -63,5 +69,5 @@ Paste into another terminal:
 The prompt "!fault help" lists the others. The pool takes them for Google's: a 429 or 404 rests a credential for one
 model, a 401, a 403 or a bad key switches it off. Start the demo again when nothing answers any more.
 
-Clients: OpenAI base URL http://ADDR/v1, Gemini base URL http://ADDR, API key pwd. Ctrl-C stops.
+Clients: OpenAI base URL http://ADDR/v1, Gemini and Anthropic base URL http://ADDR, API key pwd. Ctrl-C stops.
 `

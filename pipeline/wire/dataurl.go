@@ -51,6 +51,9 @@ func mimeType(b []byte) bool {
 	return slashes == 1
 }
 
+// MaxBase64 is how many letters of base64 the 20 MB are that Google takes in a request (protocol 3.4).
+const MaxBase64 = 28 << 20
+
 // AppendBase64 appends data without escapes and line ends, which some encoders put in and Google
 // refuses; false when it is not base64, in either alphabet, padded or not. Spaces stay: Google skips
 // them.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"strconv"
 	"sync"
 
 	"gcli2api/pipeline"
@@ -41,15 +40,15 @@ func (s *stage) inline(x *pipeline.Exchange, hub []byte) ([]byte, *apierror.Erro
 	case len(list) == 0:
 		return hub, nil
 	case len(list) > mostPictures:
-		return nil, apierror.Newf(apierror.BadRequest, "the request names %d remote pictures: at most %d are fetched for one request", len(list), mostPictures).Naming("image_url")
+		return nil, blame(x, &list[mostPictures], apierror.Newf(apierror.BadRequest, "the request names %d remote pictures, and at most %d are fetched for one", len(list), mostPictures))
 	case s.pictures == nil:
-		return nil, apierror.New(apierror.BadRequest, "remote pictures are not fetched by this gateway: send them as data:<mime>;base64,<data>").Naming("image_url")
+		return nil, blame(x, &list[0], apierror.New(apierror.BadRequest, "remote pictures are not fetched by this gateway: send them as data:<mime>;base64,<data>"))
 	}
 	s.fetch(x.Context(), list)
 	size := len(hub)
 	for i := range list {
 		if f := list[i].fail; f != nil {
-			return nil, f
+			return nil, blame(x, &list[i], f)
 		}
 		size += base64.StdEncoding.EncodedLen(len(list[i].picture.Data)) + 64
 	}
@@ -109,7 +108,7 @@ func (s *stage) fetch(ctx context.Context, list []remote) {
 			}
 			list[i].picture = picture
 			if fail != nil && bad < 0 {
-				bad, list[i].fail = i, blame(fail, i, len(list))
+				bad, list[i].fail = i, fail
 				cancel()
 			}
 		})
@@ -131,11 +130,17 @@ func (s *stage) one(ctx context.Context, address string) (outbound.Picture, *api
 	}
 }
 
-// blame says which picture it was.
-func blame(f *apierror.Error, i, of int) *apierror.Error {
-	f = f.Naming("image_url")
-	if of > 1 {
-		f.Message = "remote picture " + strconv.Itoa(i+1) + " of " + strconv.Itoa(of) + ": " + f.Message
+// blame says where in the request the picture is named; one of an earlier request has no place in it.
+func blame(x *pipeline.Exchange, r *remote, f *apierror.Error) *apierror.Error {
+	body, fail := x.In.Body()
+	if fail != nil {
+		return f
 	}
+	place := placeOf(body, r.address)
+	if place == "" {
+		return f.Naming("image_url")
+	}
+	f = f.Naming(place)
+	f.Message = place + ": " + f.Message
 	return f
 }

@@ -77,21 +77,37 @@ func TestRemotePicturesRefused(t *testing.T) {
 		size      int
 		code      apierror.Code
 		says      string
+		param     string
 	}{
-		"too many":       {many, 0, apierror.BadRequest, "17 remote pictures"},
-		"one is gone":    {[]string{"http://h/slow", "http://h/gone", "http://h/a"}, 0, apierror.BadRequest, "remote picture 2 of 3: no picture there"},
-		"the only one":   {[]string{"http://h/gone"}, 0, apierror.BadRequest, "no picture there"},
-		"large together": {many[:3], 8 << 20, apierror.TooLarge, "larger than 20 MB together"},
+		"too many":       {many, 0, apierror.BadRequest, "17 remote pictures", "messages[0].content[16].image_url.url"},
+		"one is gone":    {[]string{"http://h/slow", "http://h/gone", "http://h/a"}, 0, apierror.BadRequest, "messages[0].content[1].image_url.url: no picture there", "messages[0].content[1].image_url.url"},
+		"the only one":   {[]string{"http://h/gone"}, 0, apierror.BadRequest, "no picture there", "messages[0].content[0].image_url.url"},
+		"large together": {many[:3], 8 << 20, apierror.TooLarge, "larger than 20 MB together", ""},
 	} {
 		s := made(t)
 		s.pictures = &album{size: c.size}
-		_, fail := s.inline(exchange(openaiRoute, wire.OpenAI, `{}`), []byte(hubWith(c.addresses...)))
-		if fail == nil || fail.Code != c.code || !strings.Contains(fail.Message, c.says) || fail.Param != "image_url" {
-			t.Errorf("%s: %v", name, fail)
+		var parts []string
+		for _, a := range c.addresses {
+			parts = append(parts, `{"type":"image_url","image_url":{"url":"`+strings.ReplaceAll(a, "/", `\/`)+`"}}`)
+		}
+		x := exchange(openaiRoute, wire.OpenAI, `{"model":"m","messages":[{"role":"user","content":[`+strings.Join(parts, ",")+`]}]}`)
+		s.Process(x)
+		fail := x.Reply.Err
+		if fail == nil || fail.Code != c.code || !strings.Contains(fail.Message, c.says) || c.param != "" && fail.Param != c.param {
+			t.Errorf("%s: %v, param %s", name, fail, fail.Param)
 		}
 	}
 	if _, fail := made(t).inline(exchange(openaiRoute, wire.OpenAI, `{}`), []byte(hubWith("http://h/a"))); fail == nil {
 		t.Error("nobody fetches, and nobody says so")
+	}
+}
+
+func TestPlaceOf(t *testing.T) {
+	doc := `{"a":[1,{"b":"x"},[null,true]],"天":{"c":["y","n\u0061me"]},"d":"\"z\""}`
+	for text, want := range map[string]string{"x": "a[1].b", "y": "?.c[0]", "name": "?.c[1]", `"z"`: "d", "none": ""} {
+		if got := placeOf([]byte(doc), text); strings.ReplaceAll(got, "???", "?") != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
 	}
 }
 
@@ -124,6 +140,11 @@ func TestRecall(t *testing.T) {
 	x.Model.Base = "gemini-3-flash-preview"
 	if got, ok := s.recall(x)([]byte("call_1")); !ok || got != known {
 		t.Errorf("%v %+v", ok, got)
+	}
+	again := s.recall(x)
+	again([]byte("call_1"))
+	if _, ok := again([]byte("call_1")); ok || m.asks != 2 {
+		t.Errorf("an id repeated in one dialogue is found again, after %d look-ups", m.asks)
 	}
 	x.Model.Base = "gemini-2.5-pro"
 	if got, ok := s.recall(x)([]byte("call_1")); !ok || got.Signature != "" || got.ID != "g" {

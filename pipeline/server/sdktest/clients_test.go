@@ -136,7 +136,7 @@ func (l language) suites(t *testing.T, h *house) map[string][]proof {
 // hold runs the scripts of the clients and holds them to the proofs, a subtest a case.
 func (l language) hold(t *testing.T) {
 	kinds(t, func(t *testing.T, h *house) {
-		t.Cleanup(func() { h.idle(t) }) // when all clients are done
+		t.Cleanup(func() { h.idle(t, 10*time.Second) }) // when all clients are done
 		for script, proofs := range l.suites(t, h) {
 			t.Run(script, func(t *testing.T) {
 				t.Parallel()

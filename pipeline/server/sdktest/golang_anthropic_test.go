@@ -286,8 +286,8 @@ func anthropicOtherCases(c *anthropic.Client, in map[string]string) map[string]g
 			if err != nil {
 				return err
 			}
-			s.Finish = string(m.StopReason)
-			return json.Unmarshal([]byte(m.Content[0].Text), &s.Parsed)
+			s.read(m)
+			return json.Unmarshal([]byte(s.Text), &s.Parsed)
 		}
 	}
 	return map[string]goCase{

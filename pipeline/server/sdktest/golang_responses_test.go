@@ -68,11 +68,17 @@ func (h *house) events(s *told) responseAsk {
 		defer stream.Close()
 		last = &responses.Response{}
 		for stream.Next() {
-			s.arrived(ctx)
 			event := stream.Current()
 			s.note(event.Type)
-			if event.Type == "response.completed" {
+			switch event.Type {
+			case "response.output_text.delta":
+				s.arrived(ctx)
+				last.Output = append(last.Output, responses.ResponseOutputItemUnion{Type: "message", // until the whole one comes
+					Content: []responses.ResponseOutputMessageContentUnion{{Type: "output_text", Text: event.Delta}}})
+			case "response.completed":
 				last = &event.Response
+			case "response.failed":
+				last.Status = event.Response.Status
 			}
 		}
 		return last, stream.Err()
@@ -243,7 +249,7 @@ func (h *house) responsesCases(in map[string]string) map[string]goCase {
 			return h.ai.Responses.New(ctx, p)
 		}
 	}
-	return map[string]goCase{
+	all := map[string]goCase{
 		"create": h.respond(responses.ResponseNewParams{Input: input("Hello")}),
 		"instructions": h.respond(responses.ResponseNewParams{Instructions: openai.String("Be brief."), Temperature: openai.Float(0.25), MaxOutputTokens: openai.Int(2345),
 			Input: input(responses.ResponseInputParam{message("user", "first"), message("assistant", "second"), message("user", "!describe")})}),
@@ -268,5 +274,13 @@ func (h *house) responsesCases(in map[string]string) map[string]goCase {
 		"not_kept":         h.forgotten(false),
 		"parse":            h.parseFox(whole),
 		"parse_stream":     h.parseFox(h.events),
+		"silence_plain":    h.respond(responses.ResponseNewParams{Input: input("!fault slow-first 30s")}),
 	}
+	for name, fault := range breaks() {
+		all[name] = h.streamed(responses.ResponseNewParams{Input: input("!fault " + fault + " # and some more words behind it, so that there are events")})
+	}
+	for name, fault := range map[string]string{"silence_headers": "slow-first 30s", "silence_event": "slow-event 30s", "silence_middle": "silence 30s", "silence_error": "slow-first 30s 400"} {
+		all[name] = h.streamed(responses.ResponseNewParams{Input: input("!fault " + fault)})
+	}
+	return all
 }

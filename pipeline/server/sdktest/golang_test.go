@@ -3,6 +3,8 @@ package sdktest
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -48,10 +50,10 @@ func (h *house) play(t *testing.T, script string, names []string) map[string]tol
 		}
 		group.Go(func() {
 			s := told{Case: name, Mark: script + "." + name}
-			ctx, begun := context.WithTimeout(t.Context(), 3*time.Minute)
-			defer begun()
+			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+			defer cancel()
 			began := time.Now()
-			if err := run(context.WithValue(ctx, beginning{}, began), &s); err != nil {
+			if err := try(context.WithValue(ctx, beginning{}, began), run, &s); err != nil {
 				s.Error = goTrouble(err)
 			}
 			s.Took = time.Since(began).Seconds()
@@ -62,6 +64,16 @@ func (h *house) play(t *testing.T, script string, names []string) map[string]tol
 	}
 	group.Wait()
 	return all
+}
+
+// try runs a case. One that finds less in an answer than has to be there is an error of its own.
+func try(ctx context.Context, run goCase, s *told) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the answer is not whole: %v", r)
+		}
+	}()
+	return run(ctx, s)
 }
 
 type beginning struct{}
@@ -89,5 +101,6 @@ func goTrouble(err error) *trouble {
 	if errors.As(err, &c) {
 		return &trouble{Class: "APIError", Official: true, Status: c.Code, Message: c.Error()}
 	}
-	return &trouble{Message: err.Error()}
+	const streaming = "received error while streaming: " // has no type in OpenAI's client
+	return &trouble{Official: strings.HasPrefix(err.Error(), streaming), Message: err.Error()}
 }

@@ -100,7 +100,7 @@ func moreProofs(t *testing.T, h *house) []proof {
 		}},
 		{"image_data", func(t *testing.T, s told) { s.shows(t, want) }},
 		{"image_url", func(t *testing.T, s told) { s.shows(t, blob("image/png", data)) }},
-		{"image_missing", refusedAt("image_url")},
+		{"image_missing", refusedAt("messages[0].content[1].image_url.url")},
 		{"audio", func(t *testing.T, s told) { s.shows(t, blob("audio/wav", sound())) }},
 		{"file", func(t *testing.T, s told) { s.shows(t, blob("application/pdf", document())) }},
 		{"embed", vectors(3072, "a fox", "a crow")},
@@ -138,7 +138,7 @@ func responsesProofs(t *testing.T, h *house) []proof {
 		}
 	}
 	errand := func(t *testing.T, s told) { s.ran(t, h, "completed", true) }
-	return []proof{
+	return append(responsesFaults(), []proof{
 		{"create", func(t *testing.T, s told) {
 			s.answered(t, "echo: Hello", "completed")
 			s.counted(t, "Hello", true)
@@ -164,7 +164,7 @@ func responsesProofs(t *testing.T, h *house) []proof {
 		{"blocked", blocked},
 		{"bad_input", refusedAt("input")},
 		{"stream", func(t *testing.T, s told) {
-			s.streamed(t, "echo: "+story, "completed", 8)
+			s.streamed(t, "echo: "+story, "completed", 3)
 			s.counted(t, story, true)
 			text := []string{"response.created", "response.in_progress", "response.output_item.added", "response.content_part.added",
 				"response.output_text.delta", "response.output_text.done", "response.content_part.done", "response.output_item.done", "response.completed"}
@@ -214,5 +214,39 @@ func responsesProofs(t *testing.T, h *house) []proof {
 		{"not_kept", gone},
 		{"parse", func(t *testing.T, s told) { s.parsed(t, "completed", fox) }},
 		{"parse_stream", func(t *testing.T, s told) { s.parsed(t, "completed", fox) }},
+	}...)
+}
+
+// failed: the stream ended with an error, or with the event that says so, after what was said before it.
+func (s told) failed(t *testing.T, whole string) {
+	t.Helper()
+	thrown := s.Error != nil && s.Error.Official && s.Error.Message != ""
+	told := s.Error == nil && s.Finish == "failed" && slices.Contains(s.Events, "response.failed")
+	if !thrown && !told || s.Finish == "completed" || !strings.HasPrefix(whole, s.Text) {
+		t.Errorf("the stream did not end as a broken one: %q", s.Events)
 	}
+}
+
+// responsesFaults are the cases of streams that break or are silent for half a minute.
+func responsesFaults() []proof {
+	all := []proof{
+		{"silence_plain", func(t *testing.T, s told) { s.answered(t, "echo: !fault slow-first 30s", "completed"); s.patient(t) }},
+		{"silence_error", func(t *testing.T, s told) { s.failed(t, ""); s.patient(t) }},
+	}
+	for name, fault := range breaks() {
+		all = append(all, proof{name, func(t *testing.T, s told) {
+			if s.failed(t, "echo: !fault "+fault+" # and some more words behind it, so that there are events"); s.Text == "" {
+				t.Error("nothing was said before")
+			}
+		}})
+	}
+	for name, fault := range map[string]string{"silence_headers": "slow-first 30s", "silence_event": "slow-event 30s", "silence_middle": "silence 30s"} {
+		all = append(all, proof{name, func(t *testing.T, s told) {
+			s.streamed(t, "echo: !fault "+fault, "completed", 2)
+			if s.patient(t); name == "silence_middle" && s.Took-s.First < 15 {
+				t.Error("what was said before the silence came after it")
+			}
+		}})
+	}
+	return all
 }

@@ -74,13 +74,15 @@ type house struct {
 // kinds runs a test once for each kind of credentials, each time in a house of its own.
 func kinds(t *testing.T, test func(*testing.T, *house)) {
 	t.Parallel()
-	for _, kind := range []string{"codeassist", "geminiapi"} {
+	for _, kind := range credentials() {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			test(t, open(t, kind))
 		})
 	}
 }
+
+func credentials() []string { return []string{"codeassist", "geminiapi"} }
 
 func open(t *testing.T, kind string) *house {
 	t.Helper()
@@ -127,7 +129,7 @@ func (h *house) start(t *testing.T, creds string) {
 		cmd.Dir = creds
 		cmd.SysProcAttr = dieWithTest()
 		cmd.Env = []string{"HOST=127.0.0.1", "PORT=" + strconv.Itoa(port), "CREDENTIALS_DIR=" + creds, "LOG_FILE=/dev/null",
-			"FIRST_BYTE_GRACE=2", "HEARTBEAT_INTERVAL=3", "RETRY_429_INTERVAL=0.01", "IMAGE_FETCH_ALLOW=127.0.0.0/8"}
+			"FIRST_BYTE_GRACE=5", "HEARTBEAT_INTERVAL=3", "RETRY_429_INTERVAL=0.01", "IMAGE_FETCH_ALLOW=127.0.0.0/8"}
 		if h.password != "" {
 			cmd.Env = append(cmd.Env, "PASSWORD="+h.password)
 		}
@@ -206,10 +208,10 @@ func description(t *testing.T, text string) (d simulator.Description) {
 	return d
 }
 
-// idle waits until no call to Google is open; a second is what a client that leaves may cost.
-func (h *house) idle(t *testing.T) {
+// idle waits until no call to Google is open.
+func (h *house) idle(t *testing.T, patience time.Duration) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := h.sim.WaitIdle(ctx); err != nil {
 		t.Errorf("%d calls are still open at Google", h.sim.Open())

@@ -126,9 +126,6 @@ func (f *form) once(what string) {
 	}
 }
 
-// tooLarge is why data are refused that Google would not take.
-const tooLarge = "is larger than the 20 MB that Google takes"
-
 func refuse(param, why string) *apierror.Error {
 	if why == tooLarge {
 		return apierror.New(apierror.TooLarge, param+" "+why).Naming(param)

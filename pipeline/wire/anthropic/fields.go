@@ -65,7 +65,7 @@ var fields = map[string]field{
 		}},
 	"tool_choice":   {"functionCallingConfig: auto, any, tool, none; with disable_parallel_tool_use the answer has one call at most; refused when it forces a tool that is not there", takeChoice},
 	"thinking":      {"thinkingConfig: enabled with budget_tokens, adaptive or disabled; display omitted hides the thoughts", takeThinking},
-	"output_config": {"effort: thinkingConfig, unless thinking has a budget or is disabled; format json_schema: responseJsonSchema", takeOutputConfig},
+	"output_config": {"effort: thinkingConfig, unless thinking has a budget or is disabled; format json_schema: responseJsonSchema; beside tools, models before Gemini 3 are told of it in words, which is reported", takeOutputConfig},
 	"output_format": {"as output_config.format", func(f *form, v []byte) *apierror.Error {
 		return f.takeFormat(v, "output_format")
 	}},

@@ -66,8 +66,8 @@ func (f *form) appendFormat(dst []byte, o gemini.Target) ([]byte, *apierror.Erro
 	if f.format == nil {
 		return dst, nil
 	}
-	if filled(f.tools) && o.Major == 2 {
-		return dst, refuse(f.formatName, "cannot be used together with tools on this model: Google refuses it before Gemini 3")
+	if o.FormatInWords(filled(f.tools)) { // it stands in the instruction
+		return dst, nil
 	}
 	dst = append(key(dst, "responseMimeType"), `"application/json"`...)
 	dst, notes, bad := schema.Append(key(dst, "responseJsonSchema"), f.format)

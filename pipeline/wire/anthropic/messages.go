@@ -60,6 +60,10 @@ func (f *form) appendDialogue(dst, body []byte, t gemini.Target) ([]byte, *apier
 	if err := d.system().in("system"); err != nil {
 		return d.B, err
 	}
+	if f.format != nil && t.FormatInWords(filled(f.tools)) {
+		f.Ignore(f.formatName)
+		d.TellFormat(f.format)
+	}
 	if err := d.read(body); err != nil {
 		return d.B, err
 	}

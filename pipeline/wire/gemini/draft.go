@@ -137,9 +137,6 @@ func (d *Draft) Say(text string) {
 	d.B = appendPlain(d.B, text)
 }
 
-// MostBlob is how many letters of base64 the 20 MB are that Google takes in a request (protocol 3.4).
-const MostBlob = 28 << 20
-
 // Blob opens an inlineData part: the caller appends the base64 to B, and then calls EndBlob.
 func (d *Draft) Blob(mime []byte) {
 	d.part()

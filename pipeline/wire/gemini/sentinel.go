@@ -44,27 +44,44 @@ func AppendSentinels(dst, contents []byte) []byte {
 }
 
 // AppendForKind appends contents in which the signatures of other kinds of credentials are the
-// sentinel; false when there is none, and then nothing is appended.
+// sentinel; false when there is none, and then nothing is appended. However many signatures there are,
+// the contents are read once.
 func (t *Tools) AppendForKind(dst, contents []byte, kind string) ([]byte, bool) {
-	if t == nil {
+	foreign := t.foreign(kind)
+	if len(foreign) == 0 {
 		return dst, false
 	}
-	some := false
+	const mark = `"thoughtSignature":"`
+	for {
+		at := bytes.Index(contents, []byte(mark))
+		if at < 0 {
+			return append(dst, contents...), true
+		}
+		at += len(mark)
+		dst, contents = append(dst, contents[:at]...), contents[at:]
+		// A signature is too long and too random to stand anywhere else.
+		if end := bytes.IndexByte(contents, '"'); end >= 0 && foreign[string(contents[:end])] {
+			dst, contents = append(dst, Sentinel...), contents[end:]
+		}
+	}
+}
+
+// foreign are the signatures of the request that other kinds of credentials were given.
+func (t *Tools) foreign(kind string) map[string]bool {
+	if t == nil {
+		return nil
+	}
+	var found map[string]bool
 	for _, s := range t.Signed {
 		if s.Kind == kind {
 			continue
 		}
-		if !some {
-			some = true
-			contents = append([]byte(nil), contents...)
+		if found == nil {
+			found = map[string]bool{}
 		}
-		// A signature is too long and too random to stand anywhere else.
-		contents = bytes.ReplaceAll(contents, []byte(`"thoughtSignature":"`+s.Signature+`"`), []byte(`"thoughtSignature":"`+Sentinel+`"`))
+		found[s.Signature] = true
 	}
-	if !some {
-		return dst, false
-	}
-	return append(dst, contents...), true
+	return found
 }
 
 // Unsigned tells a refusal for the signatures of a request from any other (protocol 6.4).

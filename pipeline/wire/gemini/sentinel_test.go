@@ -1,6 +1,8 @@
 package gemini
 
 import (
+	"bytes"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -34,6 +36,26 @@ func TestAppendForKind(t *testing.T) {
 	}
 	if _, some := (*Tools)(nil).AppendForKind(nil, []byte(contents), "gemini"); some {
 		t.Error("nobody has signatures")
+	}
+}
+
+// A long dialogue after a change of the credential's kind: nearly every call has a signature of its own.
+// The time that one pass takes for each of them would be minutes.
+func TestAppendForKindIsLinear(t *testing.T) {
+	const calls = 40_000
+	tools, in, want := &Tools{}, []byte{'['}, []byte{'['}
+	for i := range calls {
+		sign := "CiQB" + strconv.Itoa(i) + strings.Repeat("A", 200)
+		tools.Signed = append(tools.Signed, Signed{sign, "codeassist"})
+		in = append(comma(in), `{"thoughtSignature":"`+sign+`"}`...)
+		want = append(comma(want), `{"thoughtSignature":"`+Sentinel+`"}`...)
+	}
+	if got, some := tools.AppendForKind(nil, in, "gemini"); !some || !bytes.Equal(got, want) {
+		t.Errorf("%v, %d bytes", some, len(got))
+	}
+	end := []byte(`[{"thoughtSignature":"`) // cut: nothing that a draft writes
+	if got, _ := tools.AppendForKind(nil, end, "gemini"); string(got) != string(end) {
+		t.Errorf("%s", got)
 	}
 }
 

@@ -64,7 +64,7 @@ var fields = map[string]field{
 	}},
 	"seed":            {"seed; a number beyond 32 bits is folded, the same one always to the same", takeSeed},
 	"stop":            {"stopSequences: a string or a list, 5 at most; empty ones are not sent", takeStop},
-	"response_format": {"json_object: responseMimeType application/json; json_schema: responseJsonSchema besides, rewritten as the parameters of a tool; text: nothing", takeResponseFormat},
+	"response_format": {"json_object: responseMimeType application/json; json_schema: responseJsonSchema besides, rewritten as the parameters of a tool; beside tools, models before Gemini 3 are told of it in words, which is reported; text: nothing", takeResponseFormat},
 	"modalities":      {"text; with image: responseModalities; audio is refused", takeModalities},
 	"n":               {"1; anything else is refused", takeN},
 
@@ -86,7 +86,7 @@ var fields = map[string]field{
 	"top_logprobs":       {"logprobs, 0 to 20; refused without the field logprobs", takeTopLogprobs},
 	"audio":              {"refused", refuseFilled("audio", "is not supported: answers are text")},
 	"prediction":         {"ignored and reported: it would only make the answer quicker", report("prediction")},
-	"web_search_options": {"refused: ask for the model name with -search", refuseAlways("web_search_options", `is not supported: ask for the model with "-search" behind its name`)},
+	"web_search_options": {"googleSearch; beside functions left out and reported, and so is what it says", takeSearch},
 
 	"verbosity":              {"ignored and reported: Google's models know no such setting", report("verbosity")},
 	"enable_anti_truncation": {"ignored: the model name asks for it", nil},

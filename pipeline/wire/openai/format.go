@@ -47,7 +47,7 @@ func (f *form) takeSchema(v []byte, at string) *apierror.Error {
 
 // format appends what kind of text the answer is to be.
 func (f *form) format(dst []byte) ([]byte, *apierror.Error) {
-	if !f.json {
+	if !f.json || f.told {
 		return dst, nil
 	}
 	dst = append(key(dst, "responseMimeType"), `"application/json"`...)

@@ -66,7 +66,12 @@ func (f *form) messages(dst, body []byte, o *gemini.Target) ([]byte, *apierror.E
 		return dst, refuse("messages", "must be a list")
 	}
 	t := turns{Draft: gemini.Draft{B: dst, Recall: o.Recall, Signs: o.Signs(), Tools: f.Tools}, form: f}
-	count := 0
+	if f.json && o.FormatInWords(f.toolList != nil || f.functionList != nil || f.search) {
+		f.told = true
+		f.ignored("response_format")
+		t.TellFormat(f.schema)
+	}
+	start, count := len(t.B), 0
 	for c := wire.CursorOf(body); c.Member(); {
 		if string(plainKey(c.Key)) != "messages" {
 			c.Skip()
@@ -83,7 +88,7 @@ func (f *form) messages(dst, body []byte, o *gemini.Target) ([]byte, *apierror.E
 		}
 		break
 	}
-	if t.Role() == gemini.Nobody {
+	if len(t.B) == start && len(t.blank) == 0 || t.Role() == gemini.Nobody {
 		why := "has no message with content"
 		if count == 0 {
 			why = "must not be empty"

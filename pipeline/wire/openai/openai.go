@@ -89,6 +89,8 @@ type form struct {
 	image       bool // modalities has image
 	thinking    gemini.Thinking
 
+	told           bool       // the format of the answer stands in the instruction
+	search         bool       // web_search_options
 	toolList       []byte     // tools
 	functionList   []byte     // functions
 	choice         toolChoice // tool_choice

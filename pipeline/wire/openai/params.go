@@ -144,8 +144,15 @@ func report(name string) func(*form, []byte) *apierror.Error {
 	}
 }
 
-func refuseAlways(name, why string) func(*form, []byte) *apierror.Error {
-	return func(*form, []byte) *apierror.Error { return refuse(name, why) }
+// takeSearch: Google searches, or does not; where the client is and how much is read says nobody.
+func takeSearch(f *form, v []byte) *apierror.Error {
+	if wire.KindOf(v) != wire.KindObject {
+		return refuse("web_search_options", "must be an object")
+	}
+	if f.search = true; filled(v) {
+		f.ignored("web_search_options")
+	}
+	return nil
 }
 
 // refuseFilled lets an empty list and an empty object through, which clients send for nothing.

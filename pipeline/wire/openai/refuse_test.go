@@ -38,7 +38,7 @@ var refused = map[string][]string{
 	"logprobs":                                {`1`, `"true"`},
 	"top_logprobs":                            {`-1`, `21`, `"3"`, `1.5`, `3`},
 	"audio":                                   {`{"voice":"alloy","format":"wav"}`},
-	"web_search_options":                      {`{}`, `{"search_context_size":"low"}`},
+	"web_search_options":                      {`true`, `[]`},
 	"thinking":                                {`true`, `"enabled"`},
 	"thinking.type":                           {`{"type":"maybe"}`},
 	"thinking.thinking_budget":                {`{"thinking_budget":"many"}`},
@@ -203,7 +203,7 @@ var kinds = map[string]string{
 	"modalities": "array", "n": "number", "reasoning_effort": "string", "thinking": "object", "google": "object",
 	"extra_body": "object", "tools": "array", "tool_choice": "string object", "functions": "array",
 	"function_call": "string object", "logit_bias": "", "logprobs": "bool", "top_logprobs": "number", "audio": "",
-	"web_search_options": "", "parallel_tool_calls": "bool",
+	"web_search_options": "object", "parallel_tool_calls": "bool",
 }
 
 func TestWrongTypesInEachField(t *testing.T) {

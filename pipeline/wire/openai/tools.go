@@ -58,8 +58,13 @@ func (f *form) declare(dst []byte) ([]byte, *apierror.Error) {
 	if err := other.withoutTools(); err != nil {
 		return dst, err
 	}
-	if list == nil {
+	switch {
+	case list == nil && f.search:
+		return append(key(dst, "tools"), `[{"googleSearch":{}}]`...), choice.withoutTools()
+	case list == nil:
 		return dst, choice.withoutTools()
+	case f.search: // one of the two, for models before Gemini 3 and on Code Assist (protocol 7)
+		f.ignored("web_search_options")
 	}
 	legacy := f.functionList != nil
 	f.tools().Single, f.Tools.Legacy = f.single || legacy, legacy

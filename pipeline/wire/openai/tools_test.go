@@ -1,6 +1,7 @@
 package openai
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -99,6 +100,44 @@ func TestCustomToolsAreRemembered(t *testing.T) {
 	sh, _ := r.Tools.Known("sh")
 	if g, _ := r.Tools.Known("g"); !sh.Custom || g.Custom {
 		t.Errorf("%+v %+v", sh, g)
+	}
+}
+
+// Before the third generation Google refuses a format beside tools: the model is told in words.
+func TestFormatBesideTools(t *testing.T) {
+	const tool = `"tools":[{"type":"function","function":{"name":"f"}}]`
+	const schema = `"response_format":{"type":"json_schema","json_schema":{"name":"n","schema":{"type":"object"}}}`
+	for _, c := range []struct {
+		fields string
+		o      gemini.Target
+		told   bool
+		says   string
+	}{
+		{tool + `,` + schema, pro25, true, `It must fit this JSON Schema: {\"type\":\"object\"}`},
+		{tool + `,"response_format":{"type":"json_object"}`, pro25, true, `one JSON object`},
+		{`"web_search_options":{},` + schema, pro25, true, `"tools":[{"googleSearch":{}}]`},
+		{tool + `,` + schema, gemini.Target{Major: 3, Thinks: true}, false, `"responseJsonSchema":{"type":"object"}`},
+		{schema, pro25, false, `"responseJsonSchema":{"type":"object"}`},
+	} {
+		hub, r, err := translate(t, `{`+c.fields+`,"messages":[{"role":"system","content":"be kind"},`+hi+`]}`, c.o)
+		told := slices.Contains(r.Ignored, "response_format") && strings.Contains(hub, "with JSON and nothing else") || strings.Contains(hub, "one JSON object and nothing else")
+		if err != nil || told != c.told || told == strings.Contains(hub, "responseMimeType") || !strings.Contains(hub, c.says) || !strings.Contains(hub, `{"text":"be kind"}`) {
+			t.Errorf("%s: %v told %v, ignored %q\n%s", c.fields, err, told, r.Ignored, hub)
+		}
+	}
+	if _, _, err := translate(t, `{`+tool+`,`+schema+`,"messages":[{"role":"user","content":""}]}`, pro25); err == nil || err.Param != "messages" {
+		t.Errorf("nothing but the format: %v", err)
+	}
+}
+
+func TestSearch(t *testing.T) {
+	hub, r, err := translate(t, `{"web_search_options":{"search_context_size":"low"},"messages":[`+hi+`]}`, pro25)
+	if err != nil || !strings.Contains(hub, `"tools":[{"googleSearch":{}}]`) || !slices.Equal(r.Ignored, []string{"web_search_options"}) {
+		t.Errorf("%v %q %s", err, r.Ignored, hub)
+	}
+	hub, r, err = translate(t, `{"web_search_options":{},"tools":[{"type":"function","function":{"name":"f"}}],"messages":[`+hi+`]}`, pro25)
+	if err != nil || strings.Contains(hub, "googleSearch") || !slices.Equal(r.Ignored, []string{"web_search_options"}) {
+		t.Errorf("%v %q %s", err, r.Ignored, hub)
 	}
 }
 

@@ -16,8 +16,8 @@ func (f *form) dialogue(dst, thread []byte, t *gemini.Target) ([]byte, *apierror
 		r.d.Text(text)
 	}
 	if f.inWords(t) {
-		r.d.Turn(gemini.System)
-		f.tellFormat(&r.d)
+		f.Ignore("text.format")
+		r.d.TellFormat(f.schema)
 	}
 	if fail := r.items(thread, true); fail != nil {
 		return r.d.B, fail

@@ -4,7 +4,6 @@ import (
 	"strconv"
 
 	"gcli2api/pipeline/apierror"
-	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
 	"gcli2api/pipeline/wire/gemini/schema"
 )
@@ -70,23 +69,5 @@ func (f *form) format(dst []byte) ([]byte, *apierror.Error) {
 	return dst, nil
 }
 
-// inWords tells whether the model has to be told in words that it answers with JSON: before Gemini 3
-// Google refuses a format together with tools.
-func (f *form) inWords(t *gemini.Target) bool { return f.json && f.called && !t.Signs() }
-
-// tellFormat says in words what the format would.
-func (f *form) tellFormat(d *gemini.Draft) {
-	f.Ignore("text.format")
-	if f.schema == nil {
-		d.Say("Answer with one JSON object and nothing else.")
-		return
-	}
-	d.Text(append(append(make([]byte, 0, len(f.schema)+128),
-		`Unless you call a function, answer with one JSON object and nothing else. It must fit this JSON Schema: `...), inner(f.schema)...))
-}
-
-// inner is raw JSON as it stands inside of a string.
-func inner(raw []byte) []byte {
-	b := wire.AppendQuotedBytes(make([]byte, 0, len(raw)+len(raw)/4+2), raw)
-	return b[1 : len(b)-1]
-}
+// inWords tells whether the format is told in words.
+func (f *form) inWords(t *gemini.Target) bool { return f.json && t.FormatInWords(f.called) }

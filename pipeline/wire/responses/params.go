@@ -220,8 +220,22 @@ func (f *form) takeFormat(v []byte) *apierror.Error {
 		if wire.KindOf(f.schema) != wire.KindObject {
 			return refuse("text.format.schema", "must be an object")
 		}
+		for _, name := range [...]string{"name", "description"} {
+			if m := wire.Get(v, name); given(m) && wire.KindOf(m) != wire.KindString {
+				return refuse("text.format."+name, "must be a string")
+			}
+		}
+		return mayBeBool(wire.Get(v, "strict"), "text.format.strict")
 	default:
 		return refuse("text.format.type", "must be text, json_object or json_schema")
+	}
+	return nil
+}
+
+// mayBeBool takes what changes nothing here, and is no sign of a mistake.
+func mayBeBool(v []byte, name string) *apierror.Error {
+	if _, ok := wire.Bool(v); given(v) && !ok {
+		return refuse(name, "must be true or false")
 	}
 	return nil
 }

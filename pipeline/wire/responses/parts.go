@@ -111,7 +111,7 @@ func (p *part) append(d *gemini.Draft, b *gemini.Beside) *fault {
 		}
 		data = inner
 	}
-	if len(data) > gemini.MostBlob {
+	if len(data) > wire.MaxBase64 {
 		return &fault{below: p.below, why: tooLarge}
 	}
 	d.Blob(mime)

@@ -112,29 +112,35 @@ func TestRefuse(t *testing.T) {
 		`{"input":"x","metadata":{` + strings.Join(pairs, ",") + `}}`:          "metadata",
 
 		`{"input":"x","tools":{}}`: "tools",
-		`{"input":"x","tools":[` + many(513, `{"type":"web_search"}`) + `]}`:                 "tools",
-		`{"input":"x","tools":["f"]}`:                                                        "tools[0]",
-		`{"input":"x","tools":[{}]}`:                                                         "tools[0].type",
-		`{"input":"x","tools":[` + fTool + `,{"type":"mcp"}]}`:                               "tools[1].type",
-		`{"input":"x","tools":[{"type":"image_generation"}]}`:                                "tools[0].type",
-		`{"input":"x","tools":[{"type":"function"}]}`:                                        "tools[0].name",
-		`{"input":"x","tools":[{"type":"function","function":{"name":"f"}}]}`:                "tools[0].name",
-		`{"input":"x","tools":[` + fTool + `,` + fTool + `]}`:                                "tools[1].name",
-		`{"input":"x","tools":[{"type":"function","name":"f","description":5}]}`:             "tools[0].description",
-		`{"input":"x","tools":[{"type":"function","name":"f","parameters":"x"}]}`:            "tools[0].parameters",
-		`{"input":"x","tools":[{"type":"custom","name":"f","format":{"type":"x"}}]}`:         "tools[0].format.type",
-		`{"input":"x","tools":[{"type":"code_interpreter","container":{"file_ids":["f"]}}]}`: "tools[0].container.file_ids",
-		`{"input":"x","tool_choice":"required"}`:                                             "tool_choice",
-		`{"input":"x","tool_choice":"maybe"}`:                                                "tool_choice",
-		`{"input":"x","tool_choice":5}`:                                                      "tool_choice",
-		`{"input":"x","tool_choice":{"type":"mcp"}}`:                                         "tool_choice.type",
-		`{"input":"x","tool_choice":{"type":"web_search"}}`:                                  "tool_choice.type",
-		`{"input":"x","tools":[` + fTool + `],"tool_choice":{"type":"function","name":"g"}}`: "tool_choice.name",
-		`{"input":"x","tools":[` + fTool + `],"tool_choice":{"type":"custom","name":"f"}}`:   "tool_choice.name",
-		`{"input":"x","tool_choice":{"type":"allowed_tools"}}`:                               "tool_choice.mode",
-		`{"input":"x","tool_choice":{"type":"allowed_tools","mode":"auto"}}`:                 "tool_choice.tools",
-		`{"input":"x","tool_choice":{"type":"allowed_tools","mode":"auto","tools":[]}}`:      "tool_choice.tools",
-		`{"input":"x","tool_choice":{"type":"allowed_tools","mode":"auto","tools":[5]}}`:     "tool_choice.tools[0]",
+		`{"input":"x","tools":[` + many(513, `{"type":"web_search"}`) + `]}`:                                              "tools",
+		`{"input":"x","tools":["f"]}`:                                                                                     "tools[0]",
+		`{"input":"x","tools":[{}]}`:                                                                                      "tools[0].type",
+		`{"input":"x","tools":[` + fTool + `,{"type":"mcp"}]}`:                                                            "tools[1].type",
+		`{"input":"x","tools":[{"type":"image_generation"}]}`:                                                             "tools[0].type",
+		`{"input":"x","tools":[{"type":"function"}]}`:                                                                     "tools[0].name",
+		`{"input":"x","tools":[{"type":"function","function":{"name":"f"}}]}`:                                             "tools[0].name",
+		`{"input":"x","tools":[` + fTool + `,` + fTool + `]}`:                                                             "tools[1].name",
+		`{"input":"x","tools":[{"type":"function","name":"f","description":5}]}`:                                          "tools[0].description",
+		`{"input":"x","tools":[{"type":"function","name":"f","parameters":"x"}]}`:                                         "tools[0].parameters",
+		`{"input":"x","tools":[{"type":"custom","name":"f","format":{"type":"x"}}]}`:                                      "tools[0].format.type",
+		`{"input":"x","tools":[{"type":"custom","name":"f","format":"text"}]}`:                                            "tools[0].format",
+		`{"input":"x","tools":[{"type":"custom","name":"f","format":{"type":"grammar"}}]}`:                                "tools[0].format.syntax",
+		`{"input":"x","tools":[{"type":"custom","name":"f","format":{"type":"grammar","syntax":"lark","definition":5}}]}`: "tools[0].format.definition",
+		`{"input":"x","tools":[{"type":"function","name":"f","strict":"yes"}]}`:                                           "tools[0].strict",
+		`{"input":"x","text":{"format":{"type":"json_schema","schema":{},"name":5}}}`:                                     "text.format.name",
+		`{"input":"x","text":{"format":{"type":"json_schema","schema":{},"strict":"no"}}}`:                                "text.format.strict",
+		`{"input":"x","tools":[{"type":"code_interpreter","container":{"file_ids":["f"]}}]}`:                              "tools[0].container.file_ids",
+		`{"input":"x","tool_choice":"required"}`:                                                                          "tool_choice",
+		`{"input":"x","tool_choice":"maybe"}`:                                                                             "tool_choice",
+		`{"input":"x","tool_choice":5}`:                                                                                   "tool_choice",
+		`{"input":"x","tool_choice":{"type":"mcp"}}`:                                                                      "tool_choice.type",
+		`{"input":"x","tool_choice":{"type":"web_search"}}`:                                                               "tool_choice.type",
+		`{"input":"x","tools":[` + fTool + `],"tool_choice":{"type":"function","name":"g"}}`:                              "tool_choice.name",
+		`{"input":"x","tools":[` + fTool + `],"tool_choice":{"type":"custom","name":"f"}}`:                                "tool_choice.name",
+		`{"input":"x","tool_choice":{"type":"allowed_tools"}}`:                                                            "tool_choice.mode",
+		`{"input":"x","tool_choice":{"type":"allowed_tools","mode":"auto"}}`:                                              "tool_choice.tools",
+		`{"input":"x","tool_choice":{"type":"allowed_tools","mode":"auto","tools":[]}}`:                                   "tool_choice.tools",
+		`{"input":"x","tool_choice":{"type":"allowed_tools","mode":"auto","tools":[5]}}`:                                  "tool_choice.tools[0]",
 	} {
 		_, _, fail := translate(t, body, "", pro25())
 		if fail == nil {
@@ -176,15 +182,15 @@ func TestDeepAndLarge(t *testing.T) {
 	if _, _, fail := translate(t, `{"input":`+strings.Repeat("[", 500)+strings.Repeat("]", 500)+`}`, "", pro25()); fail == nil || fail.Param != "input[0]" {
 		t.Errorf("%v", fail)
 	}
-	picture := strings.Repeat("QUJD", 5<<20)
-	shown := func(data string) string {
-		return asking(`{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,` + data + `"}]}`)
+	showing := func(picture string) string {
+		return asking(`{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,` + picture + `"}]}`)
 	}
-	got, _, fail := translate(t, shown(picture), "", pro25())
+	picture := strings.Repeat("QUJD", 5<<20)
+	got, _, fail := translate(t, showing(picture), "", pro25())
 	if fail != nil || !strings.Contains(got, picture) {
 		t.Errorf("20 MB: %v, %d bytes", fail, len(got))
 	}
-	if _, _, fail := translate(t, shown(picture+picture), "", pro25()); fail == nil || fail.Status != 413 || fail.Param != "input[0].content[0].image_url" {
+	if _, _, fail = translate(t, showing(picture+picture), "", pro25()); fail == nil || fail.Status != 413 || fail.Param != "input[0].content[0].image_url" {
 		t.Errorf("40 MB: %v", fail)
 	}
 	// A message between each call and its output, which all stand at the end.

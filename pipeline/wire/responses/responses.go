@@ -129,10 +129,10 @@ func read(members []wire.Member) (*form, *apierror.Error) {
 	return f, nil
 }
 
-// tooLarge is why data are refused that Google would not take.
+// tooLarge is why Google would refuse data, after all of it was sent.
 const tooLarge = "is larger than the 20 MB that Google takes"
 
-// refuse is a bad_request, or a too_large, that names the member.
+// refuse is a bad_request that names the member.
 func refuse(param, why string) *apierror.Error {
 	if why == tooLarge {
 		return apierror.New(apierror.TooLarge, param+" "+why).Naming(param)

@@ -298,7 +298,7 @@ func TestParameters(t *testing.T) {
 // Before Gemini 3 a format cannot be sent together with tools.
 func TestFormatInWords(t *testing.T) {
 	for format, want := range map[string]string{
-		`{"type":"json_object"}`: `Answer with one JSON object and nothing else.`,
+		`{"type":"json_object"}`: `answer with one JSON object and nothing else.`,
 		`{"type":"json_schema","name":"n","schema":{"type":"object"}}`: `It must fit this JSON Schema: {\"type\":\"object\"}`,
 	} {
 		got, r, fail := translate(t, `{"input":"hi","instructions":"be","text":{"format":`+format+`},"tools":[`+fTool+`]}`, "", pro25())

@@ -179,7 +179,7 @@ func (f *form) readTool(v []byte, at int) (tool, *apierror.Error) {
 	if t.sort.hosted() {
 		return t, f.readHosted(v, &t)
 	}
-	var name []byte
+	var name, strict []byte
 	for c := wire.CursorOf(v); c.Member(); {
 		switch string(plainKey(c.Key)) {
 		case "name":
@@ -190,6 +190,8 @@ func (f *form) readTool(v []byte, at int) (tool, *apierror.Error) {
 			t.parameters = c.Value()
 		case "format":
 			t.format = c.Value()
+		case "strict":
+			strict = c.Value()
 		default:
 			c.Skip()
 		}
@@ -200,7 +202,7 @@ func (f *form) readTool(v []byte, at int) (tool, *apierror.Error) {
 	if given(t.description) && wire.KindOf(t.description) != wire.KindString {
 		return t, refuse(t.path()+".description", "must be a string")
 	}
-	return t, nil
+	return t, mayBeBool(strict, t.path()+".strict")
 }
 
 // readHosted reports the settings of a tool of Google's that have no effect.
@@ -247,17 +249,12 @@ func (f *form) declare(dst []byte, t *tool) ([]byte, *apierror.Error) {
 // is one, is told in words, for Google knows none.
 func (f *form) declareCustom(dst []byte, t *tool) ([]byte, *apierror.Error) {
 	about, _ := inside(t.description)
-	var grammar, syntax []byte
-	if given(t.format) {
-		switch word(wire.Get(t.format, "type")) {
-		case "text":
-		case "grammar":
-			grammar, _ = inside(wire.Get(t.format, "definition"))
-			syntax, _ = inside(wire.Get(t.format, "syntax"))
-			f.Ignore(t.path() + ".format")
-		default:
-			return dst, refuse(t.path()+".format.type", "must be text or grammar")
-		}
+	grammar, syntax, fail := t.grammar()
+	if fail != nil {
+		return dst, fail
+	}
+	if grammar != nil {
+		f.Ignore(t.path() + ".format")
 	}
 	if len(about)+len(grammar) > 0 {
 		dst = append(append(key(dst, "description"), '"'), about...)
@@ -272,4 +269,32 @@ func (f *form) declareCustom(dst []byte, t *tool) ([]byte, *apierror.Error) {
 	}
 	return append(key(dst, "parametersJsonSchema"),
 		`{"type":"object","properties":{"input":{"type":"string","description":"The input of the tool: plain text, not JSON"}},"required":["input"]}`...), nil
+}
+
+// grammar reads the format of a custom tool: insides of strings, nil where any text will do.
+func (t *tool) grammar() (definition, syntax []byte, fail *apierror.Error) {
+	at := t.path() + ".format"
+	switch wire.KindOf(t.format) {
+	case wire.KindNone, wire.KindNull:
+		return nil, nil, nil
+	case wire.KindObject:
+	default:
+		return nil, nil, refuse(at, "must be an object")
+	}
+	switch word(wire.Get(t.format, "type")) {
+	case "text":
+		return nil, nil, nil
+	case "grammar":
+	default:
+		return nil, nil, refuse(at+".type", "must be text or grammar")
+	}
+	syntax, _ = inside(wire.Get(t.format, "syntax"))
+	if s := string(syntax); s != "lark" && s != "regex" {
+		return nil, nil, refuse(at+".syntax", "must be lark or regex")
+	}
+	definition, ok := inside(wire.Get(t.format, "definition"))
+	if !ok {
+		return nil, nil, refuse(at+".definition", "must be a string")
+	}
+	return definition, syntax, nil
 }

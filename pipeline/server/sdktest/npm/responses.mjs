@@ -2,7 +2,7 @@
 import OpenAI from 'openai';
 import { zodTextFormat } from 'openai/helpers/zod';
 import { z } from 'zod';
-import { arrived, report } from './report.mjs';
+import { arrived, breaks, broken, report, silences } from './report.mjs';
 import { errand, functions, models, note, work } from './toolset.mjs';
 
 const { GATEWAY, PASSWORD, STORY, PICTURE } = process.env;
@@ -57,6 +57,20 @@ const streamed = (seen) => async (params) => {
   return stream.finalResponse();
 };
 
+// stream notes every event; one that says that the answer failed is the end of it too.
+async function stream(seen, input) {
+  seen.text = '';
+  for await (const event of await client.responses.create({ model, input, stream: true })) {
+    note(seen, event.type);
+    if (event.type === 'response.output_text.delta') {
+      arrived(seen);
+      seen.text += event.delta;
+    }
+    if (event.type === 'response.completed') gather(seen, event.response);
+    if (event.type === 'response.failed') seen.finish = event.response.status;
+  }
+}
+
 const cases = {
   create: (seen) => create(seen, { input: 'Hello' }),
   instructions: (seen) => create(seen, {
@@ -71,15 +85,7 @@ const cases = {
   unknown_model: (seen) => create(seen, { input: 'Hello', model: 'gemini-nobody' }),
   blocked: (seen) => create(seen, { input: '!fault blocked' }),
   bad_input: (seen) => create(seen, { input: 7 }),
-  async stream(seen) {
-    seen.text = '';
-    for await (const event of await client.responses.create({ model, input: STORY, stream: true })) {
-      arrived(seen);
-      note(seen, event.type);
-      if (event.type === 'response.output_text.delta') seen.text += event.delta;
-      if (event.type === 'response.completed') gather(seen, event.response);
-    }
-  },
+  stream: (seen) => stream(seen, STORY),
   async stream_helper(seen) {
     const stream = client.responses.stream({ model, input: STORY });
     stream.on('response.output_text.delta', () => arrived(seen));
@@ -126,6 +132,8 @@ const cases = {
     await client.responses.retrieve(made.id);
     seen.text = 'kept all the same';
   },
+  silence_plain: (seen) => create(seen, { input: '!fault slow-first 30s' }),
+  silence_error: (seen) => stream(seen, '!fault slow-first 30s 400'),
   async parse(seen) {
     const answer = await client.responses.parse({ model, input: 'A fox', text: { format: zodTextFormat(Fox, 'fox') } });
     Object.assign(seen, { parsed: answer.output_parsed, finish: answer.status });
@@ -135,6 +143,8 @@ const cases = {
     Object.assign(seen, { parsed: answer.output_parsed, finish: answer.status });
   },
 };
+for (const [name, fault] of Object.entries(silences)) cases[name] = (seen) => stream(seen, `!fault ${fault}`);
+for (const [name, fault] of Object.entries(breaks)) cases[name] = (seen) => stream(seen, broken(fault));
 
 await report(cases, (error) => ({
   official: error instanceof OpenAI.APIError, status: error.status ?? 0, code: error.code ?? '', kind: error.type ?? '', param: error.param ?? '',

@@ -6,7 +6,7 @@ from typing import Literal
 
 import openai
 from pydantic import BaseModel
-from report import report
+from report import BREAKS, SILENCES, broken, report
 from toolset import FUNCTIONS, MODELS, errand, note, work
 
 STORY, PICTURE = os.environ["STORY"], os.environ["PICTURE"]
@@ -90,15 +90,18 @@ def carry(seen):
     gather(seen, answer)
 
 
-def stream(seen):
-    seen["text"] = ""
-    for event in client.responses.create(model=FLASH, input=STORY, stream=True):
-        seen.arrived()
+def stream(seen, prompt):
+    """Notes every event; one that says that the answer failed is the end of it too."""
+    seen.update(text="", finish="")
+    for event in client.responses.create(model=FLASH, input=prompt, stream=True):
         note(seen, event.type)
         if event.type == "response.output_text.delta":
+            seen.arrived()
             seen["text"] += event.delta
-        if event.type == "response.completed":
+        elif event.type == "response.completed":
             gather(seen, event.response)
+        elif event.type == "response.failed":
+            seen["finish"] = event.response.status
 
 
 def stream_helper(seen):
@@ -188,7 +191,7 @@ CASES = {
     "unknown_model": lambda seen: create(seen, "gemini-nobody", input="Hello"),
     "blocked": lambda seen: create(seen, input="!fault blocked"),
     "bad_input": lambda seen: create(seen, input=7),
-    "stream": stream,
+    "stream": lambda seen: stream(seen, STORY),
     "stream_helper": stream_helper,
     "stream_thinking": stream_thinking,
     "previous": previous,
@@ -203,7 +206,13 @@ CASES = {
     "not_kept": not_kept,
     "parse": parse,
     "parse_stream": parse_stream,
+    "silence_plain": lambda seen: create(seen, input="!fault slow-first 30s"),
+    "silence_error": lambda seen: stream(seen, "!fault slow-first 30s 400"),
 }
+for name, fault in SILENCES.items():
+    CASES[name] = lambda seen, fault=fault: stream(seen, "!fault " + fault)
+for name, fault in BREAKS.items():
+    CASES[name] = lambda seen, fault=fault: stream(seen, broken(fault))
 
 
 def describe(error):
