@@ -50,6 +50,7 @@ func noSettings() []string {
 		"TZ",                  // Go's own
 		"CI",                  // of .ci/test
 		"OAUTH_CLIENT_SECRET", // what Gemini CLI's source calls it
+		"ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_MODEL", // of Anthropic's agents
 	}
 }
 
