@@ -134,7 +134,10 @@ func (b *bad) good(t *testing.T, r badRoute) {
 func (b *bad) try(t *testing.T, r badRoute, list []mutant) {
 	t.Helper()
 	refused := 0
-	for _, m := range list {
+	for i, m := range list {
+		if raceDetector && i%3 != 0 { // the gateway here is not watched for races: the tests are only slower
+			continue
+		}
 		b.sim.ForgetCalls()
 		got, err := b.post(r.path, m.body)
 		why := judge(r, got, err)
@@ -146,7 +149,7 @@ func (b *bad) try(t *testing.T, r badRoute, list []mutant) {
 			t.Errorf("%s is %q: %s: %d %s", m.place, m.with, why, got.status, tail(string(got.body)))
 		}
 	}
-	if refused < len(list)/8 {
+	if refused < len(list)/8 && !raceDetector {
 		t.Errorf("%d of %d were refused: too few for this to be a test", refused, len(list))
 	}
 }
