@@ -129,7 +129,7 @@ func FuzzSlim(f *testing.F) {
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		doc = bytes.ReplaceAll(doc[:min(len(doc), 256)], []byte("#"), bytes.Repeat([]byte("ab"), largeString/2))
 		slim, _ := thereAndBack(t, doc)
-		if json.Valid(slim) != json.Valid(doc) {
+		if json.Valid(doc) && !json.Valid(slim) {
 			t.Errorf("%.300q became %.300q", doc, slim)
 		}
 		// What nobody slimmed is filled or refused, and asks for nothing that is no id.
