@@ -27,7 +27,7 @@ func withoutHollow(x *pipeline.Exchange) {
 	out := append(make([]byte, 0, len(contents)), '[')
 	for a := wire.ArrayOf(contents); a.Next(); {
 		if !hollow(a.Value) {
-			out = append(comma(out), a.Value...)
+			out = append(wire.Comma(out), a.Value...)
 		}
 	}
 	x.Call.Set("contents", append(out, ']'))

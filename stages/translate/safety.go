@@ -16,14 +16,14 @@ func (s *stage) safetySettings(x *pipeline.Exchange) []byte {
 	}
 	out := []byte{'['}
 	for a := wire.ArrayOf(own); a.Next(); {
-		out = append(comma(out), a.Value...)
+		out = append(wire.Comma(out), a.Value...)
 	}
 	for _, name := range [...]string{"HARASSMENT", "HATE_SPEECH", "SEXUALLY_EXPLICIT", "DANGEROUS_CONTENT", "CIVIC_INTEGRITY"} {
 		category := `"HARM_CATEGORY_` + name + `"`
 		if bytes.Contains(own, []byte(category)) {
 			continue
 		}
-		out = append(append(comma(out), `{"category":`+category+`,"threshold":"`...), s.threshold(name)...)
+		out = append(append(wire.Comma(out), `{"category":`+category+`,"threshold":"`...), s.threshold(name)...)
 		out = append(out, `"}`...)
 	}
 	return append(out, ']')
@@ -35,11 +35,4 @@ func (s *stage) threshold(category string) string {
 		return "BLOCK_NONE"
 	}
 	return s.safety
-}
-
-func comma(dst []byte) []byte {
-	if dst[len(dst)-1] == '[' {
-		return dst
-	}
-	return append(dst, ',')
 }

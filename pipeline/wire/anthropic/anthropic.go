@@ -6,7 +6,6 @@
 package anthropic
 
 import (
-	"bytes"
 	"slices"
 
 	"gcli2api/pipeline/apierror"
@@ -131,56 +130,4 @@ func refuse(param, why string) *apierror.Error {
 		return apierror.New(apierror.TooLarge, param+" "+why).Naming(param)
 	}
 	return apierror.New(apierror.BadRequest, param+" "+why).Naming(param)
-}
-
-// inside is wire.Inner for a value that a scan or an iterator cut out: its last byte is the quote,
-// which need not be looked for again, through megabytes of a picture.
-func inside(v []byte) ([]byte, bool) {
-	if len(v) < 2 || v[0] != '"' {
-		return nil, false
-	}
-	return v[1 : len(v)-1], true
-}
-
-// plainKey is a member name without the escapes that it may be written with.
-func plainKey(key []byte) []byte {
-	if bytes.IndexByte(key, '\\') < 0 {
-		return key
-	}
-	return wire.AppendText(nil, append(append([]byte{'"'}, key...), '"'))
-}
-
-// given tells that a member is there and not null.
-func given(v []byte) bool {
-	kind := wire.KindOf(v)
-	return kind != wire.KindNone && kind != wire.KindNull
-}
-
-// filled is given, without an empty list or object, which clients send for nothing.
-func filled(v []byte) bool {
-	switch wire.KindOf(v) {
-	case wire.KindNull, wire.KindNone:
-		return false
-	case wire.KindArray:
-		a := wire.ArrayOf(v)
-		return a.Next()
-	case wire.KindObject:
-		o := wire.ObjectOf(v)
-		return o.Next()
-	}
-	return true
-}
-
-// key appends a member name, with a comma when it is not the first of its object.
-func key(dst []byte, name string) []byte {
-	dst = append(append(comma(dst), '"'), name...)
-	return append(dst, '"', ':')
-}
-
-// comma separates what follows from what stands before it in the same bracket.
-func comma(dst []byte) []byte {
-	if c := dst[len(dst)-1]; c == '{' || c == '[' {
-		return dst
-	}
-	return append(dst, ',')
 }

@@ -56,7 +56,7 @@ func readBlock(v []byte) (b block, bad *fault) {
 	var kind []byte
 	for c := wire.CursorOf(v); c.Member(); {
 		var to *[]byte
-		switch string(plainKey(c.Key)) {
+		switch string(wire.PlainKey(c.Key)) {
 		case "type":
 			to = &kind
 		case "text":
@@ -152,7 +152,7 @@ func kindName(v []byte) string {
 func (d *dialogue) piece(b *block) *fault {
 	switch b.kind {
 	case textBlock:
-		inner, ok := inside(b.text)
+		inner, ok := wire.Inside(b.text)
 		if !ok {
 			return &fault{".text", "must be a string"}
 		}
@@ -165,17 +165,17 @@ func (d *dialogue) piece(b *block) *fault {
 	case searchResult:
 		return d.found(b)
 	case toolReference:
-		inner, ok := inside(b.name)
+		inner, ok := wire.Inside(b.name)
 		if !ok {
 			return &fault{".tool_name", "must be a string"}
 		}
 		d.put(inner)
 		return nil
 	case compaction:
-		if !given(b.content) {
+		if !wire.Given(b.content) {
 			return nil
 		}
-		inner, ok := inside(b.content)
+		inner, ok := wire.Inside(b.content)
 		if !ok {
 			return &fault{".content", "must be a string"}
 		}
@@ -190,14 +190,14 @@ const mostAround = 16
 
 // call writes a tool_use.
 func (d *dialogue) call(b *block, at place) *fault {
-	if inner, ok := inside(b.id); !ok || len(inner) == 0 {
+	if inner, ok := wire.Inside(b.id); !ok || len(inner) == 0 {
 		return &fault{".id", "must be a string that is not empty"}
 	}
-	if inner, ok := inside(b.name); !ok || len(inner) == 0 {
+	if inner, ok := wire.Inside(b.name); !ok || len(inner) == 0 {
 		return &fault{".name", "must be a string that is not empty"}
 	}
 	switch {
-	case !given(b.input):
+	case !wire.Given(b.input):
 	case wire.KindOf(b.input) != wire.KindObject:
 		return &fault{".input", "must be an object"}
 	case wire.CheckUnder(b.input, mostAround) != nil:

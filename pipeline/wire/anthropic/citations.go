@@ -29,7 +29,7 @@ func (e *encoder) citations(dst []byte) []byte {
 	}
 	left := mostCitations
 	for a := wire.ArrayOf(wire.Get(e.ground, "groundingSupports")); a.Next(); {
-		said, _ := inside(wire.Get(a.Value, "segment", "text"))
+		said, _ := wire.Inside(wire.Get(a.Value, "segment", "text"))
 		for in := wire.ArrayOf(wire.Get(a.Value, "groundingChunkIndices")); in.Next() && left > 0; {
 			n, ok := wire.Int(in.Value)
 			if !ok || n < 0 || n >= int64(len(pages)) || pages[n] == nil {
@@ -44,10 +44,10 @@ func (e *encoder) citations(dst []byte) []byte {
 
 // citation appends one; said is the inside of a string.
 func (e *encoder) citation(dst, said, page []byte) []byte {
-	url, _ := inside(wire.Get(page, "uri"))
-	title, titled := inside(wire.Get(page, "title"))
+	url, _ := wire.Inside(wire.Get(page, "uri"))
+	title, titled := wire.Inside(wire.Get(page, "title"))
 	if e.whole {
-		dst = comma(dst)
+		dst = wire.Comma(dst)
 	} else {
 		dst = append(e.delta(dst), `{"type":"citations_delta","citation":`...)
 	}

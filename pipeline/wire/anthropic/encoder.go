@@ -85,7 +85,7 @@ func (e *encoder) read(dst, data []byte) []byte {
 		case "usageMetadata":
 			e.usage.Merge(gemini.UsageOf(c.Value()))
 		case "promptFeedback":
-			blocked = given(wire.Get(c.Value(), "blockReason"))
+			blocked = wire.Given(wire.Get(c.Value(), "blockReason"))
 		default:
 			c.Skip()
 		}
@@ -100,11 +100,11 @@ func (e *encoder) candidate(dst []byte, c *wire.Cursor) []byte {
 	for in := c.Object(); in && c.Member(); {
 		switch string(c.Key) {
 		case "finishReason":
-			if inner, ok := inside(c.Value()); ok && len(inner) > 0 {
+			if inner, ok := wire.Inside(c.Value()); ok && len(inner) > 0 {
 				e.reason = stopReason(inner)
 			}
 		case "groundingMetadata":
-			if v := c.Value(); filled(wire.Get(v, "groundingSupports")) {
+			if v := c.Value(); wire.Filled(wire.Get(v, "groundingSupports")) {
 				e.ground = append(e.ground[:0], v...)
 			}
 		case "content":

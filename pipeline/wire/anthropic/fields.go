@@ -95,7 +95,7 @@ var fields = map[string]field{
 // reported leaves a member out; empty ones are not worth a word.
 func reported(name string) func(*form, []byte) *apierror.Error {
 	return func(f *form, v []byte) *apierror.Error {
-		if filled(v) {
+		if wire.Filled(v) {
 			f.Ignore(name)
 		}
 		return nil
@@ -104,7 +104,7 @@ func reported(name string) func(*form, []byte) *apierror.Error {
 
 func refuseFilled(name, why string) func(*form, []byte) *apierror.Error {
 	return func(_ *form, v []byte) *apierror.Error {
-		if filled(v) {
+		if wire.Filled(v) {
 			return refuse(name, why)
 		}
 		return nil
@@ -126,10 +126,10 @@ func takeSpeed(f *form, v []byte) *apierror.Error {
 }
 
 func takeContainer(f *form, v []byte) *apierror.Error {
-	if filled(wire.Get(v, "skills")) {
+	if wire.Filled(wire.Get(v, "skills")) {
 		return refuse("container.skills", "are not supported")
 	}
-	if filled(v) {
+	if wire.Filled(v) {
 		f.Ignore("container")
 	}
 	return nil

@@ -17,26 +17,26 @@ const (
 
 // appendGeneration appends the generationConfig.
 func (f *form) appendGeneration(dst []byte, o gemini.Target) ([]byte, *apierror.Error) {
-	dst = append(key(dst, "generationConfig"), '{')
+	dst = append(wire.Key(dst, "generationConfig"), '{')
 	limit := int64(o.MaxOutput)
 	if limit <= 0 {
 		limit = mostOutput
 	}
-	dst = f.capped(key(dst, "maxOutputTokens"), "max_tokens=", [2]int64{f.most, limit})
+	dst = f.capped(wire.Key(dst, "maxOutputTokens"), "max_tokens=", [2]int64{f.most, limit})
 	if f.temperature != nil {
-		dst = append(key(dst, "temperature"), f.temperature...)
+		dst = append(wire.Key(dst, "temperature"), f.temperature...)
 	}
 	if f.topP != nil {
-		dst = append(key(dst, "topP"), f.topP...)
+		dst = append(wire.Key(dst, "topP"), f.topP...)
 	}
 	if f.topK > 0 {
-		dst = f.capped(key(dst, "topK"), "top_k=", [2]int64{f.topK, mostTopK})
+		dst = f.capped(wire.Key(dst, "topK"), "top_k=", [2]int64{f.topK, mostTopK})
 	}
 	if f.stop != nil {
-		dst = append(key(dst, "stopSequences"), '[')
+		dst = append(wire.Key(dst, "stopSequences"), '[')
 		for a := wire.ArrayOf(f.stop); a.Next(); {
-			if inner, _ := inside(a.Value); len(inner) > 0 {
-				dst = append(comma(dst), a.Value...)
+			if inner, _ := wire.Inside(a.Value); len(inner) > 0 {
+				dst = append(wire.Comma(dst), a.Value...)
 			}
 		}
 		dst = append(dst, ']')
@@ -66,11 +66,11 @@ func (f *form) appendFormat(dst []byte, o gemini.Target) ([]byte, *apierror.Erro
 	if f.format == nil {
 		return dst, nil
 	}
-	if o.FormatInWords(filled(f.tools)) { // it stands in the instruction
+	if o.FormatInWords(wire.Filled(f.tools)) { // it stands in the instruction
 		return dst, nil
 	}
-	dst = append(key(dst, "responseMimeType"), `"application/json"`...)
-	dst, notes, bad := schema.Append(key(dst, "responseJsonSchema"), f.format)
+	dst = append(wire.Key(dst, "responseMimeType"), `"application/json"`...)
+	dst, notes, bad := schema.Append(wire.Key(dst, "responseJsonSchema"), f.format)
 	if bad != nil {
 		return dst, refuse(f.formatName+bad.Path, bad.Why)
 	}

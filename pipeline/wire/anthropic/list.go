@@ -37,7 +37,7 @@ func (l *lister) Whole(dst, data []byte) ([]byte, error) {
 	var first, last []byte
 	dst = append(dst, `{"data":[`...)
 	for a := wire.ArrayOf(wire.Get(data, "models")); a.Next(); {
-		dst = appendModel(comma(dst), a.Value)
+		dst = appendModel(wire.Comma(dst), a.Value)
 		if last = modelID(a.Value); first == nil {
 			first = last
 		}
@@ -75,7 +75,7 @@ func appendModel(dst, v []byte) []byte {
 		{"inputTokenLimit", "max_input_tokens"}, {"outputTokenLimit", "max_tokens"},
 	} {
 		if n, ok := wire.Int(wire.Get(v, limit.google)); ok {
-			dst = strconv.AppendInt(key(dst, limit.ours), n, 10)
+			dst = strconv.AppendInt(wire.Key(dst, limit.ours), n, 10)
 		}
 	}
 	return append(dst, '}')
@@ -93,7 +93,7 @@ func (counter) Whole(dst, data []byte) ([]byte, error) {
 		return dst, broken(err)
 	}
 	v := wire.Get(data, "totalTokens")
-	if inner, ok := inside(v); ok { // proto-JSON may write a number as a string
+	if inner, ok := wire.Inside(v); ok { // proto-JSON may write a number as a string
 		v = inner
 	}
 	n, _ := wire.Int(v)

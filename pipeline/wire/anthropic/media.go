@@ -22,7 +22,7 @@ func readSource(v []byte) (s source, bad *fault) {
 	}
 	var kind, mime []byte
 	for c := wire.CursorOf(v); c.Member(); {
-		key, v := plainKey(c.Key), c.Value()
+		key, v := wire.PlainKey(c.Key), c.Value()
 		switch string(key) {
 		case "type":
 			kind = v
@@ -69,7 +69,7 @@ func (d *dialogue) picture(v []byte) *fault {
 		if !isPicture(s.mime) {
 			return &fault{".media_type", "must be that of a picture, like image/png"}
 		}
-		inner, _ := inside(s.data)
+		inner, _ := wire.Inside(s.data)
 		return d.blob(s.mime, inner).under(".data")
 	case "url":
 		return d.pictureAt(s.url).under(".url")
@@ -109,7 +109,7 @@ func (d *dialogue) blob(mime, inner []byte) *fault {
 
 // pictureAt writes a picture that is named by its address.
 func (d *dialogue) pictureAt(v []byte) *fault {
-	inner, ok := inside(v)
+	inner, ok := wire.Inside(v)
 	if !ok {
 		return &fault{"", "must be a string"}
 	}
@@ -167,10 +167,10 @@ func (d *dialogue) document(b *block) *fault {
 		if string(s.mime) != "application/pdf" {
 			return &fault{".source.media_type", "must be application/pdf"}
 		}
-		inner, _ := inside(s.data)
+		inner, _ := wire.Inside(s.data)
 		return d.blob(s.mime, inner).under(".source.data")
 	case "text":
-		inner, ok := inside(s.data)
+		inner, ok := wire.Inside(s.data)
 		if !ok {
 			return &fault{".source.data", "must be a string"}
 		}
@@ -190,10 +190,10 @@ func (d *dialogue) label(b *block) *fault {
 		name string
 		v    []byte
 	}{{".title", b.title}, {".context", b.context}} {
-		if !given(part.v) {
+		if !wire.Given(part.v) {
 			continue
 		}
-		inner, ok := inside(part.v)
+		inner, ok := wire.Inside(part.v)
 		if !ok {
 			return &fault{part.name, "must be a string"}
 		}
@@ -205,7 +205,7 @@ func (d *dialogue) label(b *block) *fault {
 func (d *dialogue) documentBlocks(v []byte) *fault {
 	switch wire.KindOf(v) {
 	case wire.KindString:
-		inner, _ := inside(v)
+		inner, _ := wire.Inside(v)
 		d.put(inner)
 		return nil
 	case wire.KindArray:
@@ -236,7 +236,7 @@ func (d *dialogue) found(b *block) *fault {
 	if bad := d.label(b); bad != nil {
 		return bad
 	}
-	inner, ok := inside(b.source)
+	inner, ok := wire.Inside(b.source)
 	if !ok {
 		return &fault{".source", "must be a string"}
 	}

@@ -60,7 +60,7 @@ func (f *form) appendDialogue(dst, body []byte, t gemini.Target) ([]byte, *apier
 	if err := d.system().in("system"); err != nil {
 		return d.B, err
 	}
-	if f.format != nil && t.FormatInWords(filled(f.tools)) {
+	if f.format != nil && t.FormatInWords(wire.Filled(f.tools)) {
 		f.Ignore(f.formatName)
 		d.TellFormat(f.format)
 	}
@@ -87,7 +87,7 @@ func (d *dialogue) system() *fault {
 	switch wire.KindOf(d.f.system) {
 	case wire.KindNone:
 	case wire.KindString:
-		inner, _ := inside(d.f.system)
+		inner, _ := wire.Inside(d.f.system)
 		d.put(inner)
 	case wire.KindArray:
 		for a, i := wire.ArrayOf(d.f.system), 0; a.Next(); i++ {
@@ -110,7 +110,7 @@ func (d *dialogue) instruction(v []byte) *fault {
 	if b.kind != textBlock {
 		return &fault{".type", "must be text in what the system says"}
 	}
-	inner, ok := inside(b.text)
+	inner, ok := wire.Inside(b.text)
 	if !ok {
 		return &fault{".text", "must be a string"}
 	}
@@ -125,7 +125,7 @@ func (d *dialogue) instruction(v []byte) *fault {
 func (d *dialogue) read(body []byte) *apierror.Error {
 	count := 0
 	for c := wire.CursorOf(body); c.Member(); {
-		if string(plainKey(c.Key)) != "messages" {
+		if string(wire.PlainKey(c.Key)) != "messages" {
 			c.Skip()
 			continue
 		}
@@ -150,7 +150,7 @@ func (d *dialogue) message(c *wire.Cursor, at int) *fault {
 	}
 	var role, content []byte
 	for in := c.Object(); in && c.Member(); {
-		key, v := plainKey(c.Key), c.Value()
+		key, v := wire.PlainKey(c.Key), c.Value()
 		switch string(key) {
 		case "role":
 			role = v
@@ -167,7 +167,7 @@ func (d *dialogue) message(c *wire.Cursor, at int) *fault {
 	case "system":
 		d.who = gemini.System
 	default:
-		if !given(role) {
+		if !wire.Given(role) {
 			return &fault{".role", "is missing"}
 		}
 		return &fault{".role", "must be user or assistant"}
@@ -186,7 +186,7 @@ func (d *dialogue) message(c *wire.Cursor, at int) *fault {
 func (d *dialogue) content(v []byte, at int) *fault {
 	switch wire.KindOf(v) {
 	case wire.KindString:
-		inner, _ := inside(v)
+		inner, _ := wire.Inside(v)
 		d.put(inner)
 		return nil
 	case wire.KindArray:

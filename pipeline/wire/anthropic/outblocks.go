@@ -18,9 +18,9 @@ func (e *encoder) block(dst []byte, k kind) []byte {
 	e.open = k
 	switch {
 	case e.whole && k == thinking:
-		return append(comma(dst), `{"type":"thinking","thinking":"`...)
+		return append(wire.Comma(dst), `{"type":"thinking","thinking":"`...)
 	case e.whole:
-		return append(comma(dst), `{"type":"text","text":"`...)
+		return append(wire.Comma(dst), `{"type":"text","text":"`...)
 	case k == thinking:
 		return append(e.begin(dst), `{"type":"thinking","thinking":"","signature":""}}`+"\n\n"...)
 	}
@@ -99,9 +99,9 @@ func (e *encoder) call(dst, v []byte) []byte {
 	for o := wire.ObjectOf(v); o.Next(); {
 		switch string(o.Key) {
 		case "id":
-			id, _ = inside(o.Value)
+			id, _ = wire.Inside(o.Value)
 		case "name":
-			name, _ = inside(o.Value)
+			name, _ = wire.Inside(o.Value)
 		case "args":
 			args = objectOrNil(o.Value)
 		}
@@ -112,7 +112,7 @@ func (e *encoder) call(dst, v []byte) []byte {
 	e.look(id)
 	e.look(name)
 	if dst = e.close(dst); e.whole {
-		dst = comma(dst)
+		dst = wire.Comma(dst)
 	} else {
 		dst = e.begin(dst)
 	}

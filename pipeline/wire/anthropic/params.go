@@ -57,7 +57,7 @@ func takeStop(f *form, v []byte) *apierror.Error {
 	}
 	count := 0
 	for a, i := wire.ArrayOf(v), 0; a.Next(); i++ {
-		inner, ok := inside(a.Value)
+		inner, ok := wire.Inside(a.Value)
 		if !ok {
 			return refuse("stop_sequences["+strconv.Itoa(i)+"]", "must be a string")
 		}
@@ -103,7 +103,7 @@ func takeChoice(f *form, v []byte) *apierror.Error {
 			kind, ok = wire.Text(o.Value)
 		case o.Is("name"):
 			name = o.Value
-		case o.Is("disable_parallel_tool_use") && given(o.Value):
+		case o.Is("disable_parallel_tool_use") && wire.Given(o.Value):
 			if f.choice.single, ok = wire.Bool(o.Value); !ok {
 				return refuse("tool_choice.disable_parallel_tool_use", "must be true or false")
 			}

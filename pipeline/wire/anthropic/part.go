@@ -62,7 +62,7 @@ func readPart(c *wire.Cursor) (p part, ok bool) {
 	case nothing:
 		return p, false
 	case text:
-		p.value, ok = inside(p.value)
+		p.value, ok = wire.Inside(p.value)
 		if ok = ok && len(p.value) > 0; hidden {
 			p.kind = thinking
 			ok = ok || len(p.sign) > 0
@@ -112,7 +112,7 @@ func (e *encoder) thought(dst []byte, p *part) []byte {
 		e.look(p.value)
 		dst = e.pieced(dst)
 	}
-	if sign, ok := inside(p.sign); ok && e.open == thinking {
+	if sign, ok := wire.Inside(p.sign); ok && e.open == thinking {
 		e.look(sign)
 		e.sign = append(e.sign[:0], sign...)
 	}
@@ -125,9 +125,9 @@ func appendPicture(dst, v []byte) []byte {
 	for o := wire.ObjectOf(v); o.Next(); {
 		switch string(o.Key) {
 		case "mimeType":
-			mime, _ = inside(o.Value)
+			mime, _ = wire.Inside(o.Value)
 		case "data":
-			data, _ = inside(o.Value)
+			data, _ = wire.Inside(o.Value)
 		}
 	}
 	if len(mime) >= 6 && string(mime[:6]) != "image/" {
@@ -147,9 +147,9 @@ func appendCode(dst, v []byte) []byte {
 	for o := wire.ObjectOf(v); o.Next(); {
 		switch string(o.Key) {
 		case "language":
-			language, _ = inside(o.Value)
+			language, _ = wire.Inside(o.Value)
 		case "code":
-			body, _ = inside(o.Value)
+			body, _ = wire.Inside(o.Value)
 		}
 	}
 	dst = append(dst, `\n`+fence...)
@@ -164,9 +164,9 @@ func appendResult(dst, v []byte) []byte {
 	for o := wire.ObjectOf(v); o.Next(); {
 		switch string(o.Key) {
 		case "outcome":
-			outcome, _ = inside(o.Value)
+			outcome, _ = wire.Inside(o.Value)
 		case "output":
-			output, _ = inside(o.Value)
+			output, _ = wire.Inside(o.Value)
 		}
 	}
 	label := "output"

@@ -23,7 +23,7 @@ func (d *dialogue) takeResult(b *block) *fault {
 		return &fault{".tool_use_id", "must be a string"}
 	}
 	failed, ok := false, true
-	if given(b.failed) {
+	if wire.Given(b.failed) {
 		failed, ok = wire.Bool(b.failed)
 	}
 	if !ok {
@@ -34,7 +34,7 @@ func (d *dialogue) takeResult(b *block) *fault {
 	switch wire.KindOf(b.content) {
 	case wire.KindNone, wire.KindNull:
 	case wire.KindString:
-		text, _ = inside(b.content)
+		text, _ = wire.Inside(b.content)
 	case wire.KindArray:
 		d.result = &d.room
 		bad := d.resultBlocks(b.content)

@@ -37,7 +37,7 @@ func takeThinking(f *form, v []byte) *apierror.Error {
 			kind, _ = wire.Text(o.Value)
 		case o.Is("budget_tokens"):
 			budget = o.Value
-		case o.Is("display") && given(o.Value):
+		case o.Is("display") && wire.Given(o.Value):
 			word, _ := wire.Text(o.Value)
 			if word != "summarized" && word != "omitted" {
 				return refuse("thinking.display", "must be summarized or omitted")
@@ -65,7 +65,7 @@ func takeOutputConfig(f *form, v []byte) *apierror.Error {
 	}
 	for o := wire.ObjectOf(v); o.Next(); {
 		switch {
-		case !given(o.Value):
+		case !wire.Given(o.Value):
 		case o.Is("effort"):
 			switch f.thought.effort, _ = wire.Text(o.Value); f.thought.effort {
 			case "low", "medium", "high", "xhigh", "max":
@@ -77,7 +77,7 @@ func takeOutputConfig(f *form, v []byte) *apierror.Error {
 				return err
 			}
 		default:
-			f.Ignore("output_config." + wire.HeaderSafe(string(plainKey(o.Key[:min(len(o.Key), 128)]))))
+			f.Ignore("output_config." + wire.HeaderSafe(string(wire.PlainKey(o.Key[:min(len(o.Key), 128)]))))
 		}
 	}
 	return nil

@@ -76,7 +76,7 @@ func (f *form) appendGoogle(dst []byte, box *toolbox) ([]byte, *apierror.Error) 
 	}
 	dst = append(dst, `"tools":[`...)
 	for _, name := range box.google {
-		dst = append(key(append(comma(dst), '{'), name), "{}}"...)
+		dst = append(wire.Key(append(wire.Comma(dst), '{'), name), "{}}"...)
 	}
 	return append(dst, ']'), nil
 }
@@ -115,7 +115,7 @@ func readTool(v []byte, at int) (tool, *apierror.Error) {
 	}
 	var kind, name []byte
 	for c := wire.CursorOf(v); c.Member(); {
-		key, v := plainKey(c.Key), c.Value()
+		key, v := wire.PlainKey(c.Key), c.Value()
 		switch string(key) {
 		case "type":
 			kind = v
@@ -128,13 +128,13 @@ func readTool(v []byte, at int) (tool, *apierror.Error) {
 		}
 	}
 	var ok bool
-	if t.kind, ok = wire.Text(kind); !ok && given(kind) {
+	if t.kind, ok = wire.Text(kind); !ok && wire.Given(kind) {
 		return t, refuse(t.path()+".type", "must be a string")
 	}
-	if t.name, ok = wire.Text(name); !ok && given(name) {
+	if t.name, ok = wire.Text(name); !ok && wire.Given(name) {
 		return t, refuse(t.path()+".name", "must be a string")
 	}
-	if given(t.description) && wire.KindOf(t.description) != wire.KindString {
+	if wire.Given(t.description) && wire.KindOf(t.description) != wire.KindString {
 		return t, refuse(t.path()+".description", "must be a string")
 	}
 	return t, nil
@@ -201,10 +201,10 @@ func (f *form) appendFunction(dst []byte, t *tool, box *toolbox) ([]byte, *apier
 	if err != nil {
 		return dst, err
 	}
-	if inner, _ := inside(t.description); len(inner) > 0 {
-		dst = append(key(dst, "description"), t.description...)
+	if inner, _ := wire.Inside(t.description); len(inner) > 0 {
+		dst = append(wire.Key(dst, "description"), t.description...)
 	}
-	dst, notes, bad := schema.AppendObject(key(dst, "parametersJsonSchema"), t.schema)
+	dst, notes, bad := schema.AppendObject(wire.Key(dst, "parametersJsonSchema"), t.schema)
 	if bad != nil {
 		return dst, refuse(t.path()+".input_schema"+bad.Path, bad.Why)
 	}
@@ -221,5 +221,5 @@ func (f *form) declare(dst []byte, t *tool, box *toolbox) ([]byte, *apierror.Err
 		return dst, refuse(t.path()+".name", "is the name of another tool, too")
 	}
 	box.functions++
-	return wire.AppendQuoted(append(comma(dst), `{"name":`...), google), nil
+	return wire.AppendQuoted(append(wire.Comma(dst), `{"name":`...), google), nil
 }

@@ -101,11 +101,11 @@ func (d *Draft) Turn(who Role) *Unanswered {
 func (d *Draft) head(who Role) {
 	switch {
 	case who == System:
-		d.B = append(comma(d.B), `"systemInstruction":{"parts":[`...)
+		d.B = append(wire.Comma(d.B), `"systemInstruction":{"parts":[`...)
 		d.open = System
 		return
 	case d.open == Nobody:
-		d.B = append(comma(d.B), `"contents":[`...)
+		d.B = append(wire.Comma(d.B), `"contents":[`...)
 	case d.open == System:
 		d.B = append(d.B, `]},"contents":[`...)
 	default:
@@ -127,7 +127,7 @@ func (d *Draft) head(who Role) {
 func (d *Draft) Text(inner []byte) {
 	if len(inner) > 0 {
 		d.part()
-		d.B = append(append(append(comma(d.B), `{"text":"`...), inner...), `"}`...)
+		d.B = append(append(append(wire.Comma(d.B), `{"text":"`...), inner...), `"}`...)
 	}
 }
 
@@ -140,7 +140,7 @@ func (d *Draft) Say(text string) {
 // Blob opens an inlineData part: the caller appends the base64 to B, and then calls EndBlob.
 func (d *Draft) Blob(mime []byte) {
 	d.part()
-	d.B = append(append(comma(d.B), `{"inlineData":{"mimeType":"`...), mime...)
+	d.B = append(append(wire.Comma(d.B), `{"inlineData":{"mimeType":"`...), mime...)
 	d.B = append(d.B, `","data":"`...)
 }
 
@@ -158,7 +158,7 @@ func (d *Draft) EndBlob() { d.B = append(d.B, `"}}`...) }
 // data in its place (Remotes). inner is the address, as it stands between quotes.
 func (d *Draft) Remote(inner []byte) {
 	d.part()
-	d.B = append(append(append(comma(d.B), `{"fileData":{"fileUri":"`...), inner...), `"}}`...)
+	d.B = append(append(append(wire.Comma(d.B), `{"fileData":{"fileUri":"`...), inner...), `"}}`...)
 }
 
 // part is called before each part that is no result: results come first in their turn.
@@ -176,7 +176,7 @@ func (d *Draft) Call(c Invocation) {
 		known, _ = d.Recall(c.ID)
 	}
 	p.google = known.ID
-	d.B = append(comma(d.B), `{"functionCall":{`...)
+	d.B = append(wire.Comma(d.B), `{"functionCall":{`...)
 	if p.google != "" {
 		d.B = append(wire.AppendQuoted(append(d.B, `"id":`...), p.google), ',')
 	}
@@ -268,7 +268,7 @@ func (d *Draft) settle() {
 	}
 	for i := range d.calls {
 		p := &d.calls[i]
-		d.B = append(comma(d.B), `{"functionResponse":{`...)
+		d.B = append(wire.Comma(d.B), `{"functionResponse":{`...)
 		if p.google != "" {
 			d.B = append(wire.AppendQuoted(append(d.B, `"id":`...), p.google), ',')
 		}
@@ -277,7 +277,7 @@ func (d *Draft) settle() {
 		d.B = append(d.B, "}}"...)
 	}
 	if len(d.pics) > 0 {
-		d.B = append(comma(d.B), d.pics...)
+		d.B = append(wire.Comma(d.B), d.pics...)
 	}
 	d.calls, d.next, d.results, d.pics = d.calls[:0], 0, d.results[:0], d.pics[:0]
 }
@@ -300,16 +300,8 @@ func (d *Draft) Finish() *Unanswered {
 
 // appendPlain appends a part with a text of ours.
 func appendPlain(dst []byte, text string) []byte {
-	dst = append(comma(dst), `{"text":`...)
+	dst = append(wire.Comma(dst), `{"text":`...)
 	return append(wire.AppendQuoted(dst, text), '}')
-}
-
-// comma separates what follows from what stands before it in the same bracket.
-func comma(dst []byte) []byte {
-	if c := dst[len(dst)-1]; c == '{' || c == '[' {
-		return dst
-	}
-	return append(dst, ',')
 }
 
 // mostAround is more brackets than stand around what a draft copies.

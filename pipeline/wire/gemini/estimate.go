@@ -25,7 +25,7 @@ func Estimate(c *Call) (tokens int64, fail *apierror.Error) {
 	system, _ := get("systemInstruction")
 	tools, _ := get("tools")
 	e := estimate{}
-	if given(contents) && wire.KindOf(contents) != wire.KindArray {
+	if wire.Given(contents) && wire.KindOf(contents) != wire.KindArray {
 		return 0, malformed("contents", "must be a list of turns")
 	}
 	for a, i := wire.ArrayOf(contents), 0; a.Next() && e.fail == nil; i++ {
@@ -38,7 +38,7 @@ func Estimate(c *Call) (tokens int64, fail *apierror.Error) {
 	default:
 		e.turn(system, place{"systemInstruction", -1, -1})
 	}
-	if given(tools) {
+	if wire.Given(tools) {
 		e.text(tools)
 	}
 	return e.tokens, e.fail
@@ -50,8 +50,6 @@ func EstimateText(raw []byte) int64 {
 	e.text(raw)
 	return e.tokens
 }
-
-func given(v []byte) bool { k := wire.KindOf(v); return k != wire.KindNone && k != wire.KindNull }
 
 // estimate adds up.
 type estimate struct {
@@ -86,7 +84,7 @@ func (e *estimate) turn(v []byte, at place) {
 	case wire.KindOf(v) != wire.KindObject:
 		e.fail = malformed(at.String(), "must be an object with parts")
 		return
-	case given(parts) && wire.KindOf(parts) != wire.KindArray:
+	case wire.Given(parts) && wire.KindOf(parts) != wire.KindArray:
 		e.fail = malformed(at.String()+".parts", "must be a list")
 		return
 	}
@@ -102,7 +100,7 @@ func (e *estimate) turn(v []byte, at place) {
 
 func (e *estimate) part(v []byte, at place) {
 	p := PartOf(v)
-	if given(p.Text) && wire.KindOf(p.Text) != wire.KindString {
+	if wire.Given(p.Text) && wire.KindOf(p.Text) != wire.KindString {
 		e.fail = malformed(at.String()+".text", "must be a string")
 		return
 	}
@@ -110,16 +108,16 @@ func (e *estimate) part(v []byte, at place) {
 		return
 	}
 	for _, raw := range [...][]byte{p.Text, p.Call, p.Code, p.CodeResult, p.ToolCall, p.ToolResponse} {
-		if given(raw) {
+		if wire.Given(raw) {
 			e.text(raw)
 		}
 	}
 	for _, raw := range [...][]byte{p.InlineData, p.FileData} {
-		if given(raw) {
+		if wire.Given(raw) {
 			e.media(raw)
 		}
 	}
-	if given(p.Response) {
+	if wire.Given(p.Response) {
 		e.response(p.Response)
 	}
 }
@@ -135,7 +133,7 @@ func (e *estimate) response(v []byte) {
 		for a := wire.ArrayOf(o.Value); a.Next(); {
 			p := PartOf(a.Value)
 			for _, raw := range [...][]byte{p.InlineData, p.FileData} {
-				if given(raw) {
+				if wire.Given(raw) {
 					e.media(raw)
 				}
 			}

@@ -17,7 +17,7 @@ const Sentinel = "skip_thought_signature_validator"
 func AppendSentinels(dst, contents []byte) []byte {
 	dst = append(dst, '[')
 	for a := wire.ArrayOf(contents); a.Next(); {
-		dst = comma(dst)
+		dst = wire.Comma(dst)
 		if role, _ := wire.Inner(wire.Get(a.Value, "role")); string(role) != "model" {
 			dst = append(dst, a.Value...)
 			continue
@@ -29,14 +29,14 @@ func AppendSentinels(dst, contents []byte) []byte {
 			sign := first && part.Call != nil
 			first = first && part.Call == nil
 			if part.Signature == nil && !sign {
-				parts = append(comma(parts), p.Value...)
+				parts = append(wire.Comma(parts), p.Value...)
 				continue
 			}
 			value := []byte(nil)
 			if sign {
 				value = []byte(`"` + Sentinel + `"`)
 			}
-			parts = AppendWith(comma(parts), AppendWith(nil, p.Value, "thought_signature", nil), "thoughtSignature", value)
+			parts = AppendWith(wire.Comma(parts), AppendWith(nil, p.Value, "thought_signature", nil), "thoughtSignature", value)
 		}
 		dst = AppendWith(dst, a.Value, "parts", append(parts, ']'))
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire"
 )
 
 func TestAppendSentinels(t *testing.T) {
@@ -47,8 +48,8 @@ func TestAppendForKindIsLinear(t *testing.T) {
 	for i := range calls {
 		sign := "CiQB" + strconv.Itoa(i) + strings.Repeat("A", 200)
 		tools.Signed = append(tools.Signed, Signed{sign, "codeassist"})
-		in = append(comma(in), `{"thoughtSignature":"`+sign+`"}`...)
-		want = append(comma(want), `{"thoughtSignature":"`+Sentinel+`"}`...)
+		in = append(wire.Comma(in), `{"thoughtSignature":"`+sign+`"}`...)
+		want = append(wire.Comma(want), `{"thoughtSignature":"`+Sentinel+`"}`...)
 	}
 	if got, some := tools.AppendForKind(nil, in, "gemini"); !some || !bytes.Equal(got, want) {
 		t.Errorf("%v, %d bytes", some, len(got))

@@ -174,7 +174,7 @@ func (t *Thinking) Append(dst []byte, o Target) (out []byte, ignored string, fai
 	if len(body) == 0 {
 		return dst, ignored, nil
 	}
-	dst = append(comma(dst), `"thinkingConfig":{`...)
+	dst = append(wire.Comma(dst), `"thinkingConfig":{`...)
 	return append(append(dst, body...), '}'), ignored, nil
 }
 

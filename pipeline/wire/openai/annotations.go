@@ -32,7 +32,7 @@ func (s *choice) appendAnnotations(dst []byte, c *candidate, end bool) []byte {
 		return dst
 	}
 	begin := len(dst)
-	dst = append(key(dst, "annotations"), '[')
+	dst = append(wire.Key(dst, "annotations"), '[')
 	open := len(dst)
 	dst = s.citations(dst, c)
 	dst = s.grounded(dst, c, grounding, end)
@@ -91,8 +91,8 @@ func chunkOf(v []byte) source {
 
 func sourceOf(v []byte) (s source) {
 	url, title := pick2(v, "uri", "title")
-	s.url, _ = inside(url)
-	s.title, _ = inside(title)
+	s.url, _ = wire.Inside(url)
+	s.title, _ = wire.Inside(title)
 	return s
 }
 
@@ -136,7 +136,7 @@ func (s *choice) annotate(dst []byte, at span, from source) []byte {
 		return dst
 	}
 	s.cited.seen[page], s.cited.seen[place] = struct{}{}, struct{}{}
-	dst = strconv.AppendInt(append(comma(dst), `{"type":"url_citation","url_citation":{"start_index":`...), int64(at.from), 10)
+	dst = strconv.AppendInt(append(wire.Comma(dst), `{"type":"url_citation","url_citation":{"start_index":`...), int64(at.from), 10)
 	dst = strconv.AppendInt(append(dst, `,"end_index":`...), int64(at.to), 10)
 	dst = append(append(dst, `,"url":"`...), from.url...)
 	dst = append(append(dst, `","title":"`...), from.title...)

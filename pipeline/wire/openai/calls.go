@@ -13,14 +13,14 @@ func (e *encoder) appendCalls(dst []byte, c *candidate, indexed bool) []byte {
 	if e.legacy {
 		return e.appendLegacy(dst, c, s)
 	}
-	dst = append(key(dst, "tool_calls"), '[')
+	dst = append(wire.Key(dst, "tool_calls"), '[')
 	for i := range c.parts {
 		if c.parts[i].kind != call {
 			continue
 		}
-		dst = append(comma(dst), '{')
+		dst = append(wire.Comma(dst), '{')
 		if indexed {
-			dst = strconv.AppendInt(key(dst, "index"), int64(s.calls), 10)
+			dst = strconv.AppendInt(wire.Key(dst, "index"), int64(s.calls), 10)
 		}
 		dst = e.appendCall(dst, &c.parts[i], uint64(c.index)<<32|uint64(s.calls))
 		s.calls++
@@ -34,7 +34,7 @@ func (e *encoder) appendLegacy(dst []byte, c *candidate, s *choice) []byte {
 		if c.parts[i].kind == call && s.calls == 0 {
 			s.calls++
 			v := invocationOf(c.parts[i].value)
-			dst = append(v.function(key(dst, "function_call")), '}')
+			dst = append(v.function(wire.Key(dst, "function_call")), '}')
 		}
 	}
 	return dst
@@ -47,9 +47,9 @@ func invocationOf(call []byte) (v invocation) {
 	for o := wire.ObjectOf(call); o.Next(); {
 		switch string(o.Key) {
 		case "id":
-			v.id, _ = inside(o.Value)
+			v.id, _ = wire.Inside(o.Value)
 		case "name":
-			v.name, _ = inside(o.Value)
+			v.name, _ = wire.Inside(o.Value)
 		case "args":
 			v.args = o.Value
 		}
@@ -83,7 +83,7 @@ func (v *invocation) custom(dst []byte) []byte {
 // appendCall appends the members of one call; nth makes its id when Google gave none.
 func (e *encoder) appendCall(dst []byte, p *part, nth uint64) []byte {
 	v := invocationOf(p.value)
-	dst = append(key(dst, "id"), '"')
+	dst = append(wire.Key(dst, "id"), '"')
 	if len(v.id) > 0 {
 		dst = append(dst, v.id...)
 	} else {

@@ -48,7 +48,7 @@ func read(c *wire.Cursor, out candidate) candidate {
 				out.index = int(n)
 			}
 		case "finishReason":
-			out.finish, _ = inside(c.Value())
+			out.finish, _ = wire.Inside(c.Value())
 		case "content":
 			for in := c.Object(); in && c.Member(); {
 				if string(c.Key) != "parts" {
@@ -119,7 +119,7 @@ func readPart(c *wire.Cursor) (p part, ok bool) {
 		p.kind, p.value, ok = kind, c.Value(), true
 	}
 	if p.kind == text {
-		p.value, ok = inside(p.value)
+		p.value, ok = wire.Inside(p.value)
 		if hidden {
 			p.kind = thought
 		}

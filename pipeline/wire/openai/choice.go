@@ -105,7 +105,7 @@ func (c *toolChoice) list(v []byte) *apierror.Error {
 	default:
 		return refuse(at+".mode", "must be auto or required")
 	}
-	if wire.KindOf(tools) != wire.KindArray || !filled(tools) {
+	if wire.KindOf(tools) != wire.KindArray || !wire.Filled(tools) {
 		return refuse(at+".tools", "must be a list that is not empty")
 	}
 	i := 0
@@ -179,7 +179,7 @@ func (c *toolChoice) append(dst []byte, tools *gemini.Tools) ([]byte, *apierror.
 	if len(c.names) > 0 {
 		dst = append(dst, `,"allowedFunctionNames":[`...)
 		for _, name := range c.names {
-			dst = wire.AppendQuoted(comma(dst), tools.Google(name))
+			dst = wire.AppendQuoted(wire.Comma(dst), tools.Google(name))
 		}
 		dst = append(dst, ']')
 	}

@@ -80,12 +80,12 @@ func takePrompt(f *completion, v []byte) *apierror.Error {
 	name := "prompt"
 	switch wire.KindOf(v) {
 	case wire.KindString:
-		f.prompt, _ = inside(v)
+		f.prompt, _ = wire.Inside(v)
 	case wire.KindArray:
 		count := 0
 		for a := wire.ArrayOf(v); a.Next(); count++ {
 			name = "prompt[" + strconv.Itoa(count) + "]"
-			inner, ok := inside(a.Value)
+			inner, ok := wire.Inside(a.Value)
 			switch {
 			case !ok:
 				return refuse(name, "must be a string: token ids are not supported")
@@ -112,7 +112,7 @@ func takeEcho(f *completion, v []byte) *apierror.Error {
 }
 
 func takeSuffix(_ *completion, v []byte) *apierror.Error {
-	if inner, ok := inside(v); !ok || len(inner) > 0 {
+	if inner, ok := wire.Inside(v); !ok || len(inner) > 0 {
 		return refuse("suffix", "is not supported: Google's models do not write what stands between two texts")
 	}
 	return nil

@@ -137,7 +137,7 @@ func appendSaid(dst []byte, c *wire.Cursor) (out, finish []byte) {
 	for in := c.Object(); in && c.Member(); {
 		switch string(c.Key) {
 		case "finishReason":
-			if word, _ := inside(c.Value()); len(word) > 0 {
+			if word, _ := wire.Inside(c.Value()); len(word) > 0 {
 				finish = word
 			}
 		case "content":
@@ -163,7 +163,7 @@ func appendShown(dst, part []byte) []byte {
 	if p.Thought {
 		return dst
 	}
-	if inner, ok := inside(p.Text); ok {
+	if inner, ok := wire.Inside(p.Text); ok {
 		dst = append(dst, inner...)
 	}
 	if b := inlinedOf(p.InlineData); len(b.data) > 0 {

@@ -118,7 +118,7 @@ func (t *turns) begin(m *message) {
 // text appends a text part as it was written. One of white space waits for a better one: a turn of
 // nothing else is refused by Google.
 func (t *turns) text(v []byte, m *message) {
-	inner, _ := inside(v)
+	inner, _ := wire.Inside(v)
 	if len(inner) == 0 {
 		return
 	}

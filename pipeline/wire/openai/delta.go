@@ -15,17 +15,17 @@ func (e *encoder) delta(dst []byte, index int, at *wire.Cursor) []byte {
 	s := e.choice(c.index)
 	ends := len(c.finish) > 0 && !s.ended
 	before := len(dst)
-	dst = strconv.AppendInt(append(comma(dst), `{"index":`...), int64(c.index), 10)
+	dst = strconv.AppendInt(append(wire.Comma(dst), `{"index":`...), int64(c.index), 10)
 	dst = append(dst, `,"delta":{`...)
 	if !s.begun {
 		dst = append(dst, `"role":"assistant"`...)
 	}
 	empty := len(dst)
 	if c.sort(e.beside); c.has(thought, thought) {
-		dst = c.appendThoughts(key(dst, "reasoning_content"))
+		dst = c.appendThoughts(wire.Key(dst, "reasoning_content"))
 	}
 	if c.speaks() {
-		dst = c.appendContent(key(dst, "content"), &s.ruler)
+		dst = c.appendContent(wire.Key(dst, "content"), &s.ruler)
 	}
 	dst = e.rest(dst, &c, s, true)
 	logprobs := wire.KindOf(more.logprobs) == wire.KindObject
@@ -51,11 +51,11 @@ func (e *encoder) rest(dst []byte, c *candidate, s *choice, stream bool) []byte 
 		dst = e.appendCalls(dst, c, stream)
 	}
 	if c.has(picture, picture) {
-		dst = c.appendPictures(key(dst, "images"), s)
+		dst = c.appendPictures(wire.Key(dst, "images"), s)
 	}
 	dst = s.appendAnnotations(dst, c, !stream || s.ended || len(c.finish) > 0)
 	if c.beside.sign != nil { // where Google's own OpenAI layer puts it
-		dst = append(key(dst, "extra_content"), `{"google":{"thought_signature":`...)
+		dst = append(wire.Key(dst, "extra_content"), `{"google":{"thought_signature":`...)
 		dst = append(append(dst, c.beside.sign...), "}}"...)
 	}
 	return dst

@@ -54,7 +54,7 @@ func (f *embedding) requests(dst []byte, model string) []byte {
 	tail = append(tail, '}')
 	dst = append(dst, `{"requests":[`...)
 	add := func(text []byte) {
-		dst = append(append(append(comma(dst), head...), text...), tail...)
+		dst = append(append(append(wire.Comma(dst), head...), text...), tail...)
 		f.Tokens += gemini.EstimateText(text)
 	}
 	if wire.KindOf(f.input) == wire.KindString {
@@ -106,7 +106,7 @@ func takeInput(f *embedding, v []byte) *apierror.Error {
 
 // unfit says why v is no text to embed, "" when it is one. Google refuses empty ones.
 func unfit(v []byte) (why string) {
-	inner, ok := inside(v)
+	inner, ok := wire.Inside(v)
 	switch kind := wire.KindOf(v); {
 	case kind == wire.KindNumber || kind == wire.KindArray:
 		return "must be a string: token ids are not supported"

@@ -62,7 +62,7 @@ func (e *embedder) Whole(dst, data []byte) ([]byte, error) {
 
 // entry appends one vector; false when it is none.
 func (e *embedder) entry(dst, v []byte, index int) (out []byte, ok bool) {
-	dst = strconv.AppendInt(append(comma(dst), `{"object":"embedding","index":`...), int64(index), 10)
+	dst = strconv.AppendInt(append(wire.Comma(dst), `{"object":"embedding","index":`...), int64(index), 10)
 	dst = append(dst, `,"embedding":`...)
 	values := wire.Get(v, "values")
 	if wire.KindOf(values) != wire.KindArray {
@@ -83,7 +83,7 @@ func appendNumbers(dst, values []byte) (out []byte, ok bool) {
 		if wire.KindOf(a.Value) != wire.KindNumber {
 			return dst, false
 		}
-		dst = append(comma(dst), a.Value...)
+		dst = append(wire.Comma(dst), a.Value...)
 	}
 	return append(dst, ']'), true
 }

@@ -136,7 +136,7 @@ func (e *encoder) fingerprint(version []byte) {
 		return
 	}
 	e.stamped = true
-	if inner, _ := inside(version); len(inner) > 0 {
+	if inner, _ := wire.Inside(version); len(inner) > 0 {
 		e.stamp = append(e.room.stamp[:0], `,"system_fingerprint":"fp_`...)
 		e.stamp = append(appendHex(e.stamp, mix(hash(inner)), 10), '"')
 	}

@@ -50,7 +50,7 @@ func (f *form) format(dst []byte) ([]byte, *apierror.Error) {
 	if !f.json || f.told {
 		return dst, nil
 	}
-	dst = append(key(dst, "responseMimeType"), `"application/json"`...)
+	dst = append(wire.Key(dst, "responseMimeType"), `"application/json"`...)
 	if f.schema == nil {
 		return dst, nil
 	}
@@ -94,9 +94,9 @@ func (f *form) probabilities(dst []byte, o *gemini.Target) ([]byte, *apierror.Er
 	case o.Major != 2:
 		return dst, refuse("logprobs", "is not supported by this model")
 	}
-	dst = append(key(dst, "responseLogprobs"), "true"...)
+	dst = append(wire.Key(dst, "responseLogprobs"), "true"...)
 	if f.topLogprobs > 0 {
-		dst = strconv.AppendInt(key(dst, "logprobs"), f.topLogprobs, 10)
+		dst = strconv.AppendInt(wire.Key(dst, "logprobs"), f.topLogprobs, 10)
 	}
 	return dst, nil
 }

@@ -27,7 +27,7 @@ func (f *form) generation(dst []byte, o gemini.Target) ([]byte, *apierror.Error)
 		{"frequencyPenalty", f.frequency}, {"presencePenalty", f.presence},
 	} {
 		if n.value != nil {
-			dst = append(key(dst, n.name), n.value...)
+			dst = append(wire.Key(dst, n.name), n.value...)
 		}
 	}
 	dst = f.counts(dst, o)
@@ -42,7 +42,7 @@ func (f *form) generation(dst []byte, o gemini.Target) ([]byte, *apierror.Error)
 		return dst, err
 	}
 	if f.image {
-		dst = append(key(dst, "responseModalities"), `["TEXT","IMAGE"]`...)
+		dst = append(wire.Key(dst, "responseModalities"), `["TEXT","IMAGE"]`...)
 	}
 	dst, ignored, err := f.thinking.Append(dst, o)
 	if err != nil {
@@ -60,7 +60,7 @@ func (f *form) generation(dst []byte, o gemini.Target) ([]byte, *apierror.Error)
 // counts appends the whole numbers.
 func (f *form) counts(dst []byte, o gemini.Target) []byte {
 	if f.topK > 0 {
-		dst = f.capped(key(dst, "topK"), "top_k=", [2]int64{f.topK, mostTopK})
+		dst = f.capped(wire.Key(dst, "topK"), "top_k=", [2]int64{f.topK, mostTopK})
 	}
 	most, name := f.most, "max_tokens="
 	if f.mostNew > 0 {
@@ -71,10 +71,10 @@ func (f *form) counts(dst []byte, o gemini.Target) []byte {
 		if limit <= 0 {
 			limit = mostOutput
 		}
-		dst = f.capped(key(dst, "maxOutputTokens"), name, [2]int64{most, limit})
+		dst = f.capped(wire.Key(dst, "maxOutputTokens"), name, [2]int64{most, limit})
 	}
 	if f.seeded {
-		dst = strconv.AppendInt(key(dst, "seed"), int64(f.seed), 10)
+		dst = strconv.AppendInt(wire.Key(dst, "seed"), int64(f.seed), 10)
 	}
 	return dst
 }
@@ -92,37 +92,23 @@ func (f *form) capped(dst []byte, name string, askedLimit [2]int64) []byte {
 // appendStop leaves out empty sequences, which Google refuses, and nothing when that is all.
 func appendStop(dst, stop []byte) []byte {
 	if wire.KindOf(stop) == wire.KindString {
-		if inner, _ := inside(stop); len(inner) == 0 {
+		if inner, _ := wire.Inside(stop); len(inner) == 0 {
 			return dst
 		}
-		return append(append(append(key(dst, "stopSequences"), '['), stop...), ']')
+		return append(append(append(wire.Key(dst, "stopSequences"), '['), stop...), ']')
 	}
 	begin := len(dst)
-	dst = append(key(dst, "stopSequences"), '[')
+	dst = append(wire.Key(dst, "stopSequences"), '[')
 	some := false
 	for a := wire.ArrayOf(stop); a.Next(); {
-		if inner, _ := inside(a.Value); len(inner) == 0 {
+		if inner, _ := wire.Inside(a.Value); len(inner) == 0 {
 			continue
 		}
-		dst = append(comma(dst), a.Value...)
+		dst = append(wire.Comma(dst), a.Value...)
 		some = true
 	}
 	if !some {
 		return dst[:begin]
 	}
 	return append(dst, ']')
-}
-
-// key appends a member name, with a comma when it is not the first of its object.
-func key(dst []byte, name string) []byte {
-	dst = append(append(comma(dst), '"'), name...)
-	return append(dst, '"', ':')
-}
-
-// comma separates what follows from what stands before it in the same bracket.
-func comma(dst []byte) []byte {
-	if c := dst[len(dst)-1]; c == '{' || c == '[' {
-		return dst
-	}
-	return append(dst, ',')
 }

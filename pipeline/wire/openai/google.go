@@ -39,7 +39,7 @@ func (f *form) takeGoogle(v []byte, name string) *apierror.Error {
 				return err
 			}
 		case o.Is("cached_content"), o.Is("cachedContent"):
-			if inner, ok := inside(o.Value); !ok || len(inner) == 0 {
+			if inner, ok := wire.Inside(o.Value); !ok || len(inner) == 0 {
 				return refuse(name+".cached_content", "must be a string that is not empty")
 			}
 			f.cached = o.Value
@@ -74,7 +74,7 @@ func (f *form) takeSafety(v []byte, name string) *apierror.Error {
 		if !googleWord(threshold) {
 			return refuse(at+".threshold", "must be one of Google's words, like BLOCK_NONE")
 		}
-		list = append(append(comma(list), `{"category":`...), category...)
+		list = append(append(wire.Comma(list), `{"category":`...), category...)
 		list = append(append(append(list, `,"threshold":`...), threshold...), '}')
 	}
 	f.safety = append(list, ']')
@@ -83,7 +83,7 @@ func (f *form) takeSafety(v []byte, name string) *apierror.Error {
 
 // googleWord tells a string of capitals, as the words of Google's lists are.
 func googleWord(v []byte) bool {
-	inner, ok := inside(v)
+	inner, ok := wire.Inside(v)
 	for _, c := range inner {
 		if (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' {
 			return false

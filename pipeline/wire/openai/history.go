@@ -17,7 +17,7 @@ func (t *turns) calls(m *message) *apierror.Error {
 	}
 	if m.legacy != nil {
 		at.tail = ".function_call"
-		if filled(m.calls) {
+		if wire.Filled(m.calls) {
 			return at.refuse("", "cannot be used together with tool_calls")
 		}
 		return t.function(m.legacy, gemini.Invocation{At: m.at}, at)
@@ -76,7 +76,7 @@ const mostAround = 16
 
 // arguments decodes the JSON object that a string holds, an empty one means {}; or says what v must be.
 func arguments(v []byte) (object []byte, why string) {
-	inner, ok := inside(v)
+	inner, ok := wire.Inside(v)
 	switch {
 	case v == nil || ok && blank(inner):
 		return nil, ""
@@ -126,7 +126,7 @@ func named(v []byte) (name []byte, why string) {
 	if v == nil {
 		return nil, "is missing"
 	}
-	inner, ok := inside(v)
+	inner, ok := wire.Inside(v)
 	switch {
 	case !ok || len(inner) == 0:
 		return nil, "must be a string that is not empty"
@@ -170,7 +170,7 @@ func (t *turns) told(m *message) (text []byte, pictures [][]byte, err *apierror.
 	case wire.KindNone:
 		return nil, nil, nil
 	case wire.KindString:
-		text, _ = inside(m.content)
+		text, _ = wire.Inside(m.content)
 		return text, nil, nil
 	case wire.KindArray:
 	default:
@@ -209,7 +209,7 @@ func (t *turns) toldPart(v []byte) (said, picture []byte, bad *fault) {
 		picture, bad = t.aside(&m)
 		return nil, picture, bad
 	}
-	said, ok := inside(in[1])
+	said, ok := wire.Inside(in[1])
 	if !ok {
 		return nil, nil, &fault{below: ".text", why: "must be a string"}
 	}

@@ -82,7 +82,7 @@ var imageTable = table[drawing]{
 }
 
 func takeDescription(f *drawing, v []byte) *apierror.Error {
-	inner, ok := inside(v)
+	inner, ok := wire.Inside(v)
 	switch {
 	case !ok:
 		return refuse("prompt", "must be a string")

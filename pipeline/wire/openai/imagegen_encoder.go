@@ -42,9 +42,9 @@ func inlinedOf(inlineData []byte) (b inlined) {
 	for o := wire.ObjectOf(inlineData); o.Next(); {
 		switch string(o.Key) {
 		case "mimeType":
-			b.mime, _ = inside(o.Value)
+			b.mime, _ = wire.Inside(o.Value)
 		case "data":
-			b.data, _ = inside(o.Value)
+			b.data, _ = wire.Inside(o.Value)
 		}
 	}
 	return b
@@ -106,7 +106,7 @@ func (e *painter) candidate(c *wire.Cursor) {
 	for in := c.Object(); in && c.Member(); {
 		switch string(c.Key) {
 		case "finishReason":
-			if word, _ := inside(c.Value()); len(word) > 0 {
+			if word, _ := wire.Inside(c.Value()); len(word) > 0 {
 				e.finish = string(word)
 			}
 		case "content":
@@ -152,11 +152,11 @@ func (e *painter) Whole(dst, data []byte) ([]byte, error) {
 	dst = strconv.AppendInt(append(dst, `{"created":`...), e.Created, 10)
 	dst = append(dst, `,"data":[`...)
 	for _, p := range e.pictures {
-		dst = append(comma(dst), '{')
+		dst = append(wire.Comma(dst), '{')
 		if e.URL {
-			dst = append(p.appendURL(append(key(dst, "url"), '"')), `"}`...)
+			dst = append(p.appendURL(append(wire.Key(dst, "url"), '"')), `"}`...)
 		} else {
-			dst = append(append(append(key(dst, "b64_json"), '"'), p.data...), `"}`...)
+			dst = append(append(append(wire.Key(dst, "b64_json"), '"'), p.data...), `"}`...)
 		}
 	}
 	return append(e.appendFacts(append(dst, ']'), e.pictures[0]), '}'), nil

@@ -27,7 +27,7 @@ func (l *lister) Whole(dst, data []byte) ([]byte, error) {
 	}
 	dst = append(dst, `{"object":"list","data":[`...)
 	for a := wire.ArrayOf(wire.Get(data, "models")); a.Next(); {
-		dst = l.model(comma(dst), a.Value)
+		dst = l.model(wire.Comma(dst), a.Value)
 	}
 	return append(dst, "]}"...), nil
 }

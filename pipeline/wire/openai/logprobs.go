@@ -13,11 +13,11 @@ func appendLogprobs(dst, v []byte) []byte {
 	dst = append(dst, `{"content":[`...)
 	others := wire.ArrayOf(top)
 	for a := wire.ArrayOf(chosen); a.Next(); {
-		dst = append(appendToken(comma(dst), a.Value), `,"top_logprobs":[`...)
+		dst = append(appendToken(wire.Comma(dst), a.Value), `,"top_logprobs":[`...)
 		if others.Next() {
 			list := pick1(others.Value, "candidates")
 			for o := wire.ArrayOf(list); o.Next(); {
-				dst = append(appendToken(comma(dst), o.Value), '}')
+				dst = append(appendToken(wire.Comma(dst), o.Value), '}')
 			}
 		}
 		dst = append(dst, "]}"...)
@@ -39,7 +39,7 @@ func appendToken(dst, v []byte) []byte {
 	dst = append(dst, `,"bytes":[`...)
 	var room [64]byte
 	for _, b := range wire.AppendText(room[:0], token) {
-		dst = strconv.AppendInt(comma(dst), int64(b), 10)
+		dst = strconv.AppendInt(wire.Comma(dst), int64(b), 10)
 	}
 	return append(dst, ']')
 }

@@ -34,7 +34,7 @@ func (t *turns) image(v []byte) (medium, *fault) {
 		url := pick1(v, "url")
 		v, m.name = url, ".image_url.url"
 	}
-	inner, ok := inside(v)
+	inner, ok := wire.Inside(v)
 	if !ok {
 		return m, &fault{below: m.name, why: "must be a string"}
 	}
@@ -72,7 +72,7 @@ func (t *turns) audio(v []byte) (medium, *fault) {
 		return m, &fault{below: ".input_audio", why: "must be an object"}
 	}
 	data, format := pick2(v, "data", "format")
-	inner, ok := inside(data)
+	inner, ok := wire.Inside(data)
 	if !ok || len(inner) == 0 {
 		return m, &fault{below: m.name, why: "must be a string of base64"}
 	}
@@ -106,7 +106,7 @@ func (t *turns) file(v []byte) (medium, *fault) {
 	if name != nil && wire.KindOf(name) != wire.KindString {
 		return m, &fault{below: ".file.filename", why: "must be a string"}
 	}
-	inner, ok := inside(data)
+	inner, ok := wire.Inside(data)
 	switch {
 	case data == nil && id != nil:
 		return m, &fault{below: ".file.file_id", why: "is not supported: the file is kept at OpenAI, send it as file_data"}

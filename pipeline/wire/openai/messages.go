@@ -73,7 +73,7 @@ func (f *form) messages(dst, body []byte, o *gemini.Target) ([]byte, *apierror.E
 	}
 	start, count := len(t.B), 0
 	for c := wire.CursorOf(body); c.Member(); {
-		if string(plainKey(c.Key)) != "messages" {
+		if string(wire.PlainKey(c.Key)) != "messages" {
 			c.Skip()
 			continue
 		}
@@ -142,7 +142,7 @@ func readMessage(c *wire.Cursor, at int) (message, *apierror.Error) {
 	}
 	var who, extra []byte
 	for in := c.Object(); in && c.Member(); {
-		key, v := plainKey(c.Key), c.Value()
+		key, v := wire.PlainKey(c.Key), c.Value()
 		if wire.KindOf(v) == wire.KindNull {
 			v = nil
 		}
@@ -182,7 +182,7 @@ func (m *message) check(extra []byte) (err *apierror.Error) {
 	}
 	if m.who != assistant {
 		switch {
-		case filled(m.calls):
+		case wire.Filled(m.calls):
 			return refuse(m.path()+".tool_calls", "must be in an assistant message")
 		case m.legacy != nil:
 			return refuse(m.path()+".function_call", "must be in an assistant message")
@@ -203,7 +203,7 @@ func signature(extra []byte, at place) ([]byte, *apierror.Error) {
 	if sign == nil {
 		return nil, nil
 	}
-	inner, ok := inside(sign)
+	inner, ok := wire.Inside(sign)
 	if !ok {
 		return nil, at.refuse(".extra_content.google.thought_signature", "must be a string")
 	}

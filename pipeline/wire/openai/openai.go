@@ -7,7 +7,6 @@
 package openai
 
 import (
-	"bytes"
 	"slices"
 
 	"gcli2api/pipeline/apierror"
@@ -126,21 +125,4 @@ func refuse(param, why string) *apierror.Error {
 		name = "a member"
 	}
 	return apierror.New(apierror.BadRequest, name+" "+why).Naming(param)
-}
-
-// inside is wire.Inner for a value that a scan or an iterator cut out: its last byte is the quote,
-// which need not be looked for again, through megabytes of a picture.
-func inside(v []byte) ([]byte, bool) {
-	if len(v) < 2 || v[0] != '"' {
-		return nil, false
-	}
-	return v[1 : len(v)-1], true
-}
-
-// plainKey is a member name without the escapes that it may be written with.
-func plainKey(key []byte) []byte {
-	if bytes.IndexByte(key, '\\') < 0 {
-		return key
-	}
-	return wire.AppendText(nil, append(append([]byte{'"'}, key...), '"'))
 }

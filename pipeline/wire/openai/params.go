@@ -93,7 +93,7 @@ func takeStop(f *form, v []byte) *apierror.Error {
 	case wire.KindArray:
 		count := 0
 		for a, i := wire.ArrayOf(v), 0; a.Next(); i++ {
-			inner, ok := inside(a.Value)
+			inner, ok := wire.Inside(a.Value)
 			if !ok {
 				return refuse("stop["+strconv.Itoa(i)+"]", "must be a string")
 			}
@@ -149,7 +149,7 @@ func takeSearch(f *form, v []byte) *apierror.Error {
 	if wire.KindOf(v) != wire.KindObject {
 		return refuse("web_search_options", "must be an object")
 	}
-	if f.search = true; filled(v) {
+	if f.search = true; wire.Filled(v) {
 		f.ignored("web_search_options")
 	}
 	return nil
@@ -158,23 +158,9 @@ func takeSearch(f *form, v []byte) *apierror.Error {
 // refuseFilled lets an empty list and an empty object through, which clients send for nothing.
 func refuseFilled(name, why string) func(*form, []byte) *apierror.Error {
 	return func(_ *form, v []byte) *apierror.Error {
-		if filled(v) {
+		if wire.Filled(v) {
 			return refuse(name, why)
 		}
 		return nil
 	}
-}
-
-func filled(v []byte) bool {
-	switch wire.KindOf(v) {
-	case wire.KindNull, wire.KindNone:
-		return false
-	case wire.KindArray:
-		a := wire.ArrayOf(v)
-		return a.Next()
-	case wire.KindObject:
-		o := wire.ObjectOf(v)
-		return o.Next()
-	}
-	return true
 }

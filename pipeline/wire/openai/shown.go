@@ -75,9 +75,9 @@ func blobOf(v []byte) (mime, data []byte) {
 	for o := wire.ObjectOf(v); o.Next(); {
 		switch string(o.Key) {
 		case "mimeType":
-			mime, _ = inside(o.Value)
+			mime, _ = wire.Inside(o.Value)
 		case "data":
-			data, _ = inside(o.Value)
+			data, _ = wire.Inside(o.Value)
 		}
 	}
 	return mime, data
@@ -94,7 +94,7 @@ func (c *candidate) appendPictures(dst []byte, s *choice) []byte {
 		if c.parts[i].kind != picture {
 			continue
 		}
-		dst = strconv.AppendInt(append(comma(dst), `{"type":"image_url","index":`...), int64(s.images), 10)
+		dst = strconv.AppendInt(append(wire.Comma(dst), `{"type":"image_url","index":`...), int64(s.images), 10)
 		dst = append(dst, `,"image_url":{"url":"`...)
 		dst = append(appendDataURL(dst, c.parts[i].value), `"}}`...)
 		s.images++
@@ -110,9 +110,9 @@ func appendCode(dst, v []byte) []byte {
 	for o := wire.ObjectOf(v); o.Next(); {
 		switch string(o.Key) {
 		case "language":
-			language, _ = inside(o.Value)
+			language, _ = wire.Inside(o.Value)
 		case "code":
-			body, _ = inside(o.Value)
+			body, _ = wire.Inside(o.Value)
 		}
 	}
 	dst = append(dst, `\n`+fence...)
@@ -127,9 +127,9 @@ func appendResult(dst, v []byte) []byte {
 	for o := wire.ObjectOf(v); o.Next(); {
 		switch string(o.Key) {
 		case "outcome":
-			outcome, _ = inside(o.Value)
+			outcome, _ = wire.Inside(o.Value)
 		case "output":
-			output, _ = inside(o.Value)
+			output, _ = wire.Inside(o.Value)
 		}
 	}
 	label := "output"

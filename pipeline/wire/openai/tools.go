@@ -12,7 +12,7 @@ func takeTools(f *form, v []byte) *apierror.Error {
 	if wire.KindOf(v) != wire.KindArray {
 		return refuse("tools", "must be a list")
 	}
-	if filled(v) {
+	if wire.Filled(v) {
 		f.toolList = v
 	}
 	return nil
@@ -23,7 +23,7 @@ func takeFunctions(f *form, v []byte) *apierror.Error {
 	if wire.KindOf(v) != wire.KindArray {
 		return refuse("functions", "must be a list")
 	}
-	if filled(v) {
+	if wire.Filled(v) {
 		f.functionList = v
 	}
 	return nil
@@ -60,7 +60,7 @@ func (f *form) declare(dst []byte) ([]byte, *apierror.Error) {
 	}
 	switch {
 	case list == nil && f.search:
-		return append(key(dst, "tools"), `[{"googleSearch":{}}]`...), choice.withoutTools()
+		return append(wire.Key(dst, "tools"), `[{"googleSearch":{}}]`...), choice.withoutTools()
 	case list == nil:
 		return dst, choice.withoutTools()
 	case f.search: // one of the two, for models before Gemini 3 and on Code Assist (protocol 7)
@@ -68,7 +68,7 @@ func (f *form) declare(dst []byte) ([]byte, *apierror.Error) {
 	}
 	legacy := f.functionList != nil
 	f.tools().Single, f.Tools.Legacy = f.single || legacy, legacy
-	dst = append(key(dst, "tools"), `[{"functionDeclarations":[`...)
+	dst = append(wire.Key(dst, "tools"), `[{"functionDeclarations":[`...)
 	at := place{list: name}
 	for a := wire.ArrayOf(list); a.Next(); at.at++ {
 		var err *apierror.Error
@@ -147,7 +147,7 @@ func (f *form) head(dst, name []byte, at place, custom bool) (out []byte, declar
 	if !fresh {
 		return dst, false, at.refuse(".name", "is declared twice")
 	}
-	dst = wire.AppendQuoted(append(comma(dst), `{"name":`...), google)
+	dst = wire.AppendQuoted(append(wire.Comma(dst), `{"name":`...), google)
 	return dst, f.choice.allows(string(client)), nil
 }
 
@@ -169,7 +169,7 @@ func (f *form) custom(dst, v []byte, at place) ([]byte, *apierror.Error) {
 	if err != nil {
 		return dst, err
 	}
-	if inner, _ := inside(about); len(inner)+len(rule) > 0 {
+	if inner, _ := wire.Inside(about); len(inner)+len(rule) > 0 {
 		dst = append(append(dst, `,"description":"`...), inner...)
 		if len(inner) > 0 && len(rule) > 0 {
 			dst = append(dst, `\n\n`...)
@@ -204,11 +204,11 @@ func grammar(format []byte, at place) ([]byte, *apierror.Error) {
 		in = format
 	}
 	syntax, definition := pick2(in, "syntax", "definition")
-	language, ok := inside(syntax)
+	language, ok := wire.Inside(syntax)
 	if word := string(language); !ok || word != "lark" && word != "regex" {
 		return nil, at.refuse(".format.grammar.syntax", "must be lark or regex")
 	}
-	rule, ok := inside(definition)
+	rule, ok := wire.Inside(definition)
 	if !ok {
 		return nil, at.refuse(".format.grammar.definition", "must be a string")
 	}

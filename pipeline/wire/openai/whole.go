@@ -51,7 +51,7 @@ func (e *encoder) message(dst []byte, index int, at *wire.Cursor) []byte {
 	c.sort(e.beside)
 	s := e.choice(c.index)
 	s.ruler.idle = more.grounding == nil && more.citations == nil
-	dst = strconv.AppendInt(append(comma(dst), `{"index":`...), int64(c.index), 10)
+	dst = strconv.AppendInt(append(wire.Comma(dst), `{"index":`...), int64(c.index), 10)
 	dst = append(dst, `,"message":{"role":"assistant","content":`...)
 	calls := c.has(call, call)
 	if calls && !c.speaks() {
@@ -61,7 +61,7 @@ func (e *encoder) message(dst []byte, index int, at *wire.Cursor) []byte {
 	}
 	dst = append(dst, `,"refusal":null`...)
 	if c.has(thought, thought) {
-		dst = c.appendThoughts(key(dst, "reasoning_content"))
+		dst = c.appendThoughts(wire.Key(dst, "reasoning_content"))
 	}
 	dst = append(e.rest(dst, &c, s, false), `},"logprobs":`...)
 	if wire.KindOf(more.logprobs) == wire.KindObject {

@@ -32,7 +32,7 @@ func appendCount(dst []byte, x *pipeline.Exchange) []byte {
 // nothing else.
 func appendThoughtless(dst, turn []byte) []byte {
 	if !bytes.Contains(turn, []byte("thought")) {
-		return appendTurn(comma(dst), turn)
+		return appendTurn(wire.Comma(dst), turn)
 	}
 	parts := append(make([]byte, 0, len(turn)), '[')
 	for a := wire.ArrayOf(wire.Get(turn, "parts")); a.Next(); {
@@ -40,13 +40,13 @@ func appendThoughtless(dst, turn []byte) []byte {
 		switch {
 		case p.Thought:
 		case p.Signature != nil && bytes.Contains(a.Value, []byte(`"thought_signature"`)):
-			parts = gemini.AppendWith(comma(parts), a.Value, "thought_signature", nil)
+			parts = gemini.AppendWith(wire.Comma(parts), a.Value, "thought_signature", nil)
 		default:
-			parts = gemini.AppendWith(comma(parts), a.Value, "thoughtSignature", nil)
+			parts = gemini.AppendWith(wire.Comma(parts), a.Value, "thoughtSignature", nil)
 		}
 	}
 	if len(parts) == 1 {
 		return dst
 	}
-	return appendTurn(comma(dst), gemini.AppendWith(nil, turn, "parts", append(parts, ']')))
+	return appendTurn(wire.Comma(dst), gemini.AppendWith(nil, turn, "parts", append(parts, ']')))
 }

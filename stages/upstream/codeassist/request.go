@@ -43,16 +43,8 @@ func takesCategory(model string, category []byte) bool {
 	return true
 }
 
-// comma appends one where a member or element stands before.
-func comma(dst []byte) []byte {
-	if c := dst[len(dst)-1]; c == '{' || c == '[' {
-		return dst
-	}
-	return append(dst, ',')
-}
-
 func key[T string | []byte](dst []byte, name T) []byte {
-	return append(append(append(comma(dst), '"'), name...), '"', ':')
+	return append(append(append(wire.Comma(dst), '"'), name...), '"', ':')
 }
 
 // appendRequest writes the members that the backend knows, spliced from the client's bytes, and
@@ -70,7 +62,7 @@ func appendRequest(dst []byte, x *pipeline.Exchange, model string) []byte {
 			}
 			continue
 		}
-		dst = key(dst, name)
+		dst = wire.Key(dst, name)
 		switch name {
 		case "contents":
 			dst = appendContents(dst, value)
@@ -95,7 +87,7 @@ func appendContents(dst, v []byte) []byte {
 	amended := false
 	for a := wire.ArrayOf(v); a.Next(); {
 		amended = amended || nobody(a.Value)
-		dst = appendTurn(comma(dst), a.Value)
+		dst = appendTurn(wire.Comma(dst), a.Value)
 	}
 	if !amended {
 		return append(dst[:begin], v...) // byte for byte as it came
@@ -146,7 +138,7 @@ func appendConfig(dst []byte, x *pipeline.Exchange, v []byte) []byte {
 				continue
 			}
 		}
-		dst = append(key(dst, name), o.Value...)
+		dst = append(wire.Key(dst, name), o.Value...)
 	}
 	return append(dst, '}')
 }
@@ -162,7 +154,7 @@ func appendSafety(dst, v []byte, model string) []byte {
 		if category == nil || threshold == nil || !takesCategory(model, category) {
 			continue
 		}
-		dst = append(append(comma(dst), `{"category":`...), category...)
+		dst = append(append(wire.Comma(dst), `{"category":`...), category...)
 		dst = append(append(append(dst, `,"threshold":`...), threshold...), '}')
 	}
 	return append(dst, ']')

@@ -25,7 +25,7 @@ func appendRequests(dst, list []byte, x *pipeline.Exchange) []byte {
 	model := wire.AppendQuoted(room[:0], "models/"+bare(x.Model.Base))
 	dst = append(dst, '[')
 	for a := wire.ArrayOf(list); a.Next(); {
-		dst = comma(dst)
+		dst = wire.Comma(dst)
 		if wire.KindOf(a.Value) == wire.KindObject && renamed(wire.Get(a.Value, "model"), x) {
 			dst = gemini.AppendWith(dst, a.Value, "model", model)
 		} else {

@@ -76,6 +76,6 @@ func appendCount(dst []byte, x *pipeline.Exchange) ([]byte, *apierror.Error) {
 	}
 	// System instruction and tools count too, and stand only in a whole request.
 	dst = append(dst, `{"generateContentRequest":`...)
-	dst = wire.AppendQuoted(key(append(dst, '{'), "model"), "models/"+bare(x.Model.Base))
+	dst = wire.AppendQuoted(wire.Key(append(dst, '{'), "model"), "models/"+bare(x.Model.Base))
 	return append(appendMembers(dst, x, &call), "}}"...), nil
 }

@@ -34,16 +34,8 @@ func foreignCategory(v []byte) bool {
 	return false
 }
 
-// comma appends one where a member or element stands before.
-func comma(dst []byte) []byte {
-	if c := dst[len(dst)-1]; c == '{' || c == '[' {
-		return dst
-	}
-	return append(dst, ',')
-}
-
 func key[T string | []byte](dst []byte, name T) []byte {
-	return append(append(append(comma(dst), '"'), name...), '"', ':')
+	return append(append(append(wire.Comma(dst), '"'), name...), '"', ':')
 }
 
 // appendCall splices the client's members; unknown ones go up, Google answers for them.
@@ -60,7 +52,7 @@ func appendMembers(dst []byte, x *pipeline.Exchange, c *gemini.Call) []byte {
 			}
 			continue
 		}
-		dst = append(wire.AppendQuoted(comma(dst), name), ':')
+		dst = append(wire.AppendQuoted(wire.Comma(dst), name), ':')
 		switch {
 		case name == "generationConfig":
 			dst = appendConfig(dst, x, value)
@@ -85,7 +77,7 @@ func appendConfig(dst []byte, x *pipeline.Exchange, v []byte) []byte {
 			x.Dropped("generationConfig." + string(o.Key))
 			continue
 		}
-		dst = append(key(dst, o.Key), o.Value...)
+		dst = append(wire.Key(dst, o.Key), o.Value...)
 	}
 	return append(dst, '}')
 }
@@ -98,7 +90,7 @@ func appendSafety(dst, v []byte) []byte {
 	dst = append(dst, '[')
 	for a := wire.ArrayOf(v); a.Next(); {
 		if !foreignCategory(wire.Get(a.Value, "category")) {
-			dst = gemini.AppendWith(comma(dst), a.Value, "method", nil)
+			dst = gemini.AppendWith(wire.Comma(dst), a.Value, "method", nil)
 		}
 	}
 	return append(dst, ']')
