@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
 
 // unsigned is the signature of thoughts that have none: clients take an empty one for a fault.
@@ -95,41 +96,28 @@ func (e *encoder) appendSign(dst []byte) []byte {
 
 // call appends a tool_use, which Google gives in one piece.
 func (e *encoder) call(dst, v []byte) []byte {
-	var id, name, args []byte
-	for o := wire.ObjectOf(v); o.Next(); {
-		switch string(o.Key) {
-		case "id":
-			id, _ = wire.Inside(o.Value)
-		case "name":
-			name, _ = wire.Inside(o.Value)
-		case "args":
-			args = objectOrNil(o.Value)
-		}
-	}
-	if args == nil {
-		args = []byte("{}")
-	}
-	e.look(id)
-	e.look(name)
+	c := gemini.CalledOf(v)
+	e.look(c.ID)
+	e.look(c.Name)
 	if dst = e.close(dst); e.whole {
 		dst = wire.Comma(dst)
 	} else {
 		dst = e.begin(dst)
 	}
 	dst = append(dst, `{"type":"tool_use","id":"`...)
-	if len(id) > 0 {
-		dst = append(dst, id...)
+	if len(c.ID) > 0 {
+		dst = append(dst, c.ID...)
 	} else {
 		dst = append(append(dst, "toolu_"...), e.id...)
 		dst = strconv.AppendInt(append(dst, '_'), int64(e.calls), 10)
 	}
-	dst = append(append(append(dst, `","name":"`...), name...), `","input":`...)
+	dst = append(append(append(dst, `","name":"`...), c.Name...), `","input":`...)
 	e.calls++
 	if e.whole {
-		return e.closed(append(append(dst, args...), '}'))
+		return e.closed(append(append(dst, c.Object()...), '}'))
 	}
 	dst = append(e.delta(append(dst, "{}}}\n\n"...)), `{"type":"input_json_delta","partial_json":`...)
-	dst = append(wire.AppendQuotedBytes(dst, args), "}}\n\n"...)
+	dst = append(wire.AppendQuotedBytes(dst, c.Object()), "}}\n\n"...)
 	return e.closed(dst)
 }
 

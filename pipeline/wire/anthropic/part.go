@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
 
 // kind is what a part of the answer is, and the block that it belongs into.
@@ -87,11 +88,11 @@ func (e *encoder) part(dst []byte, p *part) []byte {
 	case text:
 		dst = append(dst, p.value...)
 	case blob:
-		dst = appendPicture(dst, p.value)
+		dst = gemini.InlinedOf(p.value).AppendMarkdown(dst)
 	case code:
-		dst = appendCode(dst, p.value)
+		dst = gemini.AppendCode(dst, p.value)
 	case ran:
-		dst = appendResult(dst, p.value)
+		dst = gemini.AppendCodeResult(dst, p.value)
 	}
 	e.look(dst[begin:])
 	return e.pieced(dst)
@@ -115,76 +116,6 @@ func (e *encoder) thought(dst []byte, p *part) []byte {
 	if sign, ok := wire.Inside(p.sign); ok && e.open == thinking {
 		e.look(sign)
 		e.sign = append(e.sign[:0], sign...)
-	}
-	return dst
-}
-
-// appendPicture appends the inside of a string: Markdown with a data URL.
-func appendPicture(dst, v []byte) []byte {
-	var mime, data []byte
-	for o := wire.ObjectOf(v); o.Next(); {
-		switch string(o.Key) {
-		case "mimeType":
-			mime, _ = wire.Inside(o.Value)
-		case "data":
-			data, _ = wire.Inside(o.Value)
-		}
-	}
-	if len(mime) >= 6 && string(mime[:6]) != "image/" {
-		dst = append(dst, "[file](data:"...)
-	} else {
-		dst = append(dst, "![image](data:"...)
-	}
-	dst = append(append(dst, mime...), ";base64,"...)
-	return append(append(dst, data...), ')')
-}
-
-// fence is a line of three backquotes; line ends are escaped, being inside a string.
-const fence = "```"
-
-func appendCode(dst, v []byte) []byte {
-	var language, body []byte
-	for o := wire.ObjectOf(v); o.Next(); {
-		switch string(o.Key) {
-		case "language":
-			language, _ = wire.Inside(o.Value)
-		case "code":
-			body, _ = wire.Inside(o.Value)
-		}
-	}
-	dst = append(dst, `\n`+fence...)
-	if string(language) != "LANGUAGE_UNSPECIFIED" {
-		dst = appendLower(dst, language)
-	}
-	return append(append(append(dst, `\n`...), body...), `\n`+fence+`\n`...)
-}
-
-func appendResult(dst, v []byte) []byte {
-	var outcome, output []byte
-	for o := wire.ObjectOf(v); o.Next(); {
-		switch string(o.Key) {
-		case "outcome":
-			outcome, _ = wire.Inside(o.Value)
-		case "output":
-			output, _ = wire.Inside(o.Value)
-		}
-	}
-	label := "output"
-	if len(outcome) > 0 && string(outcome) != "OUTCOME_OK" {
-		label = "error"
-	}
-	dst = append(append(dst, `\n`+fence...), label...)
-	return append(append(append(dst, `\n`...), output...), `\n`+fence+`\n`...)
-}
-
-// appendLower appends the word in lower case, and nothing when it is not one.
-func appendLower(dst, word []byte) []byte {
-	begin := len(dst)
-	for _, c := range word {
-		if c |= 0x20; c < 'a' || c > 'z' {
-			return dst[:begin]
-		}
-		dst = append(dst, c)
 	}
 	return dst
 }

@@ -139,20 +139,11 @@ func (r *Restorer) Made() []Made { return r.made }
 
 // id makes the prefix and 24 hex digits, the same for the same answer and place.
 func (r *Restorer) id() string {
-	const hex = "0123456789abcdef"
 	if r.seed == 0 {
-		r.seed = hash(r.Seed)
+		r.seed = Hash(r.Seed)
 	}
 	var room [64]byte
-	b := append(room[:0], r.Prefix...)
-	n := mix(r.seed ^ mix(r.n))
-	for i := range 24 {
-		if i == 16 { // the first word has no more
-			n = mix(n + r.seed)
-		}
-		b = append(b, hex[n>>60])
-		n = n<<4 | n>>60
-	}
+	b := AppendID(append(room[:0], r.Prefix...), r.seed, r.n, 24)
 	r.n++
 	return string(b)
 }

@@ -140,7 +140,7 @@ func marked(name string, salt uint64) string {
 		}
 	}
 	b = append(b, '_')
-	digest := strconv.FormatUint(mix(hash(name)+salt)>>28, 36)
+	digest := strconv.FormatUint(Mix(Hash(name)+salt)>>28, 36)
 	return string(append(b, digest...))
 }
 
@@ -178,21 +178,4 @@ func Recollect(doc []byte) (m Remembered) {
 		}
 	}
 	return m
-}
-
-// hash is FNV-1a.
-func hash(s string) uint64 {
-	h := uint64(14695981039346656037)
-	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * 1099511628211
-	}
-	return h
-}
-
-// mix is the finisher of splitmix64: neighbours become strangers.
-func mix(n uint64) uint64 {
-	n += 0x9e3779b97f4a7c15
-	n = (n ^ n>>30) * 0xbf58476d1ce4e5b9
-	n = (n ^ n>>27) * 0x94d049bb133111eb
-	return n ^ n>>31
 }

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
 
 // cited is what was annotated of a candidate, so that Google's repetitions are not ours.
@@ -72,7 +73,7 @@ func (s *choice) grounded(dst []byte, c *candidate, v []byte, end bool) []byte {
 		}
 	}
 	for i := range sources {
-		if _, before := s.cited.seen[hash(sources[i].url)]; end && !before {
+		if _, before := s.cited.seen[gemini.Hash(sources[i].url)]; end && !before {
 			dst = s.annotate(dst, span{0, s.ruler.chars}, sources[i])
 		}
 	}
@@ -130,8 +131,8 @@ func (s *choice) annotate(dst []byte, at span, from source) []byte {
 	if s.cited.seen == nil {
 		s.cited.seen = map[uint64]struct{}{}
 	}
-	page := hash(from.url)
-	place := mix(page + mix(uint64(at.from)<<32+uint64(at.to)))
+	page := gemini.Hash(from.url)
+	place := gemini.Mix(page + gemini.Mix(uint64(at.from)<<32+uint64(at.to)))
 	if _, before := s.cited.seen[place]; before {
 		return dst
 	}

@@ -4,6 +4,7 @@ import (
 	"strconv"
 
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
 
 // appendCalls appends the member with the calls of a candidate: tool_calls, or the older
@@ -33,66 +34,49 @@ func (e *encoder) appendLegacy(dst []byte, c *candidate, s *choice) []byte {
 	for i := range c.parts {
 		if c.parts[i].kind == call && s.calls == 0 {
 			s.calls++
-			v := invocationOf(c.parts[i].value)
-			dst = append(v.function(wire.Key(dst, "function_call")), '}')
+			v := gemini.CalledOf(c.parts[i].value)
+			dst = append(appendFunction(wire.Key(dst, "function_call"), &v), '}')
 		}
 	}
 	return dst
 }
 
-// invocation is a call of Google's: the insides of strings, and a raw object.
-type invocation struct{ id, name, args []byte }
-
-func invocationOf(call []byte) (v invocation) {
-	for o := wire.ObjectOf(call); o.Next(); {
-		switch string(o.Key) {
-		case "id":
-			v.id, _ = wire.Inside(o.Value)
-		case "name":
-			v.name, _ = wire.Inside(o.Value)
-		case "args":
-			v.args = o.Value
-		}
-	}
-	return v
-}
-
-// function opens the object with the name and the arguments.
-func (v *invocation) function(dst []byte) []byte {
-	dst = append(append(dst, `{"name":"`...), v.name...)
+// appendFunction opens the object with the name and the arguments.
+func appendFunction(dst []byte, v *gemini.Called) []byte {
+	dst = append(append(dst, `{"name":"`...), v.Name...)
 	dst = append(dst, `","arguments":`...)
-	if wire.KindOf(v.args) == wire.KindObject {
-		return wire.AppendQuotedBytes(dst, v.args)
+	if wire.KindOf(v.Args) == wire.KindObject {
+		return wire.AppendQuotedBytes(dst, v.Args)
 	}
 	return append(dst, `"{}"`...)
 }
 
-// custom opens the object with the name and the text of a custom tool.
-func (v *invocation) custom(dst []byte) []byte {
-	dst = append(append(dst, `{"name":"`...), v.name...)
+// appendCustom opens the object with the name and the text of a custom tool.
+func appendCustom(dst []byte, v *gemini.Called) []byte {
+	dst = append(append(dst, `{"name":"`...), v.Name...)
 	dst = append(dst, `","input":`...)
-	switch input := pick1(v.args, "input"); {
+	switch input := pick1(v.Args, "input"); {
 	case wire.KindOf(input) == wire.KindString:
 		return append(dst, input...)
-	case wire.KindOf(v.args) == wire.KindObject: // the model has its own idea of the parameter
-		return wire.AppendQuotedBytes(dst, v.args)
+	case wire.KindOf(v.Args) == wire.KindObject: // the model has its own idea of the parameter
+		return wire.AppendQuotedBytes(dst, v.Args)
 	}
 	return append(dst, `""`...)
 }
 
 // appendCall appends the members of one call; nth makes its id when Google gave none.
 func (e *encoder) appendCall(dst []byte, p *part, nth uint64) []byte {
-	v := invocationOf(p.value)
+	v := gemini.CalledOf(p.value)
 	dst = append(wire.Key(dst, "id"), '"')
-	if len(v.id) > 0 {
-		dst = append(dst, v.id...)
+	if len(v.ID) > 0 {
+		dst = append(dst, v.ID...)
 	} else {
-		dst = appendID(dst, e.seed, nth)
+		dst = gemini.AppendID(append(dst, "call_"...), e.seed, nth, 24)
 	}
-	if e.isCustom(v.name) {
-		dst = v.custom(append(dst, `","type":"custom","custom":`...))
+	if e.isCustom(v.Name) {
+		dst = appendCustom(append(dst, `","type":"custom","custom":`...), &v)
 	} else {
-		dst = v.function(append(dst, `","type":"function","function":`...))
+		dst = appendFunction(append(dst, `","type":"function","function":`...), &v)
 	}
 	dst = append(dst, '}')
 	// Where Google's own OpenAI layer puts it: clients that send it back keep the model's thread.
@@ -112,36 +96,4 @@ func (e *encoder) isCustom(name []byte) bool {
 	client := wire.AppendText(room[:0], append(append(append(quoted[:0], '"'), name...), '"'))
 	f, _ := e.tools.Known(string(client))
 	return f.Custom
-}
-
-// appendID makes call_ and 24 hex digits, the same for the same answer and place.
-func appendID(dst []byte, seed, nth uint64) []byte {
-	first := mix(seed ^ mix(nth))
-	return appendHex(appendHex(append(dst, "call_"...), first, 16), mix(first+seed), 8)
-}
-
-// appendHex appends the first so many digits of n.
-func appendHex(dst []byte, n uint64, digits int) []byte {
-	for range digits {
-		dst = append(dst, "0123456789abcdef"[n>>60])
-		n <<= 4
-	}
-	return dst
-}
-
-// hash is FNV-1a.
-func hash(s []byte) uint64 {
-	h := uint64(14695981039346656037)
-	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * 1099511628211
-	}
-	return h
-}
-
-// mix is the finisher of splitmix64: neighbours become strangers.
-func mix(n uint64) uint64 {
-	n += 0x9e3779b97f4a7c15
-	n = (n ^ n>>30) * 0xbf58476d1ce4e5b9
-	n = (n ^ n>>27) * 0x94d049bb133111eb
-	return n ^ n>>31
 }

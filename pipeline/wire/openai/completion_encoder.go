@@ -166,8 +166,8 @@ func appendShown(dst, part []byte) []byte {
 	if inner, ok := wire.Inside(p.Text); ok {
 		dst = append(dst, inner...)
 	}
-	if b := inlinedOf(p.InlineData); len(b.data) > 0 {
-		dst = append(b.appendURL(append(dst, "![image]("...)), ')')
+	if b := gemini.InlinedOf(p.InlineData); len(b.Data) > 0 {
+		dst = append(b.AppendURL(append(dst, "![image]("...)), ')')
 	}
 	return dst
 }

@@ -32,7 +32,7 @@ type EncoderOptions struct {
 // reasons that are errors (MALFORMED_FUNCTION_CALL and its like) are the caller's to turn into one;
 // here they are "stop".
 func NewEncoder(o EncoderOptions) wire.Encoder {
-	e := &encoder{usageAsked: o.IncludeUsage, seed: hash([]byte(o.ID)), tools: o.Tools, legacy: o.Tools != nil && o.Tools.Legacy, beside: o.Images == "images"}
+	e := &encoder{usageAsked: o.IncludeUsage, seed: gemini.Hash(o.ID), tools: o.Tools, legacy: o.Tools != nil && o.Tools.Legacy, beside: o.Images == "images"}
 	e.choices = e.room.choices[:0]
 	// Every chunk begins alike, so the beginning is made once; an answer in one piece uses parts of it.
 	const open = "data: "
@@ -138,7 +138,7 @@ func (e *encoder) fingerprint(version []byte) {
 	e.stamped = true
 	if inner, _ := wire.Inside(version); len(inner) > 0 {
 		e.stamp = append(e.room.stamp[:0], `,"system_fingerprint":"fp_`...)
-		e.stamp = append(appendHex(e.stamp, mix(hash(inner)), 10), '"')
+		e.stamp = append(gemini.AppendHex(e.stamp, gemini.Mix(gemini.Hash(inner)), 10), '"')
 	}
 }
 

@@ -27,7 +27,7 @@ func NewImageEncoder(o ImageOptions) wire.Encoder { return &painter{ImageOptions
 
 type painter struct {
 	ImageOptions
-	pictures []inlined
+	pictures []gemini.Inlined
 	said     []byte // the first words of the model, decoded
 	finish   string
 	blocked  bool
@@ -35,31 +35,10 @@ type painter struct {
 	usage    gemini.Usage
 }
 
-// inlined is a file as it stands between quotes.
-type inlined struct{ mime, data []byte }
-
-func inlinedOf(inlineData []byte) (b inlined) {
-	for o := wire.ObjectOf(inlineData); o.Next(); {
-		switch string(o.Key) {
-		case "mimeType":
-			b.mime, _ = wire.Inside(o.Value)
-		case "data":
-			b.data, _ = wire.Inside(o.Value)
-		}
-	}
-	return b
-}
-
-// appendURL appends a data URL, inside of a string.
-func (b inlined) appendURL(dst []byte) []byte {
-	dst = append(append(dst, "data:"...), b.mime...)
-	return append(append(dst, ";base64,"...), b.data...)
-}
-
-// kind is the name of a picture's format, "" for what is no picture.
-func (b inlined) kind() []byte {
+// kindOf is the name of a picture's format, "" for what is no picture.
+func kindOf(b gemini.Inlined) []byte {
 	var scratch [32]byte
-	quoted := append(append(append(scratch[:0], '"'), b.mime...), '"')
+	quoted := append(append(append(scratch[:0], '"'), b.MIME...), '"')
 	kind, ok := bytes.CutPrefix(wire.AppendText(nil, quoted), []byte("image/"))
 	if !ok {
 		return nil
@@ -75,7 +54,7 @@ func (e *painter) Event(dst, data []byte) ([]byte, error) {
 	}
 	for i := range e.pictures[from:] { // the event is gone when the next one comes
 		p := &e.pictures[from+i]
-		p.mime, p.data = bytes.Clone(p.mime), bytes.Clone(p.data)
+		p.MIME, p.Data = bytes.Clone(p.MIME), bytes.Clone(p.Data)
 	}
 	return dst, nil
 }
@@ -136,7 +115,7 @@ func (e *painter) part(v []byte) {
 	if len(e.said) <= mostSaid {
 		e.said = wire.AppendText(e.said, p.Text)
 	}
-	if b := inlinedOf(p.InlineData); len(b.data) > 0 && len(b.kind()) > 0 {
+	if b := gemini.InlinedOf(p.InlineData); len(b.Data) > 0 && len(kindOf(b)) > 0 {
 		e.pictures = append(e.pictures, b)
 	}
 }
@@ -154,18 +133,18 @@ func (e *painter) Whole(dst, data []byte) ([]byte, error) {
 	for _, p := range e.pictures {
 		dst = append(wire.Comma(dst), '{')
 		if e.URL {
-			dst = append(p.appendURL(append(wire.Key(dst, "url"), '"')), `"}`...)
+			dst = append(p.AppendURL(append(wire.Key(dst, "url"), '"')), `"}`...)
 		} else {
-			dst = append(append(append(wire.Key(dst, "b64_json"), '"'), p.data...), `"}`...)
+			dst = append(append(append(wire.Key(dst, "b64_json"), '"'), p.Data...), `"}`...)
 		}
 	}
 	return append(e.appendFacts(append(dst, ']'), e.pictures[0]), '}'), nil
 }
 
 // appendFacts appends what a picture is and what it cost.
-func (e *painter) appendFacts(dst []byte, p inlined) []byte {
-	dst = wire.AppendQuotedBytes(append(dst, `,"output_format":`...), p.kind())
-	if wide, high, ok := gemini.PictureSize(p.data); ok {
+func (e *painter) appendFacts(dst []byte, p gemini.Inlined) []byte {
+	dst = wire.AppendQuotedBytes(append(dst, `,"output_format":`...), kindOf(p))
+	if wide, high, ok := gemini.PictureSize(p.Data); ok {
 		dst = strconv.AppendInt(append(dst, `,"size":"`...), int64(wide), 10)
 		dst = append(strconv.AppendInt(append(dst, 'x'), int64(high), 10), '"')
 	}
@@ -220,7 +199,7 @@ func (e *painter) Finish(dst []byte) []byte {
 	}
 	for _, p := range e.pictures {
 		dst = append(dst, "event: image_generation.completed\n"+dataOpen+`{"type":"image_generation.completed","b64_json":"`...)
-		dst = append(append(dst, p.data...), `","created_at":`...)
+		dst = append(append(dst, p.Data...), `","created_at":`...)
 		dst = e.appendFacts(strconv.AppendInt(dst, e.Created, 10), p)
 		dst = append(dst, "}\n\n"...)
 	}
