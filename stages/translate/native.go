@@ -10,9 +10,6 @@ import (
 	"gcli2api/pipeline/wire/gemini"
 )
 
-// mostTopK is the largest topK that Google's chat models take (protocol 3.3).
-const mostTopK = 64
-
 // native takes a Gemini body as it is.
 func native(x *pipeline.Exchange) *apierror.Error {
 	body, fail := x.In.Body()
@@ -95,7 +92,7 @@ func clamp(x *pipeline.Exchange, output int) {
 		return
 	}
 	var cut []string
-	for _, limit := range [...]limit{{"topK", mostTopK}, {"maxOutputTokens", output}} {
+	for _, limit := range [...]limit{{"topK", gemini.MostTopK}, {"maxOutputTokens", output}} {
 		v, _ := gemini.Find(config, limit.name)
 		if n, ok := wire.Int(v); !ok || n <= int64(limit.most) {
 			continue

@@ -6,6 +6,7 @@ import (
 
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
 
 // Field is a member of an Anthropic request and what becomes of it.
@@ -45,16 +46,16 @@ var fields = map[string]field{
 		return nil
 	}},
 	"max_tokens": {"maxOutputTokens, at least 1 and refused when it is missing, cut down to what the model writes; Google counts thoughts against it", func(f *form, v []byte) *apierror.Error {
-		return counted(&f.most, v, bounds{"max_tokens", 1})
+		return gemini.Least{Name: "max_tokens", From: 1}.Take(&f.most, v)
 	}},
 	"temperature": {"temperature, 0 to 2", func(f *form, v []byte) *apierror.Error {
-		return ranged(&f.temperature, v, limits{"temperature", 0, 2})
+		return gemini.Range{Name: "temperature", From: 0, To: 2}.Take(&f.temperature, v)
 	}},
 	"top_p": {"topP, 0 to 1", func(f *form, v []byte) *apierror.Error {
-		return ranged(&f.topP, v, limits{"top_p", 0, 1})
+		return gemini.Range{Name: "top_p", From: 0, To: 1}.Take(&f.topP, v)
 	}},
 	"top_k": {"topK, cut down to 64; 0 is not sent", func(f *form, v []byte) *apierror.Error {
-		return counted(&f.topK, v, bounds{"top_k", 0})
+		return gemini.Least{Name: "top_k", From: 0}.Take(&f.topK, v)
 	}},
 	"stop_sequences": {"stopSequences, more than 5 are refused; empty ones are not sent; Google does not tell which one ended the answer, so that stop_reason is end_turn", takeStop},
 

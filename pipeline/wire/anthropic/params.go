@@ -1,44 +1,10 @@
 package anthropic
 
 import (
-	"strconv"
-
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
-
-// limits is the range of a number.
-type limits struct {
-	name     string
-	from, to float64
-}
-
-// ranged takes a number as it is written, when it is in the range.
-func ranged(to *[]byte, v []byte, l limits) *apierror.Error {
-	n, ok := wire.Float(v)
-	if !ok || n < l.from || n > l.to {
-		return refuse(l.name, "must be a number from "+plain(l.from)+" to "+plain(l.to))
-	}
-	*to = v
-	return nil
-}
-
-func plain(n float64) string { return strconv.FormatFloat(n, 'g', -1, 64) }
-
-// bounds is the least that a whole number may be.
-type bounds struct {
-	name string
-	from int64
-}
-
-func counted(to *int64, v []byte, b bounds) *apierror.Error {
-	n, ok := wire.Int(v)
-	if !ok || n < b.from {
-		return refuse(b.name, "must be a whole number of at least "+strconv.FormatInt(b.from, 10))
-	}
-	*to = n
-	return nil
-}
 
 func takeStream(f *form, v []byte) *apierror.Error {
 	var ok bool
@@ -48,24 +14,15 @@ func takeStream(f *form, v []byte) *apierror.Error {
 	return nil
 }
 
-// mostStops is how many stop sequences Google takes.
-const mostStops = 5
-
 func takeStop(f *form, v []byte) *apierror.Error {
 	if wire.KindOf(v) != wire.KindArray {
 		return refuse("stop_sequences", "must be a list of strings")
 	}
-	count := 0
-	for a, i := wire.ArrayOf(v), 0; a.Next(); i++ {
-		inner, ok := wire.Inside(a.Value)
-		if !ok {
-			return refuse("stop_sequences["+strconv.Itoa(i)+"]", "must be a string")
-		}
-		if len(inner) > 0 {
-			count++
-		}
+	count, fail := gemini.CountStops(v, "stop_sequences")
+	if fail != nil {
+		return fail
 	}
-	if count > mostStops {
+	if count > gemini.MostStops {
 		return refuse("stop_sequences", "may have at most 5 sequences: Google takes no more")
 	}
 	if count > 0 {

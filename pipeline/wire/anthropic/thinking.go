@@ -48,7 +48,7 @@ func takeThinking(f *form, v []byte) *apierror.Error {
 	switch kind {
 	case "enabled":
 		f.thought.kind = enabled
-		return counted(&f.thought.budget, budget, bounds{"thinking.budget_tokens", 1})
+		return gemini.Least{Name: "thinking.budget_tokens", From: 1}.Take(&f.thought.budget, budget)
 	case "adaptive", "between_tools": // Google's models decide when to think, also between calls
 		f.thought.kind = adaptive
 	case "disabled":

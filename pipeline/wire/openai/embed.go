@@ -119,7 +119,7 @@ func unfit(v []byte) (why string) {
 }
 
 func takeDimensions(f *embedding, v []byte) *apierror.Error {
-	return counted(&f.dimensions, v, "dimensions")
+	return gemini.Least{Name: "dimensions", From: 1}.Take(&f.dimensions, v)
 }
 
 func takeEncoding(f *embedding, v []byte) *apierror.Error {

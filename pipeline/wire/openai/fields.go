@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire/gemini"
 )
 
 // Field is a member of an OpenAI request and what becomes of it.
@@ -42,19 +43,19 @@ var fields = map[string]field{
 		takeStreamOptions},
 
 	"temperature": {"temperature, 0 to 2", func(f *form, v []byte) *apierror.Error {
-		return ranged(&f.temperature, v, limits{"temperature", 0, 2})
+		return gemini.Range{Name: "temperature", From: 0, To: 2}.Take(&f.temperature, v)
 	}},
 	"top_p": {"topP, 0 to 1", func(f *form, v []byte) *apierror.Error {
-		return ranged(&f.topP, v, limits{"top_p", 0, 1})
+		return gemini.Range{Name: "top_p", From: 0, To: 1}.Take(&f.topP, v)
 	}},
 	"top_k": {"topK, at least 1, cut down to 64", func(f *form, v []byte) *apierror.Error {
-		return counted(&f.topK, v, "top_k")
+		return gemini.Least{Name: "top_k", From: 1}.Take(&f.topK, v)
 	}},
 	"max_tokens": {"maxOutputTokens, at least 1, cut down to what the model writes", func(f *form, v []byte) *apierror.Error {
-		return counted(&f.most, v, "max_tokens")
+		return gemini.Least{Name: "max_tokens", From: 1}.Take(&f.most, v)
 	}},
 	"max_completion_tokens": {"as max_tokens, and wins over it", func(f *form, v []byte) *apierror.Error {
-		return counted(&f.mostNew, v, "max_completion_tokens")
+		return gemini.Least{Name: "max_completion_tokens", From: 1}.Take(&f.mostNew, v)
 	}},
 	"frequency_penalty": {"frequencyPenalty, -2 to 2; zero is not sent, 2 is sent as 1.99", func(f *form, v []byte) *apierror.Error {
 		return penalty(&f.frequency, v, "frequency_penalty")

@@ -5,39 +5,14 @@ import (
 
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
-
-type limits struct {
-	name     string
-	from, to float64
-}
-
-// ranged keeps the number v as it was written when it lies in the limits.
-func ranged(to *[]byte, v []byte, l limits) *apierror.Error {
-	n, ok := wire.Float(v)
-	if !ok || n < l.from || n > l.to {
-		return refuse(l.name, "must be a number from "+plain(l.from)+" to "+plain(l.to))
-	}
-	*to = v
-	return nil
-}
-
-func plain(n float64) string { return strconv.FormatFloat(n, 'g', -1, 64) }
-
-// counted reads a whole number of at least 1.
-func counted(to *int64, v []byte, name string) *apierror.Error {
-	n, ok := wire.Int(v)
-	if !ok || n < 1 {
-		return refuse(name, "must be a whole number of at least 1")
-	}
-	*to = n
-	return nil
-}
 
 // penalty leaves out a zero, because some models refuse penalties whatever their value, and stays
 // below 2, which Google excludes and OpenAI allows.
 func penalty(to *[]byte, v []byte, name string) *apierror.Error {
-	if err := ranged(to, v, limits{name, -2, 2}); err != nil {
+	r := gemini.Range{Name: name, From: -2, To: 2}
+	if err := r.Take(to, v); err != nil {
 		return err
 	}
 	if n, _ := wire.Float(v); n == 0 {
@@ -84,24 +59,15 @@ func takeSeed(f *form, v []byte) *apierror.Error {
 	return nil
 }
 
-// mostStops is how many stop sequences Google takes.
-const mostStops = 5
-
 func takeStop(f *form, v []byte) *apierror.Error {
 	switch wire.KindOf(v) {
 	case wire.KindString:
 	case wire.KindArray:
-		count := 0
-		for a, i := wire.ArrayOf(v), 0; a.Next(); i++ {
-			inner, ok := wire.Inside(a.Value)
-			if !ok {
-				return refuse("stop["+strconv.Itoa(i)+"]", "must be a string")
-			}
-			if len(inner) > 0 {
-				count++
-			}
+		count, fail := gemini.CountStops(v, "stop")
+		if fail != nil {
+			return fail
 		}
-		if count > mostStops {
+		if count > gemini.MostStops {
 			return refuse("stop", "may have at most 5 sequences")
 		}
 	default:
