@@ -117,8 +117,8 @@ func TestReadmeFields(t *testing.T) {
 	}
 }
 
-// rows of a table of fields: each language has a type of its own for them.
-func rows[F openai.Field | responses.Field | anthropic.Field](fields []F) (out [][]string) {
+// rows of a table of fields.
+func rows[F openai.Field | responses.Field](fields []F) (out [][]string) {
 	for _, f := range fields {
 		v := openai.Field(f)
 		out = append(out, []string{v.Name, strings.ReplaceAll(v.Does, "`", "")})

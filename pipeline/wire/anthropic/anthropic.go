@@ -73,7 +73,7 @@ func (f *form) write(dst, body []byte, members []wire.Member, t gemini.Target) (
 		return dst, err
 	}
 	if f.most == 0 && !f.counting {
-		return dst, refuse("max_tokens", "is missing")
+		return dst, gemini.Refuse("max_tokens", "is missing")
 	}
 	dst = slices.Grow(dst, len(body)+room)
 	if f.counting {
@@ -98,24 +98,9 @@ func (f *form) write(dst, body []byte, members []wire.Member, t gemini.Target) (
 // read takes the members one by one.
 func (f *form) read(members []wire.Member) *apierror.Error {
 	if name, twice := wire.Duplicate(members); twice {
-		return refuse(wire.HeaderSafe(name), "is in the request twice")
+		return gemini.Refuse(wire.HeaderSafe(name), "is in the request twice")
 	}
-	for i := range members {
-		m := &members[i]
-		if wire.KindOf(m.Value) == wire.KindNull {
-			continue
-		}
-		known, ok := fields[string(m.Key)]
-		switch {
-		case !ok:
-			f.Ignore(wire.HeaderSafe(string(m.Key[:min(len(m.Key), 128)])))
-		case known.take != nil:
-			if err := known.take(f, m.Value); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return fields.Read(f, &f.Beside, members)
 }
 
 // once reports what may stand in a request many times.
@@ -123,11 +108,4 @@ func (f *form) once(what string) {
 	if !slices.Contains(f.Ignored, what) {
 		f.Ignore(what)
 	}
-}
-
-func refuse(param, why string) *apierror.Error {
-	if why == tooLarge {
-		return apierror.New(apierror.TooLarge, param+" "+why).Naming(param)
-	}
-	return apierror.New(apierror.BadRequest, param+" "+why).Naming(param)
 }

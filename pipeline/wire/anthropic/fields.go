@@ -1,39 +1,20 @@
 package anthropic
 
 import (
-	"slices"
-	"strings"
-
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
 )
 
 // Field is a member of an Anthropic request and what becomes of it.
-type Field struct {
-	Name string
-	Does string
-}
+type Field = gemini.Field
 
 // Fields lists every member of a request that this package knows, by name. Members that are not in
 // the list are left out and reported in Request.Ignored; null is the same as absent.
-func Fields() []Field {
-	list := make([]Field, 0, len(fields))
-	for name, f := range fields {
-		list = append(list, Field{Name: name, Does: f.does})
-	}
-	slices.SortFunc(list, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
-	return list
-}
-
-// field is a row of the table; take is nil for what has no effect.
-type field struct {
-	does string
-	take func(*form, []byte) *apierror.Error
-}
+func Fields() []Field { return fields.Fields() }
 
 // fields is never written to.
-var fields = map[string]field{
+var fields = gemini.Table[form]{
 	"model":  {"read by the stage model", nil},
 	"stream": {"events or one answer", takeStream},
 	"messages": {"contents: text, image (base64 or url), document, search_result, tool_use, tool_result; thinking is left out; a message of the system is the user's in its place; files are refused",
@@ -106,7 +87,7 @@ func reported(name string) func(*form, []byte) *apierror.Error {
 func refuseFilled(name, why string) func(*form, []byte) *apierror.Error {
 	return func(_ *form, v []byte) *apierror.Error {
 		if wire.Filled(v) {
-			return refuse(name, why)
+			return gemini.Refuse(name, why)
 		}
 		return nil
 	}
@@ -114,7 +95,7 @@ func refuseFilled(name, why string) func(*form, []byte) *apierror.Error {
 
 func takeMetadata(_ *form, v []byte) *apierror.Error {
 	if wire.KindOf(v) != wire.KindObject {
-		return refuse("metadata", "must be an object")
+		return gemini.Refuse("metadata", "must be an object")
 	}
 	return nil
 }
@@ -128,7 +109,7 @@ func takeSpeed(f *form, v []byte) *apierror.Error {
 
 func takeContainer(f *form, v []byte) *apierror.Error {
 	if wire.Filled(wire.Get(v, "skills")) {
-		return refuse("container.skills", "are not supported")
+		return gemini.Refuse("container.skills", "are not supported")
 	}
 	if wire.Filled(v) {
 		f.Ignore("container")

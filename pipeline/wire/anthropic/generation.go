@@ -44,7 +44,7 @@ func (f *form) appendFormat(dst []byte, o gemini.Target) ([]byte, *apierror.Erro
 	dst = append(wire.Key(dst, "responseMimeType"), `"application/json"`...)
 	dst, notes, bad := schema.Append(wire.Key(dst, "responseJsonSchema"), f.format)
 	if bad != nil {
-		return dst, refuse(f.formatName+bad.Path, bad.Why)
+		return dst, gemini.Refuse(f.formatName+bad.Path, bad.Why)
 	}
 	f.note(f.formatName, notes)
 	return dst, nil

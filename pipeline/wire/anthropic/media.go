@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
 
 // source is where the data of a picture or document comes from, as it was written.
@@ -77,16 +78,13 @@ func (d *dialogue) picture(v []byte) *fault {
 	return &fault{".type", "must be base64 or url"}
 }
 
-// tooLarge is why Google would refuse data, after all of it was sent.
-const tooLarge = "is larger than the 20 MB that Google takes"
-
 // blob writes data, given as the inside of a string of base64.
 func (d *dialogue) blob(mime, inner []byte) *fault {
 	if len(inner) == 0 {
 		return &fault{"", "must be a string of base64 that is not empty"}
 	}
 	if len(inner) > wire.MaxBase64 {
-		return &fault{"", tooLarge}
+		return &fault{"", gemini.TooLarge}
 	}
 	d.said = true
 	ok := true

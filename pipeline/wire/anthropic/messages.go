@@ -44,16 +44,16 @@ func (f *fault) in(path string) *apierror.Error {
 	if f == nil {
 		return nil
 	}
-	return refuse(path+f.below, f.why)
+	return gemini.Refuse(path+f.below, f.why)
 }
 
 // appendDialogue appends systemInstruction and contents.
 func (f *form) appendDialogue(dst, body []byte, t gemini.Target) ([]byte, *apierror.Error) {
 	switch {
 	case f.messages == nil:
-		return dst, refuse("messages", "is missing")
+		return dst, gemini.Refuse("messages", "is missing")
 	case wire.KindOf(f.messages) != wire.KindArray:
-		return dst, refuse("messages", "must be a list")
+		return dst, gemini.Refuse("messages", "must be a list")
 	}
 	d := dialogue{f: f}
 	d.Draft = gemini.Draft{B: dst, Tools: f.Tools, Recall: t.Recall, Signs: t.Signs()}
@@ -69,10 +69,10 @@ func (f *form) appendDialogue(dst, body []byte, t gemini.Target) ([]byte, *apier
 	}
 	if lost := d.Finish(); lost != nil {
 		at := d.calls[lost.At].String()
-		return d.B, refuse(at, "is a tool_use ("+strconv.Quote(wire.HeaderSafe(lost.ID))+") that has no tool_result in the next message")
+		return d.B, gemini.Refuse(at, "is a tool_use ("+strconv.Quote(wire.HeaderSafe(lost.ID))+") that has no tool_result in the next message")
 	}
 	if d.Role() == gemini.Nobody {
-		return d.B, refuse("messages", "has no message with content")
+		return d.B, gemini.Refuse("messages", "has no message with content")
 	}
 	return d.B, nil
 }
@@ -137,7 +137,7 @@ func (d *dialogue) read(body []byte) *apierror.Error {
 		break
 	}
 	if count == 0 {
-		return refuse("messages", "must not be empty")
+		return gemini.Refuse("messages", "must not be empty")
 	}
 	return nil
 }

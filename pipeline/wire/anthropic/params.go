@@ -9,21 +9,21 @@ import (
 func takeStream(f *form, v []byte) *apierror.Error {
 	var ok bool
 	if f.Stream, ok = wire.Bool(v); !ok {
-		return refuse("stream", "must be true or false")
+		return gemini.Refuse("stream", "must be true or false")
 	}
 	return nil
 }
 
 func takeStop(f *form, v []byte) *apierror.Error {
 	if wire.KindOf(v) != wire.KindArray {
-		return refuse("stop_sequences", "must be a list of strings")
+		return gemini.Refuse("stop_sequences", "must be a list of strings")
 	}
 	count, fail := gemini.CountStops(v, "stop_sequences")
 	if fail != nil {
 		return fail
 	}
 	if count > gemini.MostStops {
-		return refuse("stop_sequences", "may have at most 5 sequences: Google takes no more")
+		return gemini.Refuse("stop_sequences", "may have at most 5 sequences: Google takes no more")
 	}
 	if count > 0 {
 		f.stop = v
@@ -49,7 +49,7 @@ const (
 
 func takeChoice(f *form, v []byte) *apierror.Error {
 	if wire.KindOf(v) != wire.KindObject {
-		return refuse("tool_choice", "must be an object")
+		return gemini.Refuse("tool_choice", "must be an object")
 	}
 	var name []byte
 	kind := ""
@@ -62,11 +62,11 @@ func takeChoice(f *form, v []byte) *apierror.Error {
 			name = o.Value
 		case o.Is("disable_parallel_tool_use") && wire.Given(o.Value):
 			if f.choice.single, ok = wire.Bool(o.Value); !ok {
-				return refuse("tool_choice.disable_parallel_tool_use", "must be true or false")
+				return gemini.Refuse("tool_choice.disable_parallel_tool_use", "must be true or false")
 			}
 		}
 		if !ok {
-			return refuse("tool_choice.type", "must be a string")
+			return gemini.Refuse("tool_choice.type", "must be a string")
 		}
 	}
 	switch kind {
@@ -79,10 +79,10 @@ func takeChoice(f *form, v []byte) *apierror.Error {
 	case "tool":
 		f.choice.kind = oneTool
 		if f.choice.name, _ = wire.Text(name); f.choice.name == "" {
-			return refuse("tool_choice.name", "must be the name of a tool")
+			return gemini.Refuse("tool_choice.name", "must be the name of a tool")
 		}
 	default:
-		return refuse("tool_choice.type", "must be auto, any, tool or none")
+		return gemini.Refuse("tool_choice.type", "must be auto, any, tool or none")
 	}
 	return nil
 }

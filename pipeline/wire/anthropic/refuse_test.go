@@ -197,7 +197,7 @@ func TestFieldsTellTheTruth(t *testing.T) {
 		if strings.Contains(f.Does, "refused") && !some {
 			t.Errorf("%q is said to be refused and no test shows it", f.Name)
 		}
-		if fields[f.Name].take == nil && some {
+		if fields[f.Name].Take == nil && some {
 			t.Errorf("%q has no effect in the table and is refused in a test", f.Name)
 		}
 	}

@@ -27,7 +27,7 @@ const (
 
 func takeThinking(f *form, v []byte) *apierror.Error {
 	if wire.KindOf(v) != wire.KindObject {
-		return refuse("thinking", "must be an object")
+		return gemini.Refuse("thinking", "must be an object")
 	}
 	kind := ""
 	var budget []byte
@@ -40,7 +40,7 @@ func takeThinking(f *form, v []byte) *apierror.Error {
 		case o.Is("display") && wire.Given(o.Value):
 			word, _ := wire.Text(o.Value)
 			if word != "summarized" && word != "omitted" {
-				return refuse("thinking.display", "must be summarized or omitted")
+				return gemini.Refuse("thinking.display", "must be summarized or omitted")
 			}
 			f.thought.hidden = word == "omitted"
 		}
@@ -54,14 +54,14 @@ func takeThinking(f *form, v []byte) *apierror.Error {
 	case "disabled":
 		f.thought.kind = disabled
 	default:
-		return refuse("thinking.type", "must be enabled, adaptive or disabled")
+		return gemini.Refuse("thinking.type", "must be enabled, adaptive or disabled")
 	}
 	return nil
 }
 
 func takeOutputConfig(f *form, v []byte) *apierror.Error {
 	if wire.KindOf(v) != wire.KindObject {
-		return refuse("output_config", "must be an object")
+		return gemini.Refuse("output_config", "must be an object")
 	}
 	for o := wire.ObjectOf(v); o.Next(); {
 		switch {
@@ -70,7 +70,7 @@ func takeOutputConfig(f *form, v []byte) *apierror.Error {
 			switch f.thought.effort, _ = wire.Text(o.Value); f.thought.effort {
 			case "low", "medium", "high", "xhigh", "max":
 			default:
-				return refuse("output_config.effort", "must be low, medium, high, xhigh or max")
+				return gemini.Refuse("output_config.effort", "must be low, medium, high, xhigh or max")
 			}
 		case o.Is("format"):
 			if err := f.takeFormat(o.Value, "output_config.format"); err != nil {
@@ -86,17 +86,17 @@ func takeOutputConfig(f *form, v []byte) *apierror.Error {
 // takeFormat reads the form that the answer must have.
 func (f *form) takeFormat(v []byte, name string) *apierror.Error {
 	if wire.KindOf(v) != wire.KindObject {
-		return refuse(name, "must be an object")
+		return gemini.Refuse(name, "must be an object")
 	}
 	if kind, _ := wire.Text(wire.Get(v, "type")); kind != "json_schema" {
-		return refuse(name+".type", "must be json_schema")
+		return gemini.Refuse(name+".type", "must be json_schema")
 	}
 	if f.format != nil {
-		return refuse("output_format", "and output_config.format exclude each other")
+		return gemini.Refuse("output_format", "and output_config.format exclude each other")
 	}
 	f.format, f.formatName = wire.Get(v, "schema"), name+".schema"
 	if wire.KindOf(f.format) != wire.KindObject {
-		return refuse(f.formatName, "must be an object")
+		return gemini.Refuse(f.formatName, "must be an object")
 	}
 	return nil
 }

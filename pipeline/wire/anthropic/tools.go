@@ -32,7 +32,7 @@ func (t *tool) path() string { return "tools[" + strconv.Itoa(t.at) + "]" }
 // appendTools appends tools and toolConfig, if there are any.
 func (f *form) appendTools(dst []byte, o gemini.Target) ([]byte, *apierror.Error) {
 	if f.tools != nil && wire.KindOf(f.tools) != wire.KindArray {
-		return dst, refuse("tools", "must be a list")
+		return dst, gemini.Refuse("tools", "must be a list")
 	}
 	var box toolbox
 	begin := len(dst)
@@ -66,9 +66,9 @@ func (f *form) appendGoogle(dst []byte, box *toolbox) ([]byte, *apierror.Error) 
 	c := &f.choice
 	switch {
 	case c.kind == oneTool && !slices.Contains(box.names, c.name):
-		return dst, refuse("tool_choice.name", "is not the name of a tool in the list")
+		return dst, gemini.Refuse("tool_choice.name", "is not the name of a tool in the list")
 	case c.kind == anyTool && len(box.google) == 0:
-		return dst, refuse("tool_choice", "is any, and there are no tools")
+		return dst, gemini.Refuse("tool_choice", "is any, and there are no tools")
 	case c.kind == noTool || len(box.google) == 0:
 		return dst, nil
 	case c.kind != auto:
@@ -95,7 +95,7 @@ func (f *form) appendCalling(dst []byte) ([]byte, *apierror.Error) {
 	case oneTool:
 		known, ok := f.Tools.Known(f.choice.name)
 		if !ok {
-			return dst, refuse("tool_choice.name", "is not the name of a tool in the list")
+			return dst, gemini.Refuse("tool_choice.name", "is not the name of a tool in the list")
 		}
 		mode, name = "ANY", known.Google
 	}
@@ -111,7 +111,7 @@ func (f *form) appendCalling(dst []byte) ([]byte, *apierror.Error) {
 func readTool(v []byte, at int) (tool, *apierror.Error) {
 	t := tool{at: at}
 	if wire.KindOf(v) != wire.KindObject {
-		return t, refuse(t.path(), "must be an object")
+		return t, gemini.Refuse(t.path(), "must be an object")
 	}
 	var kind, name []byte
 	for c := wire.CursorOf(v); c.Member(); {
@@ -129,13 +129,13 @@ func readTool(v []byte, at int) (tool, *apierror.Error) {
 	}
 	var ok bool
 	if t.kind, ok = wire.Text(kind); !ok && wire.Given(kind) {
-		return t, refuse(t.path()+".type", "must be a string")
+		return t, gemini.Refuse(t.path()+".type", "must be a string")
 	}
 	if t.name, ok = wire.Text(name); !ok && wire.Given(name) {
-		return t, refuse(t.path()+".name", "must be a string")
+		return t, gemini.Refuse(t.path()+".name", "must be a string")
 	}
 	if wire.Given(t.description) && wire.KindOf(t.description) != wire.KindString {
-		return t, refuse(t.path()+".description", "must be a string")
+		return t, gemini.Refuse(t.path()+".description", "must be a string")
 	}
 	return t, nil
 }
@@ -161,7 +161,7 @@ func (f *form) appendTool(dst []byte, t *tool, box *toolbox) ([]byte, *apierror.
 	case "code_execution":
 		google = "codeExecution"
 	default:
-		return dst, refuse(t.path()+".type", "is "+wire.HeaderSafe(t.kind)+
+		return dst, gemini.Refuse(t.path()+".type", "is "+wire.HeaderSafe(t.kind)+
 			", which only Anthropic's own models have: declare a custom tool with a name and an input_schema instead")
 	}
 	if t.name == "" {
@@ -192,10 +192,10 @@ func family(kind string) string {
 // appendFunction appends the declaration of a custom tool.
 func (f *form) appendFunction(dst []byte, t *tool, box *toolbox) ([]byte, *apierror.Error) {
 	if t.name == "" {
-		return dst, refuse(t.path()+".name", "is missing")
+		return dst, gemini.Refuse(t.path()+".name", "is missing")
 	}
 	if t.schema == nil {
-		return dst, refuse(t.path()+".input_schema", "is missing")
+		return dst, gemini.Refuse(t.path()+".input_schema", "is missing")
 	}
 	dst, err := f.declare(dst, t, box)
 	if err != nil {
@@ -206,7 +206,7 @@ func (f *form) appendFunction(dst []byte, t *tool, box *toolbox) ([]byte, *apier
 	}
 	dst, notes, bad := schema.AppendObject(wire.Key(dst, "parametersJsonSchema"), t.schema)
 	if bad != nil {
-		return dst, refuse(t.path()+".input_schema"+bad.Path, bad.Why)
+		return dst, gemini.Refuse(t.path()+".input_schema"+bad.Path, bad.Why)
 	}
 	if len(notes) > 0 {
 		f.note(t.path()+".input_schema", notes)
@@ -218,7 +218,7 @@ func (f *form) appendFunction(dst []byte, t *tool, box *toolbox) ([]byte, *apier
 func (f *form) declare(dst []byte, t *tool, box *toolbox) ([]byte, *apierror.Error) {
 	google, fresh := f.Tools.Declare(t.name, false)
 	if !fresh {
-		return dst, refuse(t.path()+".name", "is the name of another tool, too")
+		return dst, gemini.Refuse(t.path()+".name", "is the name of another tool, too")
 	}
 	box.functions++
 	return wire.AppendQuoted(append(wire.Comma(dst), `{"name":`...), google), nil

@@ -32,7 +32,7 @@ type Range struct {
 func (r Range) Take(to *[]byte, v []byte) *apierror.Error {
 	n, ok := wire.Float(v)
 	if !ok || n < r.From || n > r.To {
-		return refuse(r.Name, "must be a number from "+decimal(r.From)+" to "+decimal(r.To))
+		return Refuse(r.Name, "must be a number from "+decimal(r.From)+" to "+decimal(r.To))
 	}
 	*to = v
 	return nil
@@ -50,7 +50,7 @@ type Least struct {
 func (l Least) Take(to *int64, v []byte) *apierror.Error {
 	n, ok := wire.Int(v)
 	if !ok || n < l.From {
-		return refuse(l.Name, "must be a whole number of at least "+strconv.FormatInt(l.From, 10))
+		return Refuse(l.Name, "must be a whole number of at least "+strconv.FormatInt(l.From, 10))
 	}
 	*to = n
 	return nil
@@ -72,7 +72,7 @@ func CountStops(list []byte, name string) (count int, fail *apierror.Error) {
 	for a, i := wire.ArrayOf(list), 0; a.Next(); i++ {
 		inner, ok := wire.Inside(a.Value)
 		if !ok {
-			return 0, refuse(name+"["+strconv.Itoa(i)+"]", "must be a string")
+			return 0, Refuse(name+"["+strconv.Itoa(i)+"]", "must be a string")
 		}
 		if len(inner) > 0 {
 			count++

@@ -47,7 +47,14 @@ func (b *Beside) Ignore(what string) {
 	b.Ignored = append(b.Ignored[:maxIgnored], strconv.Itoa(b.more)+" more")
 }
 
-// refuse is a bad_request that names the member.
-func refuse(param, why string) *apierror.Error {
-	return apierror.New(apierror.BadRequest, param+" "+why).Naming(param)
+// TooLarge is why Google would refuse data, after all of it was sent.
+const TooLarge = "is larger than the 20 MB that Google takes"
+
+// Refuse is a bad_request that names the member; a too_large when that is why.
+func Refuse(param, why string) *apierror.Error {
+	code := apierror.BadRequest
+	if why == TooLarge {
+		code = apierror.TooLarge
+	}
+	return apierror.New(code, param+" "+why).Naming(param)
 }

@@ -81,7 +81,7 @@ func (t *Thinking) TakeEffort(v []byte, name string) *apierror.Error {
 	word, _ := wire.Text(v)
 	var ok bool
 	if t.effort, ok = levelOf(word); !ok {
-		return refuse(name, "must be none, minimal, low, medium or high")
+		return Refuse(name, "must be none, minimal, low, medium or high")
 	}
 	return nil
 }
@@ -89,7 +89,7 @@ func (t *Thinking) TakeEffort(v []byte, name string) *apierror.Error {
 // Take reads Google's thinking_config in either spelling, and Anthropic's type with budget_tokens.
 func (t *Thinking) Take(v []byte, name string) *apierror.Error {
 	if wire.KindOf(v) != wire.KindObject {
-		return refuse(name, "must be an object")
+		return Refuse(name, "must be an object")
 	}
 	for o := wire.ObjectOf(v); o.Next(); {
 		if wire.KindOf(o.Value) == wire.KindNull {
@@ -111,7 +111,7 @@ func (t *Thinking) Take(v []byte, name string) *apierror.Error {
 			ok, must = t.takeType(o.Value), "must be enabled, adaptive or disabled"
 		}
 		if !ok {
-			return refuse(name+"."+wire.HeaderSafe(string(o.Key)), must)
+			return Refuse(name+"."+wire.HeaderSafe(string(o.Key)), must)
 		}
 	}
 	return nil
@@ -140,9 +140,9 @@ func (t *Thinking) Append(dst []byte, o Target) (out []byte, ignored string, fai
 	case *t == Thinking{}:
 		return dst, "", nil
 	case t.effort != unset && (t.budgeted || t.level != unset):
-		return dst, "", refuse("reasoning_effort", "cannot be used together with a thinking budget or level")
+		return dst, "", Refuse("reasoning_effort", "cannot be used together with a thinking budget or level")
 	case t.budgeted && t.level != unset:
-		return dst, "", refuse("thinking_budget", "cannot be used together with a thinking level")
+		return dst, "", Refuse("thinking_budget", "cannot be used together with a thinking level")
 	case !o.Thinks:
 		if t.effort != unset {
 			return dst, "reasoning_effort", nil

@@ -20,7 +20,7 @@ type CompletionRequest struct {
 // a prompt rather than go on with it; nothing is added to make them.
 func CompletionToHub(dst, body []byte, members []wire.Member, t gemini.Target) ([]byte, CompletionRequest, *apierror.Error) {
 	var f completion
-	if err := completionTable.read(&f, &f.Beside, members); err != nil {
+	if err := readTable(completionTable, &f, &f.Beside, members); err != nil {
 		return dst, CompletionRequest{}, err
 	}
 	if f.prompt == nil {
@@ -46,11 +46,11 @@ type completion struct {
 }
 
 // CompletionFields lists every member of a legacy completion that this package knows, as Fields does.
-func CompletionFields() []Field { return completionTable.fields() }
+func CompletionFields() []Field { return completionTable.Fields() }
 
 // completionTable has rows of its own, and those of chat that mean the same here.
-var completionTable = func() table[completion] {
-	t := table[completion]{
+var completionTable = func() gemini.Table[completion] {
+	t := gemini.Table[completion]{
 		"prompt": {"the only turn: a string, or a list with one; several are refused, and so are token ids", takePrompt},
 		"echo":   {"true: the answer begins with the prompt", takeEcho},
 		"suffix": {"refused unless empty: Google's models do not write what stands between two texts", takeSuffix},
@@ -67,9 +67,9 @@ var completionTable = func() table[completion] {
 		"frequency_penalty", "presence_penalty", "seed", "stop", "n", "logit_bias", "user",
 	} {
 		chat := fields[name]
-		r := row[completion]{does: chat.does}
-		if chat.take != nil {
-			r.take = func(f *completion, v []byte) *apierror.Error { return chat.take(&f.form, v) }
+		r := gemini.Row[completion]{Does: chat.Does}
+		if chat.Take != nil {
+			r.Take = func(f *completion, v []byte) *apierror.Error { return chat.Take(&f.form, v) }
 		}
 		t[name] = r
 	}

@@ -9,17 +9,9 @@ import (
 )
 
 // fault is what is wrong with a part: the path below it, and why.
-type fault struct {
-	below, why string
-	large      bool
-}
+type fault struct{ below, why string }
 
-func (f *fault) in(path string) *apierror.Error {
-	if f.large {
-		return apierror.New(apierror.TooLarge, path+f.below+" "+f.why).Naming(path + f.below)
-	}
-	return refuse(path+f.below, f.why)
-}
+func (f *fault) in(path string) *apierror.Error { return refuse(path+f.below, f.why) }
 
 // content appends the parts of m, or nothing when there is nothing but white space in them.
 func (t *turns) content(m *message) *apierror.Error {

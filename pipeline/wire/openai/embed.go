@@ -25,7 +25,7 @@ const mostInputs = 100
 // every request of a batch must repeat it.
 func EmbedToHub(dst, body []byte, members []wire.Member, model string) ([]byte, EmbedRequest, *apierror.Error) {
 	var f embedding
-	if err := embedTable.read(&f, &f.Beside, members); err != nil {
+	if err := readTable(embedTable, &f, &f.Beside, members); err != nil {
 		return dst, EmbedRequest{}, err
 	}
 	if f.input == nil {
@@ -67,9 +67,9 @@ func (f *embedding) requests(dst []byte, model string) []byte {
 }
 
 // EmbedFields lists every member of an embeddings request that this package knows, as Fields does.
-func EmbedFields() []Field { return embedTable.fields() }
+func EmbedFields() []Field { return embedTable.Fields() }
 
-var embedTable = table[embedding]{
+var embedTable = gemini.Table[embedding]{
 	"input":           {"a request a text: a string or a list of strings, none empty, 100 at most as Google takes no more in one batch; token ids are refused", takeInput},
 	"model":           {"read by the stage model", nil},
 	"dimensions":      {"outputDimensionality, at least 1; Google says what a model has at most", takeDimensions},

@@ -1,38 +1,19 @@
 package openai
 
 import (
-	"slices"
-	"strings"
-
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire/gemini"
 )
 
 // Field is a member of an OpenAI request and what becomes of it.
-type Field struct {
-	Name string
-	Does string
-}
+type Field = gemini.Field
 
 // Fields lists every member of a request that this package knows, by name. Members that are not in
 // the list are left out and reported in Request.Ignored; null is the same as absent.
-func Fields() []Field {
-	list := make([]Field, 0, len(fields))
-	for name, f := range fields {
-		list = append(list, Field{Name: name, Does: f.does})
-	}
-	slices.SortFunc(list, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
-	return list
-}
-
-// field is a row of the table; take is nil for what has no effect.
-type field struct {
-	does string
-	take func(*form, []byte) *apierror.Error
-}
+func Fields() []Field { return fields.Fields() }
 
 // fields is never written to.
-var fields = map[string]field{
+var fields = gemini.Table[form]{
 	"messages": {"contents and systemInstruction; name and reasoning_content are ignored", func(f *form, v []byte) *apierror.Error {
 		f.turns = v
 		return nil

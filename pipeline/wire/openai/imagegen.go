@@ -20,7 +20,7 @@ type ImageRequest struct {
 // a model that draws nothing says why in words.
 func ImageToHub(dst, body []byte, members []wire.Member, t gemini.Target) ([]byte, ImageRequest, *apierror.Error) {
 	var f drawing
-	if err := imageTable.read(&f, &f.Beside, members); err != nil {
+	if err := readTable(imageTable, &f, &f.Beside, members); err != nil {
 		return dst, ImageRequest{}, err
 	}
 	switch {
@@ -54,9 +54,9 @@ type drawing struct {
 
 // ImageFields lists every member of an images generation request that this package knows, as Fields
 // does.
-func ImageFields() []Field { return imageTable.fields() }
+func ImageFields() []Field { return imageTable.Fields() }
 
-var imageTable = table[drawing]{
+var imageTable = gemini.Table[drawing]{
 	"prompt": {"the only turn", takeDescription},
 	"model":  {"read by the stage model", nil},
 	"n":      {"1; anything else is refused: Google makes one picture a request", takePictures},

@@ -4,6 +4,7 @@ import (
 	"bytes"
 
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
 
 // medium is a picture, a sound or a file: data, or the address of it.
@@ -128,7 +129,7 @@ func (t *turns) file(v []byte) (medium, *fault) {
 
 func (m *medium) limit() *fault {
 	if len(m.data) > wire.MaxBase64 {
-		return &fault{below: m.name, why: "is larger than the 20 MB that Google takes", large: true}
+		return &fault{below: m.name, why: gemini.TooLarge}
 	}
 	return nil
 }

@@ -31,24 +31,9 @@ type Request struct {
 // Google goes on from it. Messages without any content are left out. Of members of one name in a
 // message or a tool the last one counts; at the top they are refused.
 func ToHub(dst, body []byte, members []wire.Member, o gemini.Target) ([]byte, Request, *apierror.Error) {
-	if name, twice := wire.Duplicate(members); twice {
-		return dst, Request{}, refuse(printable(name), "is in the request twice")
-	}
 	var f form
-	for i := range members {
-		m := &members[i]
-		if wire.KindOf(m.Value) == wire.KindNull {
-			continue
-		}
-		known, ok := fields[string(m.Key)]
-		switch {
-		case !ok:
-			f.unknown(m.Key)
-		case known.take != nil:
-			if err := known.take(&f, m.Value); err != nil {
-				return dst, Request{}, err
-			}
-		}
+	if err := readTable(fields, &f, &f.Beside, members); err != nil {
+		return dst, Request{}, err
 	}
 	dst = slices.Grow(dst, len(body)+room)
 	dst, err := f.declare(append(dst, '{'))
@@ -119,10 +104,10 @@ func printable(name string) string {
 	return name
 }
 
+// refuse is gemini.Refuse, also for a member whose name may not stand in an error.
 func refuse(param, why string) *apierror.Error {
-	name := param
-	if name == "" {
-		name = "a member"
+	if param == "" {
+		return apierror.New(apierror.BadRequest, "a member "+why)
 	}
-	return apierror.New(apierror.BadRequest, name+" "+why).Naming(param)
+	return gemini.Refuse(param, why)
 }

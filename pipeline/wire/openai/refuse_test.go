@@ -210,7 +210,7 @@ func TestWrongTypesInEachField(t *testing.T) {
 	values := map[string]string{"string": `"7 wrong"`, "number": `7.5e300`, "bool": `true`, "array": `[[7]]`, "object": `{"wrong":7}`}
 	for _, f := range Fields() {
 		allowed, listed := kinds[f.Name]
-		if inert := fields[f.Name].take == nil || strings.HasPrefix(f.Does, "ignored"); listed == inert {
+		if inert := fields[f.Name].Take == nil || strings.HasPrefix(f.Does, "ignored"); listed == inert {
 			t.Errorf("%s: listed %v, without effect %v", f.Name, listed, inert)
 		}
 		for kind, v := range values {
@@ -314,7 +314,7 @@ func TestFieldsTellTheTruth(t *testing.T) {
 		if says && !some {
 			t.Errorf("%q is said to be refused and no test shows it", f.Name)
 		}
-		if fields[f.Name].take == nil && some {
+		if fields[f.Name].Take == nil && some {
 			t.Errorf("%q has no effect in the table and is refused in a test", f.Name)
 		}
 	}

@@ -9,47 +9,12 @@ import (
 	"gcli2api/pipeline/wire/gemini"
 )
 
-// row is a member of a request other than chat: what becomes of it, and who takes it; nobody does
-// when it has no effect.
-type row[F any] struct {
-	does string
-	take func(*F, []byte) *apierror.Error
-}
-
-// table is all that is known of a kind of request, by name. It is never written to.
-type table[F any] map[string]row[F]
-
-// read hands every member to its row, and notes those without one. null is the same as absent.
-func (t table[F]) read(f *F, beside *gemini.Beside, members []wire.Member) *apierror.Error {
+// readTable reads a request by its table, unless a member is in it twice.
+func readTable[F any](t gemini.Table[F], f *F, beside *gemini.Beside, members []wire.Member) *apierror.Error {
 	if name, twice := wire.Duplicate(members); twice {
 		return refuse(printable(name), "is in the request twice")
 	}
-	for i := range members {
-		m := &members[i]
-		if wire.KindOf(m.Value) == wire.KindNull {
-			continue
-		}
-		known, ok := t[string(m.Key)]
-		switch {
-		case !ok:
-			beside.Ignore(wire.HeaderSafe(string(m.Key[:min(len(m.Key), 128)])))
-		case known.take != nil:
-			if err := known.take(f, m.Value); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// fields lists the table by name.
-func (t table[F]) fields() []Field {
-	list := make([]Field, 0, len(t))
-	for name, r := range t {
-		list = append(list, Field{Name: name, Does: r.does})
-	}
-	slices.SortFunc(list, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
-	return list
+	return t.Read(f, beside, members)
 }
 
 // oneOf takes one of these words and does nothing with it.
