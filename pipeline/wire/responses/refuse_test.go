@@ -29,7 +29,7 @@ func TestRefuse(t *testing.T) {
 		asking(`{}`):                            "input[0].type",
 		asking(`{"type":5}`):                    "input[0].type",
 		asking(`{"type":"what"}`):               "input[0].type",
-		asking(`{"type":"mcp_call"}`):           "input[0].type",
+		asking(`{"type":"mcp_call"}`):           "input[0].name",
 		asking(`{"type":"message"}`):            "input[0].role",
 		asking(`{"role":"tool","content":"x"}`): "input[0].role",
 		asking(`{"role":5,"content":"x"}`):      "input[0].role",

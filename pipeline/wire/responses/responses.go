@@ -41,6 +41,7 @@ func ToHub(dst []byte, in Input, t gemini.Target) ([]byte, Request, *apierror.Er
 	if fail != nil {
 		return dst, Request{}, fail
 	}
+	f.thread = in.Thread
 	dst = slices.Grow(dst, len(in.Body)+len(in.Thread)+room)
 	if dst, fail = f.appendTools(append(dst, '{'), &t); fail != nil {
 		return dst, Request{}, fail
@@ -86,6 +87,7 @@ type form struct {
 	Request
 	input        []byte
 	instructions []byte
+	thread       []byte // the items before the input
 	list         []byte // tools
 	choice       []byte // tool_choice
 	temperature  []byte
