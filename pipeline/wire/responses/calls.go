@@ -45,7 +45,7 @@ func (r *reader) call(it *item) *fault {
 	r.d.Call(gemini.Invocation{ID: id, Google: name, Args: args, Signature: []byte(r.sign), At: at})
 	r.sign = ""
 	w := waiting{id: id}
-	if it.kind == kits[0].call {
+	if it.kind == "local_shell_call" {
 		w.item = wire.AppendText(nil, it.id)
 	}
 	r.waiting = append(r.waiting, w)
@@ -55,7 +55,7 @@ func (r *reader) call(it *item) *fault {
 // callee is Google's name of the function that was called. OpenAI writes the name of a function that
 // was loaded late as its namespace, too.
 func (r *reader) callee(it *item) (string, *fault) {
-	if k := kitOf(it.kind); k != nil {
+	if k, ok := kitOf(it.kind); ok {
 		return r.f.names.GoogleOf(k.function()), nil
 	}
 	name := word(it.name)
@@ -74,7 +74,7 @@ func (r *reader) callee(it *item) (string, *fault) {
 
 // args are the arguments of the call as an object.
 func (it *item) args() ([]byte, *fault) {
-	if k := kitOf(it.kind); k != nil && (k.kind != finds || wire.KindOf(it.arguments) != wire.KindString) {
+	if k, ok := kitOf(it.kind); ok && (k.kind != finds || wire.KindOf(it.arguments) != wire.KindString) {
 		return k.given(it)
 	}
 	if it.kind == "custom_tool_call" {
@@ -116,7 +116,7 @@ func (r *reader) result(it *item) *fault {
 		return bad
 	}
 	for i := range r.waiting {
-		if w := r.waiting[i]; bytes.Equal(w.id, id) || it.kind == kits[0].output && bytes.Equal(w.item, id) {
+		if w := r.waiting[i]; bytes.Equal(w.id, id) || it.kind == "local_shell_call_output" && bytes.Equal(w.item, id) {
 			r.waiting = append(r.waiting[:i], r.waiting[i+1:]...)
 			r.d.Turn(gemini.User)
 			return r.respond(w.id, it)
@@ -168,10 +168,10 @@ func outputsIn(list []byte) map[string][]place {
 	at := 0
 	for a := wire.ArrayOf(list); a.Next(); at++ {
 		kind := word(wire.Get(a.Value, "type"))
-		k := kitOf(kind)
-		if kind == "function_call_output" || kind == "custom_tool_call_output" || k != nil && k.output == kind {
+		k, ok := kitOf(kind)
+		if kind == "function_call_output" || kind == "custom_tool_call_output" || ok && k.output == kind {
 			id := word(wire.Get(a.Value, "call_id"))
-			if id == "" && k == &kits[0] {
+			if id == "" && k.kind == localShell {
 				id = word(wire.Get(a.Value, "id"))
 			}
 			found[id] = append(found[id], place{at, a.Value})
@@ -183,7 +183,7 @@ func outputsIn(list []byte) map[string][]place {
 // respond writes the output of a call: a string, or parts, of which the texts are joined and the
 // pictures follow behind the results.
 func (r *reader) respond(id []byte, it *item) *fault {
-	if k := kitOf(it.kind); k != nil {
+	if k, ok := kitOf(it.kind); ok {
 		response, bad := r.reported(k, it)
 		if bad == nil {
 			r.d.Result(id, response)
@@ -208,7 +208,7 @@ func (r *reader) respond(id []byte, it *item) *fault {
 
 // reported is the response of a kit. What a search for tools found is told by the names that Google
 // knows: the tools themselves are declared.
-func (r *reader) reported(k *kit, it *item) ([]byte, *fault) {
+func (r *reader) reported(k kit, it *item) ([]byte, *fault) {
 	if k.kind != finds {
 		return k.reported(nil, it)
 	}

@@ -34,15 +34,18 @@ func (s *spot) path() string {
 }
 
 // readTools reads all tools and names the functions among them.
-func (f *form) readTools(target *gemini.Target) ([]tool, *apierror.Error) {
+func (f *form) readTools(thread []byte, target *gemini.Target) ([]tool, *apierror.Error) {
 	c := catalogue{f: f, at: map[gemini.Function]int{}}
 	if f.list != nil {
 		if fail := c.list(f.list, "tools"); fail != nil {
 			return nil, fail
 		}
 	}
+	if !f.gather {
+		return c.close(target)
+	}
 	c.later = true
-	if fail := c.items(f.thread, "previous_response_id"); fail != nil {
+	if fail := c.items(thread, "previous_response_id"); fail != nil {
 		return nil, fail
 	}
 	if fail := c.items(f.input, "input"); fail != nil {
@@ -59,7 +62,8 @@ func (c *catalogue) list(v []byte, path string) *apierror.Error {
 	i := 0
 	for a := wire.ArrayOf(v); a.Next(); i++ {
 		t := tool{spot: spot{list: path, nth: i}}
-		if wire.KindOf(a.Value) == wire.KindObject && word(wire.Get(a.Value, "type")) == "namespace" {
+		kind := wire.Get(a.Value, "type")
+		if plain, _ := inside(kind); string(plain) == "namespace" || bytes.IndexByte(plain, '\\') >= 0 && word(kind) == "namespace" {
 			if fail := c.namespace(a.Value, &t); fail != nil {
 				return fail
 			}
@@ -119,7 +123,7 @@ func (c *catalogue) add(v []byte, t tool) *apierror.Error {
 		if i, there := c.at[name]; there && c.later {
 			c.tools[i] = t
 			return nil
-		} else if there && t.kit != nil {
+		} else if there && t.sort == kitted {
 			return refuse(t.path()+".type", "is there already")
 		} else if there {
 			return refuse(t.path()+".name", "is the name of another tool already")
@@ -135,7 +139,7 @@ func (c *catalogue) add(v []byte, t tool) *apierror.Error {
 
 // items reads the tools that items of a list bring along.
 func (c *catalogue) items(list []byte, path string) *apierror.Error {
-	if wire.KindOf(list) != wire.KindArray || !brings(list) {
+	if wire.KindOf(list) != wire.KindArray {
 		return nil
 	}
 	i := 0
@@ -149,17 +153,6 @@ func (c *catalogue) items(list []byte, path string) *apierror.Error {
 		}
 	}
 	return nil
-}
-
-// brings tells whether there may be tools in a list of items, most of which have none. A type may be
-// written with escapes.
-func brings(list []byte) bool {
-	for _, mark := range [...]string{"additional_tools", "tool_search_output", `\u00`} {
-		if bytes.Contains(list, []byte(mark)) {
-			return true
-		}
-	}
-	return false
 }
 
 // close numbers the tools and names the functions. Pictures are left out beside functions when the

@@ -112,7 +112,7 @@ func (c *choice) allowSpace(v []byte, tools []tool) bool {
 		switch {
 		case kind == "namespace" && tools[i].inner != nil && tools[i].space == space:
 			c.only[i], found = true, true
-		case kind == finds && tools[i].kit != nil && tools[i].kit.kind == finds:
+		case kind == finds && tools[i].kit == finds:
 			c.only[i] = true
 		}
 	}
@@ -130,7 +130,10 @@ func find(v []byte, tools []tool, path string) (at int, fail *apierror.Error) {
 		return 0, refuse(path+".type", "must be function, custom, allowed_tools, or the type of one of the tools")
 	}
 	name, space := word(wire.Get(v, "name")), wire.Get(v, "namespace")
-	kit := kitOf(word(wire.Get(v, "type")))
+	kit := ""
+	if sort == kitted {
+		kit = word(wire.Get(v, "type"))
+	}
 	at = -1
 	for i := range tools {
 		t := &tools[i]

@@ -127,7 +127,7 @@ func (it *item) member(name []byte) *[]byte {
 // call is the id that ties a call and its output together.
 func (it *item) call() ([]byte, *fault) {
 	id := wire.AppendText(nil, it.callID)
-	if len(id) == 0 && kitOf(it.kind) == &kits[0] { // calls of local_shell are known by either id
+	if k, _ := kitOf(it.kind); len(id) == 0 && k.kind == localShell { // calls of local_shell are known by either id
 		id = wire.AppendText(nil, it.id)
 	}
 	if len(id) == 0 {

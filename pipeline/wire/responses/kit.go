@@ -1,6 +1,8 @@
 package responses
 
 import (
+	"strconv"
+
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
 )
@@ -19,7 +21,7 @@ type kit struct {
 // kits is never written to.
 var kits = [...]kit{
 	{
-		kind: "local_shell", call: "local_shell_call", output: "local_shell_call_output", prefix: "lsh_",
+		kind: localShell, call: "local_shell_call", output: "local_shell_call_output", prefix: "lsh_",
 		about: "Runs a command on the user's machine and gives its output.",
 		parameters: `{"type":"object","properties":{` +
 			`"command":{"type":"array","items":{"type":"string"},"description":"The program and its arguments, for instance [\"bash\",\"-lc\",\"ls\"]"},` +
@@ -46,24 +48,28 @@ var kits = [...]kit{
 			`then lines that begin with a blank (kept), a minus sign (taken out) or a plus sign (put in); no line numbers"}},` +
 			`"required":["type","path"]}},"required":["operation"]}`,
 	},
-	{kind: "tool_search", call: "tool_search_call", output: "tool_search_output", prefix: "tsc_"},
+	{kind: finds, call: "tool_search_call", output: "tool_search_output", prefix: "tsc_"},
 }
 
-// finds is the kit that looks for further tools.
-const finds = "tool_search"
+// Two kinds that need more than the table: outputs of localShell may name the item of the call, and
+// finds looks for further tools.
+const (
+	localShell = "local_shell"
+	finds      = "tool_search"
+)
 
-// kitOf finds the kit whose kind, call or output this is; nil for none.
-func kitOf(word string) *kit {
-	for i := range kits {
-		if k := &kits[i]; word == k.kind || word == k.call || word == k.output {
-			return k
+// kitOf finds the kit whose kind, call or output this is.
+func kitOf(word string) (kit, bool) {
+	for _, k := range kits {
+		if word == k.kind || word == k.call || word == k.output {
+			return k, true
 		}
 	}
-	return nil
+	return kit{}, false
 }
 
 // function is what the kit is among the names.
-func (k *kit) function() gemini.Function { return gemini.Function{Client: k.kind, Kind: k.kind} }
+func (k kit) function() gemini.Function { return gemini.Function{Client: k.kind, Kind: k.kind} }
 
 // byServer tells calls of tool_search that OpenAI itself has run: they have no output of the client's.
 func (it *item) byServer() bool {
@@ -71,7 +77,7 @@ func (it *item) byServer() bool {
 }
 
 // given appends what a call in the history was given: the arguments of the function.
-func (k *kit) given(it *item) ([]byte, *fault) {
+func (k kit) given(it *item) ([]byte, *fault) {
 	v, below := it.action, ".action"
 	switch k.kind {
 	case "apply_patch":
@@ -88,7 +94,7 @@ func (k *kit) given(it *item) ([]byte, *fault) {
 	}
 	args = append(args, '{')
 	for o := wire.ObjectOf(v); o.Next(); {
-		if k.kind == "local_shell" && o.Is("type") || wire.KindOf(o.Value) == wire.KindNull {
+		if k.kind == localShell && o.Is("type") || wire.KindOf(o.Value) == wire.KindNull {
 			continue
 		}
 		args = append(append(append(comma(args), '"'), o.Key...), '"', ':')
@@ -98,7 +104,7 @@ func (k *kit) given(it *item) ([]byte, *fault) {
 }
 
 // reported appends the response of the function: what the client's output says.
-func (k *kit) reported(dst []byte, it *item) ([]byte, *fault) {
+func (k kit) reported(dst []byte, it *item) ([]byte, *fault) {
 	if k.kind == "shell" && wire.KindOf(it.output) == wire.KindArray {
 		return appendChunks(dst, it.output)
 	}
@@ -145,8 +151,12 @@ func appendChunks(dst, output []byte) ([]byte, *fault) {
 			}
 		}
 		outcome := wire.Get(a.Value, "outcome")
-		if code := wire.Get(outcome, "exit_code"); wire.KindOf(code) == wire.KindNumber {
-			dst = append(key(dst, "exit_code"), code...)
+		if code := wire.Get(outcome, "exit_code"); given(code) {
+			n, ok := wire.Int(code)
+			if !ok {
+				return dst, (&fault{below: ".outcome.exit_code", why: "must be a whole number"}).in(".output", i)
+			}
+			dst = strconv.AppendInt(key(dst, "exit_code"), n, 10)
 		} else if word(wire.Get(outcome, "type")) == "timeout" {
 			dst = append(key(dst, "timed_out"), "true"...)
 		}

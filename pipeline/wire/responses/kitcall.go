@@ -30,7 +30,7 @@ func (e *encoder) kitItem(dst []byte, c *invocation, status string) []byte {
 	dst = append(append(append(dst, `","status":"`...), status...), `","call_id":"`...)
 	dst = append(append(dst, c.id...), '"')
 	switch c.kit.kind {
-	case "local_shell":
+	case localShell:
 		dst = appendExec(append(dst, `,"action":`...), c.args)
 	case "shell":
 		dst = append(dst, `,"action":{"commands":`...)

@@ -116,7 +116,7 @@ func (e *encoder) call(dst []byte, p *said) []byte {
 	if len(c.id) == 0 {
 		c.id = e.appendID([]byte("call_"))
 	}
-	if c.kit != nil {
+	if c.kit.kind != "" {
 		return e.kitCall(dst, &c)
 	}
 	e.text = c.said(e.text)
@@ -140,7 +140,7 @@ type invocation struct {
 	name   []byte // decoded
 	space  string // the namespace, "" for none
 	args   []byte // raw
-	kit    *kit   // nil for functions
+	kit    kit    // the zero value for functions
 	custom bool
 }
 
@@ -165,17 +165,15 @@ func (e *encoder) callee(call []byte) (c invocation) {
 		f, known = e.o.Tools.Client(declared)
 	}
 	if known {
-		c.custom, c.space, c.kit = f.Custom, f.Namespace, nil
-		if f.Kind != "" {
-			c.kit = kitOf(f.Kind)
-		}
+		c.custom, c.space = f.Custom, f.Namespace
+		c.kit, _ = kitOf(f.Kind)
 	}
 	return c
 }
 
 func (c *invocation) prefix() string {
 	switch {
-	case c.kit != nil:
+	case c.kit.kind != "":
 		return c.kit.prefix
 	case c.custom:
 		return "ctc_"

@@ -10,8 +10,8 @@ import (
 // seldom writes an item that few dialogues have.
 func (r *reader) seldom(it *item) *fault {
 	switch it.kind {
-	case "additional_tools": // declared with the others
-		return nil
+	case "additional_tools":
+		return r.declared()
 	case "tool_search_call":
 		if !it.byServer() {
 			return r.call(it)
@@ -19,8 +19,8 @@ func (r *reader) seldom(it *item) *fault {
 		r.skip(it)
 		return nil
 	case "tool_search_output":
-		if it.byServer() { // what it found is declared
-			return nil
+		if bad := r.declared(); bad != nil || it.byServer() {
+			return bad
 		}
 		return r.result(it)
 	case "mcp_call":
@@ -35,6 +35,15 @@ func (r *reader) seldom(it *item) *fault {
 	}
 	return &fault{below: ".type", why: "must be message, function_call, custom_tool_call, local_shell_call, shell_call, apply_patch_call, tool_search_call, one of their outputs, " +
 		"reasoning, item_reference, additional_tools, web_search_call, code_interpreter_call or image_generation_call: other items are not supported"}
+}
+
+// declared fails when the tools of items are not among the others.
+func (r *reader) declared() *fault {
+	if r.f.gather {
+		return nil
+	}
+	r.f.missed = true
+	return &fault{below: ".tools", why: "are not declared"}
 }
 
 // skip reports an item that Google is not told of.

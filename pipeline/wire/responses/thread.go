@@ -109,7 +109,7 @@ const mostHashed = 4096
 
 // prefix is how ids of this kind of item begin.
 func prefix(kind string) string {
-	if k := kitOf(kind); k != nil && k.call == kind {
+	if k, ok := kitOf(kind); ok && k.call == kind {
 		return k.prefix
 	}
 	switch kind {

@@ -49,7 +49,7 @@ type tool struct {
 	spot
 	at          int // place among all tools
 	sort        sort
-	kit         *kit   // of a kitted one
+	kit         string // the kind of a kitted one
 	name        string // decoded
 	space       string // the namespace, "" for none
 	google      string // what Google calls the function
@@ -64,15 +64,15 @@ const mostTools = 512
 
 // function is what the tool is among the names.
 func (t *tool) function() gemini.Function {
-	if t.kit != nil {
-		return t.kit.function()
+	if t.sort == kitted {
+		return kit{kind: t.kit}.function()
 	}
 	return gemini.Function{Client: t.name, Namespace: t.space, Custom: t.sort == custom}
 }
 
 // appendTools appends tools and toolConfig, or nothing when there are none.
-func (f *form) appendTools(dst []byte, t *gemini.Target) ([]byte, *apierror.Error) {
-	tools, fail := f.readTools(t)
+func (f *form) appendTools(dst, thread []byte, t *gemini.Target) ([]byte, *apierror.Error) {
+	tools, fail := f.readTools(thread, t)
 	if fail != nil {
 		return dst, fail
 	}
@@ -222,15 +222,15 @@ func (t *tool) direct(name, v []byte) bool {
 
 // readKit reads a tool of OpenAI's that the client runs.
 func (f *form) readKit(v []byte, t *tool) *apierror.Error {
-	t.kit = kitOf(word(wire.Get(v, "type")))
-	if t.kit.kind == finds {
+	t.kit = word(wire.Get(v, "type"))
+	if t.kit == finds {
 		// OpenAI's own search is for tools that come with the request: Google is told of all of them.
 		if way := word(wire.Get(v, "execution")); way == "" || way == "server" {
-			t.sort, t.kit = idle, nil
+			t.sort = idle
 			return nil
 		}
 	}
-	if where := wire.Get(v, "environment"); t.kit.kind == "shell" && given(where) {
+	if where := wire.Get(v, "environment"); t.kit == "shell" && given(where) {
 		if word(wire.Get(where, "type")) != "local" {
 			return refuse(t.path()+".environment.type", "must be local: there are no containers here")
 		}
@@ -263,9 +263,10 @@ func (f *form) declare(dst []byte, t *tool) ([]byte, *apierror.Error) {
 	switch {
 	case t.sort == custom:
 		return f.declareCustom(dst, t)
-	case t.kit != nil && t.kit.parameters != "":
-		dst = describe(dst, []byte(t.kit.about))
-		return append(key(dst, "parametersJsonSchema"), t.kit.parameters...), nil
+	case t.sort == kitted && t.kit != finds:
+		k, _ := kitOf(t.kit)
+		dst = describe(dst, []byte(k.about))
+		return append(key(dst, "parametersJsonSchema"), k.parameters...), nil
 	}
 	dst = key(describe(dst, space, about), "parametersJsonSchema")
 	if !given(t.parameters) {
