@@ -30,6 +30,7 @@ type Shelf string
 const (
 	Signatures Shelf = "sig"    // thought signatures by tool call id
 	Responses  Shelf = "resp"   // objects of the Responses API
+	Parts      Shelf = "part"   // what is large in those objects, by its hash: a value never changes
 	Answers    Shelf = "answer" // cached answers
 )
 

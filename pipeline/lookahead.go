@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"fmt"
 	"io"
 
 	"gcli2api/pipeline/apierror"
@@ -102,10 +103,17 @@ func Empty(g *gemini.Glance) *apierror.Error {
 		return upstream(apierror.EmptyAnswer, "the model ended its answer before it said anything", g)
 	case "MALFORMED_FUNCTION_CALL", "MALFORMED_RESPONSE":
 		return upstream(apierror.EmptyAnswer, "the model wrote a tool call that cannot be read (MALFORMED_FUNCTION_CALL)", g)
+	case "MISSING_THOUGHT_SIGNATURE":
+		return upstream(apierror.EmptyAnswer, "the model misses a thought signature in the dialogue (MISSING_THOUGHT_SIGNATURE)", g)
 	case "UNEXPECTED_TOOL_CALL":
 		return upstream(apierror.EmptyAnswer, "the model called a tool that was not declared (UNEXPECTED_TOOL_CALL)", g)
+	case "MAX_TOKENS":
+		return nil
 	}
-	return nil
+	if gemini.Filtered(g.Finish) {
+		return nil
+	}
+	return upstream(apierror.EmptyAnswer, fmt.Sprintf("the model ended its answer before it said anything (%.40s)", wire.HeaderSafe(string(g.Finish))), g)
 }
 
 func upstream(code apierror.Code, message string, g *gemini.Glance) *apierror.Error {

@@ -73,6 +73,7 @@ func TestFirstError(t *testing.T) {
 		{"empty stop", []string{last("STOP", "")}, io.EOF, apierror.EmptyAnswer, 1},
 		{"empty text and stop", []string{last("STOP", `{"text":""}`)}, io.EOF, apierror.EmptyAnswer, 1},
 		{"malformed call", []string{last("MALFORMED_FUNCTION_CALL", "")}, io.EOF, apierror.EmptyAnswer, 1},
+		{"a signature is missing", []string{last("MISSING_THOUGHT_SIGNATURE", "")}, io.EOF, apierror.EmptyAnswer, 1},
 		{"cut off by its limit", []string{last("MAX_TOKENS", "")}, io.EOF, "", 1},
 		{"blocked prompt", []string{`{"promptFeedback":{"blockReason":"SAFETY"}}`}, io.EOF, "", 1},
 		{"safety", []string{last("SAFETY", "")}, io.EOF, "", 1},

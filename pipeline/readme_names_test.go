@@ -46,10 +46,11 @@ func reads(toml string) known {
 func noSettings() []string {
 	return []string{
 		"GOOGLE_CREDENTIALS", "GOOGLE_CREDENTIALS_2", "GCLI_CREDS_", // families, read at start
-		"GCLI2API_CONFIG",     // says where config.toml is
-		"TZ",                  // Go's own
-		"CI",                  // of .ci/test
-		"OAUTH_CLIENT_SECRET", // what Gemini CLI's source calls it
+		"GCLI2API_CONFIG",                                               // says where config.toml is
+		"TZ",                                                            // Go's own
+		"CI",                                                            // of .ci/test
+		"OAUTH_CLIENT_SECRET",                                           // what Gemini CLI's source calls it
+		"ANTHROPIC_BASE_URL", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_MODEL", // of Anthropic's agents
 	}
 }
 

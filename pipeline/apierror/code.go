@@ -6,7 +6,8 @@ type Code string
 // The codes of design section 8.
 const (
 	BadRequest          Code = "bad_request"
-	ContentFilter       Code = "content_filter" // the prompt was blocked
+	ContentFilter       Code = "content_filter"          // the prompt was blocked
+	ContextLength       Code = "context_length_exceeded" // more tokens than the model reads; agents shorten the dialogue then
 	FeatureDisabled     Code = "feature_disabled"
 	ConfigInvalid       Code = "config_invalid"
 	Unauthorized        Code = "unauthorized"
@@ -37,7 +38,7 @@ type row struct {
 
 func lookup(c Code) row {
 	switch c {
-	case BadRequest, ContentFilter, FeatureDisabled:
+	case BadRequest, ContentFilter, ContextLength, FeatureDisabled:
 		return row{400, "invalid_request_error", "INVALID_ARGUMENT"}
 	case ConfigInvalid:
 		return row{422, "invalid_request_error", "INVALID_ARGUMENT"}

@@ -79,6 +79,9 @@ func line(rest string) (l Line) {
 // their features would cost money and give nothing.
 func (f Family) HasVariants() bool { return f.Line == Pro || f.Line == Flash || f.Line == FlashLite }
 
+// Embeds tells a model that makes vectors and no words.
+func Embeds(base string) bool { return strings.Contains(base, "embedding") }
+
 // Thinks tells whether the model takes a thinkingConfig at all; the ones before 2.5 answer 400.
 func (f Family) Thinks() bool {
 	return f.HasVariants() && (f.Major == 0 || f.Major > 2 || f.Major == 2 && f.Minor >= 5)

@@ -124,6 +124,9 @@ func AppendModel(dst []byte, e Entry) []byte {
 	if r.DisplayName == "" {
 		r.DisplayName = name
 	}
+	if Embeds(e.Base) {
+		r.Methods = []string{"embedContent", "batchEmbedContents"}
+	}
 	b, err := json.Marshal(r)
 	if err != nil {
 		panic(err) // strings and numbers always encode

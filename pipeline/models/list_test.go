@@ -95,3 +95,19 @@ func TestAppendModelShowsTheNameAsAsked(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestEmbeddingModels(t *testing.T) {
+	c, err := New(Defaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, ok := c.Lookup("gemini-embedding-001")
+	if got := string(AppendModel(nil, e)); !ok || !strings.Contains(got, `"supportedGenerationMethods":["embedContent","batchEmbedContents"]`) || !strings.Contains(got, `"inputTokenLimit":2048,"outputTokenLimit":1`) {
+		t.Errorf("%v %s", ok, got)
+	}
+	for _, e := range c.List(Enabled{Features: Search, Thinking: true}) {
+		if Embeds(e.Base) && e.Name != e.Base {
+			t.Errorf("%s makes no sense", e.Name)
+		}
+	}
+}

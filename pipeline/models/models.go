@@ -51,6 +51,7 @@ func Defaults() Settings {
 			"gemini-2.5-pro", "gemini-2.5-pro-preview-06-05", "gemini-2.5-pro-preview-05-06",
 			"gemini-2.5-flash", "gemini-2.5-flash-image",
 			"gemini-3-flash-preview", "gemini-3.1-pro-preview", "gemini-3.1-flash-lite", "gemini-3.5-flash",
+			"gemini-embedding-001",
 		},
 		Limits:  map[string]Limits{},
 		Alias:   map[string]string{},
@@ -100,9 +101,11 @@ func (c *Catalogue) add(name string) error {
 		return fmt.Errorf("%q is there twice", name)
 	}
 	c.index[name] = len(c.bases)
-	c.bases = append(c.bases, Entry{
-		Name: name, Base: name, Input: DefaultInput, Output: DefaultOutput, Family: FamilyOf(name),
-	})
+	e := Entry{Name: name, Base: name, Input: DefaultInput, Output: DefaultOutput, Family: FamilyOf(name)}
+	if Embeds(name) {
+		e.Input, e.Output = 2048, 1 // what Google's own listing says of them
+	}
+	c.bases = append(c.bases, e)
 	return nil
 }
 

@@ -66,7 +66,7 @@ func (s *Server) chat(ctx *fasthttp.RequestCtx) {
 	}
 	switch {
 	case fail != nil:
-		s.refuse(ctx, formatOf(t, path, fail), fail)
+		s.refuse(ctx, formatOf(ctx, t, path, fail), fail)
 		return
 	case ctx.IsOptions():
 		preflight(ctx)
@@ -121,7 +121,13 @@ func (s *Server) misplaced(ctx *fasthttp.RequestCtx, t target) *apierror.Error {
 	return nil
 }
 
-func formatOf(t target, path string, fail *apierror.Error) wire.Format {
+// formatOf is the shape of an error for a path that leads nowhere.
+func formatOf(ctx *fasthttp.RequestCtx, t target, path string, fail *apierror.Error) wire.Format {
+	if fail.Code == apierror.NotFound || fail.Code == apierror.Unsupported && t.route.Format.ByOpenAI() {
+		if len(ctx.Request.Header.Peek("anthropic-version")) > 0 {
+			return wire.Anthropic
+		}
+	}
 	if fail.Code == apierror.NotFound {
 		return familyOf(path)
 	}

@@ -62,6 +62,7 @@ func TestFamiliesHearErrors(t *testing.T) {
 			inside       bool   // a stream has begun by then
 		}{
 			{"400", 400, "invalid_request_error", "invalid_request_error", false},
+			{"400-tokens", 400, "invalid_request_error", "invalid_request_error", false},
 			{"404", 404, "invalid_request_error", "not_found_error", false},
 			{"503", 503, "server_error", "overloaded_error", false},
 			{"429-perday", 429, "insufficient_quota", "rate_limit_error", false},
@@ -89,6 +90,9 @@ func TestFamiliesHearErrors(t *testing.T) {
 						return
 					}
 					kind, message := f.envelope(t, r.body)
+					if tt.fault == "400-tokens" && !strings.Contains(string(r.body), "prompt is too long") && !strings.Contains(string(r.body), `"context_length_exceeded"`) {
+						t.Errorf("agents cannot tell: %s", r.body)
+					}
 					if r.status != tt.status || kind != want || message == "" {
 						t.Errorf("%d %s: want %d with %s", r.status, r.body, tt.status, want)
 					}

@@ -41,7 +41,7 @@ func refusals() []faulty {
 	full := ruling{status: 503, code: "upstream_unavailable", calls: "aaabb"}
 	bad := ruling{status: 502, code: "upstream_unavailable", calls: "aabbcc"}
 	rows := []faulty{
-		{fault: "400", want: client}, {fault: "400-location", want: client}, {fault: "400-tokens", want: client},
+		{fault: "400", want: client}, {fault: "400-location", want: client}, {fault: "400-tokens", want: ruling{status: 400, code: "context_length_exceeded", calls: "a"}},
 		{fault: "400-signature", want: ruling{status: 400, code: "bad_request", calls: "aa"}}, // once more, with the sentinel
 		{fault: "400-key", want: refused},
 		{fault: "401", want: ruling{status: 503, code: "no_credential", calls: "aabbcc"}, studio: &refused}, // a key cannot be refreshed

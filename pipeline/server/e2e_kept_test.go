@@ -1,7 +1,13 @@
 package server_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -94,5 +100,56 @@ func TestKeptForNobodyElse(t *testing.T) {
 	}
 	if r := g.post("/v1/responses", `{"model":"gemini-2.5-flash","input":"x","previous_response_id":"`+id+`"}`); r.status != 404 {
 		t.Errorf("%d %s", r.status, r.body)
+	}
+}
+
+// A picture that stands in every turn of a dialogue is stored once, and comes back whole, also after
+// the gateway was killed.
+func TestKeptPictures(t *testing.T) {
+	t.Parallel()
+	sim := google(t, 1, 0)
+	g := start(t, launch{sim: sim, accounts: 1, dirty: true})
+	png := append([]byte("\x89PNG\r\n\x1a\n"), make([]byte, 4<<20)...)
+	_, _ = rand.NewChaCha8([32]byte{1}).Read(png[8:])
+	picture := "data:image/png;base64," + base64.StdEncoding.EncodeToString(png)
+	long := strings.Repeat("many words ", 4<<10) // comes back in the echo
+	forged := "gcli2api-part:" + strings.Repeat("0", 64)
+	first := g.respond(`{"model":"gemini-2.5-flash","input":[{"role":"user","content":[{"type":"input_image","image_url":"` + picture + `"},{"type":"input_text","text":"look"}]}]}`)
+	last := g.respond(`{"model":"gemini-2.5-flash","input":"` + long + `","previous_response_id":"` + first + `"}`)
+	for range 4 {
+		last = g.respond(`{"model":"gemini-2.5-flash","input":"` + forged + `","previous_response_id":"` + last + `"}`)
+	}
+	for _, again := range []string{first, last} { // the client may as well send it again
+		g.respond(`{"model":"gemini-2.5-flash","input":[{"role":"user","content":[{"type":"input_image","image_url":"` + picture + `"}]}],"previous_response_id":"` + again + `"}`)
+	}
+	_ = g.cmd.Process.Kill()
+	<-g.ended
+	file, err := os.Stat(filepath.Join(g.dir, "creds", ".gcli2api.db"))
+	if err != nil || file.Size() > 40<<20 {
+		t.Errorf("%v, the store has %d MB", err, file.Size()>>20)
+	}
+	t.Logf("the store has %d MB", file.Size()>>20)
+	g = start(t, launch{sim: sim, accounts: 1, dir: g.dir})
+	if r := g.do("DELETE", "/v1/responses/"+first, ""); r.status != 200 { // its parts are those of others too
+		t.Errorf("%d %s", r.status, r.body)
+	}
+	if r := g.get("/v1/responses/" + last); r.status != 200 || !strings.Contains(string(r.body), "echo: "+forged) {
+		t.Errorf("%d %.1000s", r.status, r.body)
+	}
+	r := g.get("/v1/responses/" + last + "/input_items?limit=100")
+	for _, said := range []string{picture, long, "echo: " + long, `"` + forged + `"`} {
+		if !strings.Contains(string(r.body), said) {
+			t.Errorf("%d, %d bytes without %.100s", r.status, len(r.body), said)
+		}
+	}
+	g.respond(`{"model":"gemini-2.5-flash","input":"go on","previous_response_id":"` + last + `"}`)
+	if sent := string(lastCall(sim).Body); !strings.Contains(sent, picture[len("data:image/png;base64,"):]) || !strings.Contains(sent, forged) {
+		t.Errorf("%d bytes reached Google", len(sent))
+	}
+	sum := sha256.Sum256([]byte(picture[:4<<20]))
+	for _, part := range []string{hex.EncodeToString(sum[:]), "part:" + hex.EncodeToString(sum[:])} {
+		if r := g.get("/v1/responses/" + part); r.status != 404 {
+			t.Errorf("%d, %d bytes", r.status, len(r.body))
+		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -302,5 +303,27 @@ func TestNativeSignatureIsMended(t *testing.T) {
 		if n := len(sim.CallsOf("generateContent", "streamGenerateContent")) - before; n != 4 {
 			t.Errorf("%s: %d calls, want two for each request", name, n)
 		}
+	}
+}
+
+// Penalties that a model does not take are left out and named; a client of Gemini hears Google.
+func TestPenalties(t *testing.T) {
+	t.Parallel()
+	sim := google(t, 1, 0)
+	g := start(t, launch{sim: sim, accounts: 1})
+	for _, stream := range []string{"false", "true"} {
+		r := g.post("/v1/chat/completions", `{"model":"`+flash+`","stream":`+stream+`,"temperature":0.5,"presence_penalty":0.5,"frequency_penalty":1,"messages":[{"role":"user","content":"hi"}]}`)
+		dropped := strings.Split(r.header.Get("X-Dropped-Params"), ", ")
+		slices.Sort(dropped)
+		if r.status != 200 || !slices.Equal(dropped, []string{"frequency_penalty", "presence_penalty"}) {
+			t.Errorf("%d %q %s", r.status, dropped, r.body)
+		}
+	}
+	calls := sim.CallsOf("generateContent", "streamGenerateContent")
+	if last := string(calls[len(calls)-1].Body); strings.Contains(last, "enalty") || !strings.Contains(last, `"temperature":0.5`) {
+		t.Errorf("sent %s", last)
+	}
+	if r := g.post("/v1beta/models/"+flash+":generateContent", `{"contents":[{"parts":[{"text":"hi"}]}],"generationConfig":{"presencePenalty":0.5}}`); r.status != 400 {
+		t.Errorf("%d %s", r.status, r.body)
 	}
 }

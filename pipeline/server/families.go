@@ -54,6 +54,8 @@ func keptTarget(rest string, c caller) (target, *apierror.Error) {
 	switch {
 	case more && sameFold(below, "input_items"):
 		t.items = true
+	case sameFold(rest, "input_tokens"), sameFold(rest, "compact"):
+		return t, apierror.Newf(apierror.Unsupported, "%q is not served by this gateway", clip(rest))
 	case more && sameFold(below, "cancel"):
 		return t, apierror.New(apierror.Unsupported, "responses in the background are not served, so there is nothing to cancel")
 	case more:

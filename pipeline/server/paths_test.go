@@ -146,6 +146,7 @@ func TestFamilies(t *testing.T) {
 		{"/v1/responses/resp_1", caller{}, want{f: wire.Responses, v: pipeline.Recall, kept: "resp_1"}},
 		{"/v1/responses/resp_1", caller{deletes: true}, want{f: wire.Responses, v: pipeline.Forget, kept: "resp_1"}},
 		{"/v1/responses/resp_1/input_items", caller{}, want{f: wire.Responses, v: pipeline.Recall, kept: "resp_1", items: true}},
+		{"/v1/responses/input_tokens", caller{}, want{f: wire.Responses, code: 501}},
 		{"/v1/responses/resp_1/cancel", caller{}, want{f: wire.Responses, code: 501}},
 		{"/v1/responses/resp_1/x", caller{}, want{f: wire.Responses, code: 404}},
 		{"/v1/messages", caller{anthropic: true}, want{f: wire.Anthropic}},

@@ -82,7 +82,7 @@ func TestUnknownFields(t *testing.T) {
 		{"snake case", "s", "", `{` + hi + `,"generation_config":{"max_output_tokens":5,"thinking_config":{"thinking_budget":0}}}`, ""},
 		{"both spellings", "s", "", with(`{"topK":1,"top_k":2}`), "already set"},
 		{"null is absent", "s", "", `{` + hi + `,"tools":null,"safetySettings":null}`, ""},
-		{"wrong type", "s", "", with(`{"temperature":"warm"}`), "TYPE_DOUBLE"},
+		{"wrong type", "s", "", with(`{"temperature":"warm"}`), `(TYPE_DOUBLE), "warm"`},
 		{"fraction for int", "s", "", with(`{"maxOutputTokens":1.5}`), "TYPE_INT32"},
 		{"text as list", "s", "", `{"contents":[{"role":"user","parts":[{"text":["a"]}]}]}`, "Proto field is not repeating"},
 		{"text as object", "s", "", `{"contents":[{"role":"user","parts":[{"text":{}}]}]}`, "TYPE_STRING"},

@@ -152,6 +152,9 @@ func (w *walker) value(path string, f field, in any) (any, bool) {
 }
 
 func (w *walker) wrong(path, want string, in any) (any, bool) {
+	if n, ok := in.(json.Number); ok && !json.Valid([]byte(n)) { // it was text
+		in = string(n)
+	}
 	shown := string(encode(in))
 	if len(shown) > 120 {
 		shown = shown[:120]

@@ -55,25 +55,65 @@ func mimeType(b []byte) bool {
 const MaxBase64 = 28 << 20
 
 // AppendBase64 appends data without escapes and line ends, which some encoders put in and Google
-// refuses. Letters outside the alphabet are left to Google to find: the data may be megabytes.
+// refuses; false when it is not base64, in either alphabet, padded or not. Spaces stay: Google skips
+// them.
 func AppendBase64(dst, data []byte) ([]byte, bool) {
+	from := len(dst)
 	for {
 		i := bytes.IndexByte(data, '\\')
 		if i < 0 {
-			return append(dst, data...), true
+			dst = append(dst, data...)
+			return dst, isBase64(dst[from:])
 		}
 		dst = append(dst, data[:i]...)
 		c, rest := escaped(data[i+1:])
-		switch {
-		case c == '\n' || c == '\r':
-		case c == '/' || c == '+' || c == '=' || c == '-' || c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9':
-			dst = append(dst, c)
-		default:
+		switch c {
+		case 0:
 			return dst, false
+		case '\n', '\r':
+		default:
+			dst = append(dst, c)
 		}
 		data = rest
 	}
 }
+
+// isBase64 looks at every letter: the data may be megabytes, so that there is one branch for eight.
+func isBase64(b []byte) bool {
+	padded := len(b)
+	b = bytes.TrimRight(b, "=")
+	n, all := len(b), byte(letter)
+	for ; len(b) >= 8; b = b[8:] {
+		p := b[:8:8]
+		all |= letters[p[0]] | letters[p[1]] | letters[p[2]] | letters[p[3]] | letters[p[4]] | letters[p[5]] | letters[p[6]] | letters[p[7]]
+	}
+	for _, c := range b {
+		all |= letters[c]
+	}
+	switch {
+	case all == letter|blank: // where lines were wrapped; only the letters count
+		return true
+	case all != letter || n == 0 || n%4 == 1: // a single letter is six bits: no byte
+		return false
+	}
+	return padded == n || padded%4 == 0 && padded-n <= 2
+}
+
+// letters says of every byte what it is in base64: a letter, a blank or, by a bit more, neither.
+const (
+	letter = '@'
+	blank  = 'A'
+	none32 = "CCCCCCCCCCCCCCCCCCCCCCCCCCCCCCCC"
+
+	letters = none32 +
+		"ACCCCCCCCCC@C@C@" + // space, + - /
+		"@@@@@@@@@@CCCCCC" + // 0 to 9
+		"C@@@@@@@@@@@@@@@" + // A to O
+		"@@@@@@@@@@@CCCC@" + // P to Z, _
+		"C@@@@@@@@@@@@@@@" + // a to o
+		"@@@@@@@@@@@CCCCC" + // p to z
+		none32 + none32 + none32 + none32
+)
 
 // escaped is the letter that the escape behind a backslash means, 0 when it is none of base64, and
 // what follows. .NET writes plus signs as \u002B. An escape is never cut short: the document was

@@ -172,7 +172,11 @@ func TestListing(t *testing.T) {
 			var names []string
 			for _, m := range listing.Models {
 				names = append(names, m.Name)
-				if m.InputTokenLimit != models.DefaultInput || len(m.SupportedGenerationMethods) != 3 {
+				input, methods := models.DefaultInput, 3
+				if models.Embeds(m.Name) {
+					input, methods = 2048, 2
+				}
+				if m.InputTokenLimit != input || len(m.SupportedGenerationMethods) != methods {
 					t.Errorf("%+v", m)
 				}
 			}

@@ -101,6 +101,28 @@ func TestCallsAreRememberedBeforeTheClientHears(t *testing.T) {
 }
 
 // A client of Gemini carries everything itself, and a store that fails costs nobody the answer.
+// A client that was promised to go on from its response gets an error instead, and the operator a line.
+func TestResponseNotKept(t *testing.T) {
+	var b strings.Builder
+	x, s, m := remembering(pipeline.Route{Format: wire.Responses, Verb: pipeline.Generate}, wire.Responses)
+	s.log, s.ResponseLife = slog.New(slog.NewTextHandler(&b, nil)), time.Minute
+	x.Thread = []byte("[]")
+	keep := s.keeper(x)
+	if f := keep([]byte(`{"id":"resp_1"}`), []byte("[]")); f != nil || m.ttl != time.Minute || m.at.Owner != "key:k" || b.Len() > 0 {
+		t.Errorf("%v %+v %s", f, m, b.String())
+	}
+	m.err = errors.New("disk full")
+	if f := keep([]byte(`{"id":"resp_1"}`), []byte("[]")); f == nil || f.Code != apierror.Internal {
+		t.Error(f)
+	}
+	if line := b.String(); !strings.Contains(line, "disk full") || !strings.Contains(line, "id=abc") {
+		t.Error(line)
+	}
+	if x.Thread = nil; s.keeper(x) != nil {
+		t.Error("store: false is kept")
+	}
+}
+
 func TestNothingToRemember(t *testing.T) {
 	x, s, m := remembering(geminiRoute, wire.Gemini)
 	x.Reply.Body = []byte(called)

@@ -35,13 +35,23 @@ func withoutHollow(x *pipeline.Exchange) {
 
 // hollow tells a turn without anything: no part, or parts with an empty text and no signature each.
 func hollow(turn []byte) bool {
-	parts := wire.Get(turn, "parts")
+	var parts []byte
+	for o := wire.ObjectOf(turn); o.Next(); {
+		if !o.Is("parts") {
+			continue
+		}
+		if parts != nil { // given twice: which of them counts is for Google to say
+			return false
+		}
+		parts = o.Value
+	}
 	if wire.KindOf(parts) != wire.KindArray {
 		return false
 	}
 	for a := wire.ArrayOf(parts); a.Next(); {
 		p := gemini.PartOf(a.Value)
-		if string(p.Text) != `""` || p.Signature != nil || p.Call != nil || p.Response != nil || p.InlineData != nil || p.FileData != nil || p.Others > 0 {
+		if string(p.Text) != `""` || p.Signature != nil || p.Call != nil || p.Response != nil || p.InlineData != nil || p.FileData != nil ||
+			p.Code != nil || p.CodeResult != nil || p.ToolCall != nil || p.ToolResponse != nil || p.Others > 0 {
 			return false
 		}
 	}

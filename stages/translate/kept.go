@@ -67,9 +67,12 @@ func (s *stage) find(x *pipeline.Exchange, id string) (response, thread, items [
 	if s.memory == nil {
 		return nil, nil, nil, unknown(id)
 	}
-	ctx, cancel := context.WithTimeout(x.Context(), patience)
+	ctx, cancel := context.WithTimeout(x.Context(), 5*patience) // a thread is large, and there is no going on without it
 	defer cancel()
 	doc, there, err := s.memory.Recall(ctx, shelfOf(x), id)
+	if err == nil && there {
+		doc, there, err = s.fill(ctx, x, doc)
+	}
 	if err != nil {
 		return nil, nil, nil, apierror.Wrap(apierror.Internal, "the store did not give the response", err)
 	}
@@ -80,6 +83,19 @@ func (s *stage) find(x *pipeline.Exchange, id string) (response, thread, items [
 		return nil, nil, nil, unknown(id)
 	}
 	return response, thread, items, nil
+}
+
+// fill puts the large strings back into what was kept. A document without them is of no use to anybody,
+// and so not there.
+func (s *stage) fill(ctx context.Context, x *pipeline.Exchange, doc []byte) (full []byte, there bool, err error) {
+	at := pipeline.Place{Owner: x.Caller.Owner(), Shelf: pipeline.Parts}
+	full, there = responses.Fill(nil, doc, func(id string) (part []byte, ok bool) {
+		if part, ok, err = s.memory.Recall(ctx, at, id); err == nil && !ok {
+			s.log.Warn("a part of a kept response is gone", "id", x.In.ID, "part", id)
+		}
+		return part, ok && err == nil
+	})
+	return full, there, err
 }
 
 func shelfOf(x *pipeline.Exchange) pipeline.Place {

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"gcli2api/pipeline"
@@ -12,19 +13,26 @@ import (
 // patience is how long the store may take: a request is not worth more.
 const patience = 2 * time.Second
 
-// recall finds what the gateway remembers of the calls in a dialogue. A store that fails is asked no
-// more for this request: Google takes the sentinel as well. An id is found once in a dialogue: repeated
-// in a short call, it would blow a request up by a long signature each time.
+var errSlow = errors.New("the look-ups of this request took too long")
+
+// recall finds what the gateway remembers of the calls in a dialogue. A store that fails, or has taken
+// all of the patience for this request, is asked no more: Google takes the sentinel as well. An id is
+// found once in a dialogue: repeated in a short call, it would blow a request up by a long signature
+// each time.
 func (s *stage) recall(x *pipeline.Exchange) func(id []byte) (gemini.Remembered, bool) {
 	at := pipeline.Place{Owner: x.Caller.Owner(), Shelf: pipeline.Signatures}
-	broken, found := false, map[string]bool{}
+	broken, found, left := false, map[string]bool{}, patience
 	return func(id []byte) (m gemini.Remembered, ok bool) {
 		if broken || len(id) == 0 || found[string(id)] {
 			return m, false
 		}
-		ctx, cancel := context.WithTimeout(x.Context(), patience)
+		ctx, cancel := context.WithTimeout(x.Context(), left)
 		defer cancel()
+		began := time.Now()
 		doc, ok, err := s.memory.Recall(ctx, at, string(id))
+		if left -= time.Since(began); left <= 0 && err == nil {
+			err = errSlow
+		}
 		if err != nil {
 			broken = true
 			s.log.Warn("thought signatures cannot be read, the dialogue goes on without", "id", x.In.ID, "error", err)

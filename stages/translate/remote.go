@@ -91,7 +91,11 @@ func (s *stage) fetch(ctx context.Context, list []remote) {
 		total int
 		slots = make(chan struct{}, fetchers)
 		first = map[string]int{}
+		uses  = map[string]int{} // how often each is put into the request
 	)
+	for i := range list {
+		uses[list[i].address]++
+	}
 	for i := range list {
 		if _, again := first[list[i].address]; again {
 			continue
@@ -103,7 +107,7 @@ func (s *stage) fetch(ctx context.Context, list []remote) {
 			picture, fail := s.one(ctx, list[i].address)
 			lock.Lock()
 			defer lock.Unlock()
-			if total += len(picture.Data); fail == nil && total > mostFetched {
+			if total += len(picture.Data) * uses[list[i].address]; fail == nil && total > mostFetched {
 				fail = apierror.Newf(apierror.TooLarge, "the remote pictures of the request are larger than %d MB together", mostFetched>>20)
 			}
 			list[i].picture = picture

@@ -79,10 +79,11 @@ func TestRemotePicturesRefused(t *testing.T) {
 		says      string
 		param     string
 	}{
-		"too many":       {many, 0, apierror.BadRequest, "17 remote pictures", "messages[0].content[16].image_url.url"},
-		"one is gone":    {[]string{"http://h/slow", "http://h/gone", "http://h/a"}, 0, apierror.BadRequest, "messages[0].content[1].image_url.url: no picture there", "messages[0].content[1].image_url.url"},
-		"the only one":   {[]string{"http://h/gone"}, 0, apierror.BadRequest, "no picture there", "messages[0].content[0].image_url.url"},
-		"large together": {many[:3], 8 << 20, apierror.TooLarge, "larger than 20 MB together", ""},
+		"too many":            {many, 0, apierror.BadRequest, "17 remote pictures", "messages[0].content[16].image_url.url"},
+		"one is gone":         {[]string{"http://h/slow", "http://h/gone", "http://h/a"}, 0, apierror.BadRequest, "messages[0].content[1].image_url.url: no picture there", "messages[0].content[1].image_url.url"},
+		"the only one":        {[]string{"http://h/gone"}, 0, apierror.BadRequest, "no picture there", "messages[0].content[0].image_url.url"},
+		"large by repetition": {[]string{"http://h/a", "http://h/a", "http://h/a"}, 8 << 20, apierror.TooLarge, "larger than 20 MB together", ""},
+		"large together":      {many[:3], 8 << 20, apierror.TooLarge, "larger than 20 MB together", ""},
 	} {
 		s := made(t)
 		s.pictures = &album{size: c.size}

@@ -111,7 +111,7 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 		return failed(x, explain(x.Context(), err))
 	case resp.Status != fasthttp.StatusOK:
 		fail := refusal(resp)
-		if resigned(x, fail) {
+		if mended(x, fail) {
 			x.Report(fail)
 			return s.Process(x)
 		}

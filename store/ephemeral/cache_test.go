@@ -21,7 +21,7 @@ func TestNextTurn(t *testing.T) {
 	k := newKit(t)
 	down := errors.New("down")
 	for shelf, trust := range map[pipeline.Shelf]time.Duration{
-		pipeline.Signatures: 10 * time.Minute, pipeline.Responses: 2 * time.Second, pipeline.Answers: 10 * time.Second, "other": 2 * time.Second,
+		pipeline.Signatures: 10 * time.Minute, pipeline.Parts: 10 * time.Minute, pipeline.Responses: 2 * time.Second, pipeline.Answers: 10 * time.Second, "other": 2 * time.Second,
 	} {
 		place := pipeline.Place{Owner: "a", Shelf: shelf}
 		k.keep(k.here, place, time.Hour, item("x", "1"), pipeline.Item{ID: "big", Value: make([]byte, largestCopy+1)})

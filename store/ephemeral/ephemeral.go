@@ -7,8 +7,8 @@
 //
 // Small values also stay in the memory of the node that wrote or read them (cache.go). Such a copy
 // is believed for a while without asking the store, and that is how long another node's Forget or
-// Keep can go unseen: 2 seconds for Responses, 10 for Answers and 10 minutes for Signatures, which
-// never change under their id. On the node that forgets, it is gone at once.
+// Keep can go unseen: 2 seconds for Responses, 10 for Answers and 10 minutes for Signatures and
+// Parts, which never change under their id. On the node that forgets, it is gone at once.
 package ephemeral
 
 import (
@@ -224,7 +224,7 @@ func nameOf(at pipeline.Place, id string) name {
 func (n name) believed(at, expires time.Time) time.Time {
 	trust := 2 * time.Second
 	switch n.at.Shelf {
-	case pipeline.Signatures:
+	case pipeline.Signatures, pipeline.Parts:
 		trust = 10 * time.Minute
 	case pipeline.Answers:
 		trust = 10 * time.Second

@@ -9,7 +9,11 @@ import (
 // The exchange id stands in a header, so that request_id is left out.
 func AppendError(dst []byte, f *apierror.Error) []byte {
 	dst = append(append(dst, `{"type":"error","error":{"type":"`...), errorType(f.Status)...)
-	dst = wire.AppendQuoted(append(dst, `","message":`...), f.Message)
+	message := f.Message
+	if f.Code == apierror.ContextLength { // the words that agents look for before they shorten the dialogue
+		message = "prompt is too long: " + message
+	}
+	dst = wire.AppendQuoted(append(dst, `","message":`...), message)
 	if f.Param == "thread" { // what Anthropic's tool runners wait for before they go on without
 		dst = append(dst, `,"details":{"error_code":"thread_unsupported_request","unsupported":["thread"]}`...)
 	}

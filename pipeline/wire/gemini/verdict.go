@@ -49,6 +49,9 @@ func verdict(s *apierror.Said) (code apierror.Code, status int) {
 		if deadKey(s) {
 			return apierror.NoCredential, 0
 		}
+		if tooLong(s) {
+			return apierror.ContextLength, 0
+		}
 		return apierror.BadRequest, 0
 	case 401, 403:
 		return apierror.NoCredential, 0
@@ -75,6 +78,11 @@ func verdict(s *apierror.Said) (code apierror.Code, status int) {
 func deadKey(s *apierror.Said) bool {
 	text := strings.ToLower(s.Text)
 	return s.Reason == "API_KEY_INVALID" || strings.Contains(text, "api key not valid") || strings.Contains(text, "api key expired")
+}
+
+// tooLong knows Google's words for a prompt that the model cannot read.
+func tooLong(s *apierror.Said) bool {
+	return strings.Contains(s.Text, "exceeds the maximum number of tokens")
 }
 
 // usedUp tells a quota that is gone for the day or for good from a limit that passes.

@@ -54,11 +54,13 @@ func (f *form) takeGoogle(v []byte, name string) *apierror.Error {
 	return nil
 }
 
-// takeSafety keeps a list of objects of strings, in Google's own words.
+// takeSafety keeps categories and thresholds, in Google's own words, which are not known here: new ones
+// come. Nothing else goes up, and each once.
 func (f *form) takeSafety(v []byte, name string) *apierror.Error {
 	if wire.KindOf(v) != wire.KindArray {
 		return refuse(name, "must be a list")
 	}
+	list := []byte{'['}
 	i := 0
 	for a := wire.ArrayOf(v); a.Next(); i++ {
 		at := name + "[" + strconv.Itoa(i) + "]"
@@ -66,15 +68,28 @@ func (f *form) takeSafety(v []byte, name string) *apierror.Error {
 			return refuse(at, "must be an object")
 		}
 		category, threshold := pick2(a.Value, "category", "threshold")
-		if wire.KindOf(category) != wire.KindString {
-			return refuse(at+".category", "must be a string")
+		if !googleWord(category) {
+			return refuse(at+".category", "must be one of Google's words, like HARM_CATEGORY_HARASSMENT")
 		}
-		if wire.KindOf(threshold) != wire.KindString {
-			return refuse(at+".threshold", "must be a string")
+		if !googleWord(threshold) {
+			return refuse(at+".threshold", "must be one of Google's words, like BLOCK_NONE")
+		}
+		list = append(append(comma(list), `{"category":`...), category...)
+		list = append(append(append(list, `,"threshold":`...), threshold...), '}')
+	}
+	f.safety = append(list, ']')
+	return nil
+}
+
+// googleWord tells a string of capitals, as the words of Google's lists are.
+func googleWord(v []byte) bool {
+	inner, ok := inside(v)
+	for _, c := range inner {
+		if (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' {
+			return false
 		}
 	}
-	f.safety = v
-	return nil
+	return ok && len(inner) > 0
 }
 
 // google appends what is Google's own and passes as it is.

@@ -72,6 +72,9 @@ func (r *reader) callee(it *item) (string, *fault) {
 	return r.f.names.GoogleOf(gemini.Function{Client: name, Namespace: space}), nil
 }
 
+// mostAround is more brackets than stand around the arguments of a call in a request.
+const mostAround = 16
+
 // args are the arguments of the call as an object.
 func (it *item) args() ([]byte, *fault) {
 	if k, ok := kitOf(it.kind); ok && (k.kind != finds || wire.KindOf(it.arguments) != wire.KindString) {
@@ -88,8 +91,11 @@ func (it *item) args() ([]byte, *fault) {
 		return nil, &fault{below: ".arguments", why: "must be a string"}
 	}
 	args := bytes.TrimSpace(wire.AppendText(make([]byte, 0, len(it.arguments)), it.arguments))
-	if len(args) > 0 && (args[0] != '{' || wire.Check(args) != nil) {
+	switch {
+	case len(args) > 0 && (args[0] != '{' || wire.CheckUnder(args, mostAround) != nil):
 		return nil, &fault{below: ".arguments", why: "must be a JSON object"}
+	case wire.NotText(args) >= 0: // the check of the body sees two letters of an escape, not what they mean
+		return nil, &fault{below: ".arguments", why: "must be text: half of a surrogate pair is in it"}
 	}
 	return args, nil
 }

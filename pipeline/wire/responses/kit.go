@@ -88,6 +88,9 @@ func (k kit) given(it *item) ([]byte, *fault) {
 	if wire.KindOf(v) != wire.KindObject {
 		return nil, &fault{below: below, why: "must be an object"}
 	}
+	if wire.CheckUnder(v, mostAround) != nil {
+		return nil, &fault{below: below, why: "is nested too deeply"}
+	}
 	args := make([]byte, 0, len(v)+16)
 	if k.kind == "apply_patch" {
 		return append(append(append(args, `{"operation":`...), v...), '}'), nil

@@ -66,7 +66,9 @@ func appendCount(dst []byte, x *pipeline.Exchange) ([]byte, *apierror.Error) {
 	if whole, ok := x.Call.Get("generateContentRequest"); ok {
 		var fail *apierror.Error
 		if call, fail = gemini.NewCall(whole); fail != nil {
-			return dst, fail
+			named := fail.Naming(strings.TrimSuffix("generateContentRequest."+fail.Param, "."))
+			named.Message = "in generateContentRequest, " + fail.Message
+			return dst, named
 		}
 	}
 	if _, ok := call.Get("contents"); ok && call.Len() == 1 {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"gcli2api/pipeline"
@@ -102,11 +103,16 @@ func TestCount(t *testing.T) {
 }
 
 func TestCountOfSomethingElse(t *testing.T) {
-	x := exchange(t, pipeline.Count, "m", `{"generateContentRequest":7}`)
-	req := &outbound.Request{}
-	fail := geminiapi.New(settings("http://studio.test")).Prepare(req, wire.Buffers.Get(1), x)
-	if fail == nil || fail.Code != apierror.BadRequest {
-		t.Errorf("got %v, want a bad_request", fail)
+	for body, param := range map[string]string{
+		`{"generateContentRequest":7}`:                                      "generateContentRequest",
+		`{"generateContentRequest":{"model":"a","model":"b"}}`:              "generateContentRequest.model",
+		`{"generateContentRequest":{"topK":1,"contents":[],"contents":[]}}`: "generateContentRequest.contents",
+	} {
+		x := exchange(t, pipeline.Count, "m", body)
+		fail := geminiapi.New(settings("http://studio.test")).Prepare(&outbound.Request{}, wire.Buffers.Get(1), x)
+		if fail == nil || fail.Code != apierror.BadRequest || fail.Param != param || !strings.Contains(fail.Message, "generateContentRequest") {
+			t.Errorf("%s: got %v, want a bad_request for %s", body, fail, param)
+		}
 	}
 }
 
