@@ -61,6 +61,7 @@ type Unanswered struct {
 type Invocation struct {
 	ID        []byte // the client's, decoded
 	Name      []byte // the client's, decoded
+	Google    string // Tools.GoogleOf, where the name alone does not tell the function
 	Args      []byte // raw JSON object
 	Signature []byte // inside of a string: carried by the client itself
 	At        int    // the place of its message, for the error when it has no result
@@ -170,7 +171,10 @@ func (d *Draft) part() {
 
 // Call writes a call of the model, in whose turn the draft must be.
 func (d *Draft) Call(c Invocation) {
-	p := pending{id: string(c.ID), name: d.Tools.Google(string(c.Name)), at: c.At}
+	p := pending{id: string(c.ID), name: c.Google, at: c.At}
+	if p.name == "" {
+		p.name = d.Tools.Google(string(c.Name))
+	}
 	var known Remembered
 	if d.Recall != nil {
 		known, _ = d.Recall(c.ID)

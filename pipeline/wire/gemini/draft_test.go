@@ -185,6 +185,38 @@ func TestAppendResponse(t *testing.T) {
 	}
 }
 
+// TestNamespaces: a name may be a function's of its own and of any namespace, and is told apart both ways.
+func TestNamespaces(t *testing.T) {
+	var tools Tools
+	all := []Function{{Client: "f"}, {Client: "f", Namespace: "mcp__a__"}, {Client: "f", Namespace: "mcp__a"}, {Client: "mcp__a__f"},
+		{Client: "shell", Kind: "shell"}, {Client: "shell"}, {Client: "_g", Namespace: "b", Custom: true}, {Client: "查", Namespace: strings.Repeat("n", 90)}}
+	want := []string{"f", "mcp__a__f", "", "", "shell", "", "b__g", ""}
+	for i, f := range all {
+		google, fresh := tools.DeclareAs(f)
+		if !fresh || want[i] != "" && google != want[i] || len(google) > 64 {
+			t.Errorf("%+v is %q", f, google)
+		}
+		if again, fresh := tools.DeclareAs(f); fresh || again != google || tools.GoogleOf(f) != google {
+			t.Errorf("%+v is %q at first and then %q", f, google, again)
+		}
+		f.Google = google
+		if got, ok := tools.Client([]byte(google)); !ok || got != f {
+			t.Errorf("%q is %+v", google, got)
+		}
+	}
+	if f, ok := tools.Within("b", "_g"); !ok || !f.Custom {
+		t.Errorf("%+v", f)
+	}
+	if _, ok := tools.Known("_g"); ok {
+		t.Error("a name in a namespace is known without it")
+	}
+	r := Restorer{Tools: &tools, Seed: "s", Prefix: "call_"}
+	got := string(r.Event([]byte(`{"candidates":[{"content":{"parts":[{"functionCall":{"name":"mcp__a__f"}}]}}]}`)))
+	if want := `"name":"f","declared":"mcp__a__f","args":{}`; !strings.Contains(got, want) {
+		t.Error(got)
+	}
+}
+
 func TestRestorer(t *testing.T) {
 	var tools Tools
 	google := tools.Google("查 询")

@@ -7,7 +7,9 @@ import (
 )
 
 // Restorer gives the calls of an answer what a client of another language needs: the names that it
-// declared, and an id of ours each, under which the signature is remembered. One per answer.
+// declared, and an id of ours each, under which the signature is remembered. A call of a function that
+// its name alone does not tell has Google's name beside it, as "declared", for Tools.Client. One per
+// answer.
 type Restorer struct {
 	Tools  *Tools // may be nil
 	Seed   string // not the same for two answers
@@ -122,7 +124,9 @@ func (r *Restorer) call(out []byte, p *Part) []byte {
 	out = wire.AppendQuoted(append(out, `{"id":`...), m.ID)
 	out = append(out, `,"name":`...)
 	if f, ok := r.Tools.Client(wire.AppendText(nil, name)); ok {
-		out = wire.AppendQuoted(out, f.Client)
+		if out = wire.AppendQuoted(out, f.Client); f.Namespace != "" || f.Kind != "" {
+			out = wire.AppendQuoted(append(out, `,"declared":`...), f.Google)
+		}
 	} else if wire.KindOf(name) == wire.KindString {
 		out = append(out, name...)
 	} else {

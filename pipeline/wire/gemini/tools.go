@@ -2,6 +2,7 @@ package gemini
 
 import (
 	"strconv"
+	"strings"
 
 	"gcli2api/pipeline/wire"
 )
@@ -11,7 +12,7 @@ const maxToolName = 64
 
 // Tools is what a client calls its functions and what Google is told instead, for one exchange.
 //
-// A name that Google takes stays as it is; any other one is made fit, with a digest of the original
+// A name in a namespace is joined with it. A name that Google takes stays as it is; any other one is made fit, with a digest of the original
 // behind it, so that two names never become one and a name is the same in every turn.
 type Tools struct {
 	Single bool     // the client takes at most one call an answer
@@ -19,15 +20,30 @@ type Tools struct {
 	Signed []Signed // the remembered signatures that the request carries
 
 	list   []Function
-	client map[string]int
+	client map[identity]int
 	google map[string]int
 }
 
 // Function is one function of a client.
 type Function struct {
-	Client string
-	Google string
-	Custom bool // takes a text instead of an object: declared with the one parameter "input"
+	Client    string // its name
+	Namespace string // in which the name stands, "" for none; two functions may differ in nothing else
+	Kind      string // the type of a tool that has no other name, "" for functions: "local_shell"
+	Google    string // what Google is told
+	Custom    bool   // takes a text instead of an object: declared with the one parameter "input"
+}
+
+// identity is what tells the functions of a client apart.
+type identity struct{ namespace, kind, client string }
+
+func (f *Function) identity() identity { return identity{f.Namespace, f.Kind, f.Client} }
+
+// whole is the name with its namespace.
+func (f *Function) whole() string {
+	if f.Namespace == "" {
+		return f.Client
+	}
+	return strings.TrimRight(f.Namespace, "_") + "__" + strings.TrimLeft(f.Client, "_")
 }
 
 // Signed is a signature and the kind of credential that it was made for; another kind refuses it.
@@ -38,19 +54,25 @@ type Signed struct {
 
 // Declare takes a function of the client's list; false when the name is there already.
 func (t *Tools) Declare(client string, custom bool) (google string, fresh bool) {
-	if i, there := t.client[client]; there {
+	return t.DeclareAs(Function{Client: client, Custom: custom})
+}
+
+// DeclareAs is Declare for functions that a name alone does not tell apart.
+func (t *Tools) DeclareAs(f Function) (google string, fresh bool) {
+	if i, there := t.client[f.identity()]; there {
 		return t.list[i].Google, false
 	}
-	return t.add(client, custom), true
+	return t.add(f), true
 }
 
 // Google is the name for a function of the client, which need not be declared: histories name
 // functions that are gone by now.
-func (t *Tools) Google(client string) string {
-	if i, there := t.client[client]; there {
-		return t.list[i].Google
-	}
-	return t.add(client, false)
+func (t *Tools) Google(client string) string { return t.GoogleOf(Function{Client: client}) }
+
+// GoogleOf is Google for functions that a name alone does not tell apart.
+func (t *Tools) GoogleOf(f Function) string {
+	google, _ := t.DeclareAs(f)
+	return google
 }
 
 // Client finds the function that Google called; false for a name that was never given to it. A nil
@@ -66,12 +88,15 @@ func (t *Tools) Client(google []byte) (Function, bool) {
 	return t.list[i], true
 }
 
-// Known finds the function that the client calls so.
-func (t *Tools) Known(client string) (Function, bool) {
+// Known finds the function that the client calls so, outside of namespaces.
+func (t *Tools) Known(client string) (Function, bool) { return t.Within("", client) }
+
+// Within finds the function that the client calls so in this namespace.
+func (t *Tools) Within(namespace, client string) (Function, bool) {
 	if t == nil {
 		return Function{}, false
 	}
-	i, there := t.client[client]
+	i, there := t.client[identity{namespace: namespace, client: client}]
 	if !there {
 		return Function{}, false
 	}
@@ -86,20 +111,21 @@ func (t *Tools) Len() int {
 	return len(t.list)
 }
 
-func (t *Tools) add(client string, custom bool) string {
+func (t *Tools) add(f Function) string {
 	if t.client == nil {
-		t.client, t.google = map[string]int{}, map[string]int{}
+		t.client, t.google = map[identity]int{}, map[string]int{}
 	}
-	name := fit(client)
+	whole := f.whole()
+	f.Google = fit(whole)
 	for n := uint64(1); ; n++ { // a client may have declared the very name that another one becomes
-		if _, taken := t.google[name]; !taken {
+		if _, taken := t.google[f.Google]; !taken {
 			break
 		}
-		name = marked(client, n)
+		f.Google = marked(whole, n)
 	}
-	t.client[client], t.google[name] = len(t.list), len(t.list)
-	t.list = append(t.list, Function{Client: client, Google: name, Custom: custom})
-	return name
+	t.client[f.identity()], t.google[f.Google] = len(t.list), len(t.list)
+	t.list = append(t.list, f)
+	return f.Google
 }
 
 // fit is the name itself where Google takes it.

@@ -12,15 +12,21 @@ import (
 // among them; no model makes as many.
 const mostWaiting = 1024
 
+// waiting is a call that waits for its output.
+type waiting struct {
+	id   []byte
+	item []byte // the id of the item, by which outputs of local_shell may name it; nil for others
+}
+
 // call writes a call of the model.
 func (r *reader) call(it *item) *fault {
 	id, bad := it.call()
 	if bad != nil {
 		return bad
 	}
-	name := wire.AppendText(nil, it.name)
-	if len(name) == 0 {
-		return &fault{below: ".name", why: "must be a string that is not empty"}
+	name, bad := r.callee(it)
+	if bad != nil {
+		return bad
 	}
 	args, bad := it.args()
 	if bad != nil {
@@ -36,10 +42,34 @@ func (r *reader) call(it *item) *fault {
 	if r.past {
 		at = -1
 	}
-	r.d.Call(gemini.Invocation{ID: id, Name: name, Args: args, Signature: []byte(r.sign), At: at})
+	r.d.Call(gemini.Invocation{ID: id, Google: name, Args: args, Signature: []byte(r.sign), At: at})
 	r.sign = ""
-	r.waiting = append(r.waiting, id)
+	w := waiting{id: id}
+	if it.kind == "local_shell_call" {
+		w.item = wire.AppendText(nil, it.id)
+	}
+	r.waiting = append(r.waiting, w)
 	return nil
+}
+
+// callee is Google's name of the function that was called. OpenAI writes the name of a function that
+// was loaded late as its namespace, too.
+func (r *reader) callee(it *item) (string, *fault) {
+	if k, ok := kitOf(it.kind); ok {
+		return r.f.names.GoogleOf(k.function()), nil
+	}
+	name := word(it.name)
+	if name == "" {
+		return "", &fault{below: ".name", why: "must be a string that is not empty"}
+	}
+	if given(it.namespace) && wire.KindOf(it.namespace) != wire.KindString {
+		return "", &fault{below: ".namespace", why: "must be a string"}
+	}
+	space := plainSpace(word(it.namespace))
+	if _, declared := r.f.names.Within(space, name); !declared && space == name {
+		space = ""
+	}
+	return r.f.names.GoogleOf(gemini.Function{Client: name, Namespace: space}), nil
 }
 
 // mostAround is more brackets than stand around the arguments of a call in a request.
@@ -47,6 +77,9 @@ const mostAround = 16
 
 // args are the arguments of the call as an object.
 func (it *item) args() ([]byte, *fault) {
+	if k, ok := kitOf(it.kind); ok && (k.kind != finds || wire.KindOf(it.arguments) != wire.KindString) {
+		return k.given(it)
+	}
 	if it.kind == "custom_tool_call" {
 		if wire.KindOf(it.input) != wire.KindString {
 			return nil, &fault{below: ".input", why: "must be a string"}
@@ -89,10 +122,10 @@ func (r *reader) result(it *item) *fault {
 		return bad
 	}
 	for i := range r.waiting {
-		if bytes.Equal(r.waiting[i], id) {
+		if w := r.waiting[i]; bytes.Equal(w.id, id) || it.kind == "local_shell_call_output" && bytes.Equal(w.item, id) {
 			r.waiting = append(r.waiting[:i], r.waiting[i+1:]...)
 			r.d.Turn(gemini.User)
-			return r.respond(id, it)
+			return r.respond(w.id, it)
 		}
 	}
 	return &fault{below: ".call_id", why: `is of no call that stands before it ("` + wire.HeaderSafe(string(id)) + `")`}
@@ -103,8 +136,12 @@ func (r *reader) catchUp() *fault {
 	if r.later == nil {
 		r.later, r.taken = outputsIn(r.list), map[int]bool{}
 	}
-	for _, id := range r.waiting {
-		places := r.later[string(id)]
+	for _, w := range r.waiting {
+		id := string(w.id)
+		if len(r.later[id]) == 0 && len(w.item) > 0 {
+			id = string(w.item)
+		}
+		places := r.later[id]
 		for len(places) > 0 && places[0].at < r.at {
 			places = places[1:]
 		}
@@ -112,10 +149,10 @@ func (r *reader) catchUp() *fault {
 			continue // the draft tells that it is missing
 		}
 		p := places[0]
-		r.later[string(id)], r.taken[p.at] = places[1:], true
+		r.later[id], r.taken[p.at] = places[1:], true
 		it, bad := readItem(p.item)
 		if bad == nil {
-			bad = r.respond(id, &it)
+			bad = r.respond(w.id, &it)
 		}
 		if bad != nil {
 			return &fault{path: "input[" + strconv.Itoa(p.at) + "]" + bad.below, why: bad.why}
@@ -136,9 +173,13 @@ func outputsIn(list []byte) map[string][]place {
 	found := map[string][]place{}
 	at := 0
 	for a := wire.ArrayOf(list); a.Next(); at++ {
-		switch word(wire.Get(a.Value, "type")) {
-		case "function_call_output", "custom_tool_call_output":
+		kind := word(wire.Get(a.Value, "type"))
+		k, ok := kitOf(kind)
+		if kind == "function_call_output" || kind == "custom_tool_call_output" || ok && k.output == kind {
 			id := word(wire.Get(a.Value, "call_id"))
+			if id == "" && k.kind == localShell {
+				id = word(wire.Get(a.Value, "id"))
+			}
 			found[id] = append(found[id], place{at, a.Value})
 		}
 	}
@@ -148,6 +189,13 @@ func outputsIn(list []byte) map[string][]place {
 // respond writes the output of a call: a string, or parts, of which the texts are joined and the
 // pictures follow behind the results.
 func (r *reader) respond(id []byte, it *item) *fault {
+	if k, ok := kitOf(it.kind); ok {
+		response, bad := r.reported(k, it)
+		if bad == nil {
+			r.d.Result(id, response)
+		}
+		return bad
+	}
 	var text []byte
 	switch wire.KindOf(it.output) {
 	case wire.KindString:
@@ -162,6 +210,31 @@ func (r *reader) respond(id []byte, it *item) *fault {
 	}
 	r.d.Result(id, gemini.AppendResponse(make([]byte, 0, len(text)+16), text, false))
 	return nil
+}
+
+// reported is the response of a kit. What a search for tools found is told by the names that Google
+// knows: the tools themselves are declared.
+func (r *reader) reported(k kit, it *item) ([]byte, *fault) {
+	if k.kind != finds {
+		return k.reported(nil, it)
+	}
+	b := []byte(`{"tools":[`)
+	name := func(v []byte, space string) {
+		if client := word(wire.Get(v, "name")); client != "" {
+			b = wire.AppendQuoted(comma(b), r.f.names.GoogleOf(gemini.Function{Client: client, Namespace: plainSpace(space)}))
+		}
+	}
+	for a := wire.ArrayOf(it.tools); a.Next(); {
+		if word(wire.Get(a.Value, "type")) != "namespace" {
+			name(a.Value, "")
+			continue
+		}
+		space := word(wire.Get(a.Value, "name"))
+		for in := wire.ArrayOf(wire.Get(a.Value, "tools")); in.Next(); {
+			name(in.Value, space)
+		}
+	}
+	return append(b, "]}"...), nil
 }
 
 func (r *reader) outputParts(v []byte) (text []byte, bad *fault) {

@@ -21,7 +21,7 @@ type choice struct {
 	mode  mode
 	named bool
 	tool  int          // named: the place of the one tool that must be called
-	name  string       // named: what the client calls it
+	name  string       // named: what Google calls it
 	own   bool         // named: it is one of Google's own
 	only  map[int]bool // allowed_tools: the places of those that may be called; nil for all
 }
@@ -67,7 +67,7 @@ func (f *form) readChoice(tools []tool) (*choice, *apierror.Error) {
 	if fail != nil {
 		return c, fail
 	}
-	c.mode, c.named, c.tool, c.name, c.own = must, true, at, tools[at].name, tools[at].sort.hosted()
+	c.mode, c.named, c.tool, c.name, c.own = must, true, at, tools[at].google, tools[at].sort.hosted()
 	return c, nil
 }
 
@@ -86,6 +86,9 @@ func (c *choice) readAllowed(v []byte, tools []tool) *apierror.Error {
 	c.only = map[int]bool{}
 	i := 0
 	for a := wire.ArrayOf(list); a.Next(); i++ {
+		if c.allowSpace(a.Value, tools) {
+			continue
+		}
 		at, fail := find(a.Value, tools, "tool_choice.tools["+strconv.Itoa(i)+"]")
 		if fail != nil {
 			return fail
@@ -98,7 +101,26 @@ func (c *choice) readAllowed(v []byte, tools []tool) *apierror.Error {
 	return nil
 }
 
-// find is the place of the tool that v names by type and name.
+// allowSpace allows all functions of a namespace, or what is declared anyway; false for anything else.
+func (c *choice) allowSpace(v []byte, tools []tool) bool {
+	kind := word(wire.Get(v, "type"))
+	if kind == "programmatic_tool_calling" {
+		return true
+	}
+	space, found := plainSpace(word(wire.Get(v, "name"))), false
+	for i := range tools {
+		switch {
+		case kind == "namespace" && tools[i].inner != nil && tools[i].space == space:
+			c.only[i], found = true, true
+		case kind == finds && tools[i].kit == finds:
+			c.only[i] = true
+		}
+	}
+	return found || kind == finds
+}
+
+// find is the place of the tool that v names by type, name and namespace. A name alone is enough where
+// only one namespace has it.
 func find(v []byte, tools []tool, path string) (at int, fail *apierror.Error) {
 	if wire.KindOf(v) != wire.KindObject {
 		return 0, refuse(path, "must be an object")
@@ -107,13 +129,29 @@ func find(v []byte, tools []tool, path string) (at int, fail *apierror.Error) {
 	if !known {
 		return 0, refuse(path+".type", "must be function, custom, allowed_tools, or the type of one of the tools")
 	}
-	name := word(wire.Get(v, "name"))
+	name, space := word(wire.Get(v, "name")), wire.Get(v, "namespace")
+	kit := ""
+	if sort == kitted {
+		kit = word(wire.Get(v, "type"))
+	}
+	at = -1
 	for i := range tools {
-		if tools[i].sort == sort && (sort.hosted() || tools[i].name == name) {
+		t := &tools[i]
+		switch {
+		case t.sort != sort || t.kit != kit || sort <= custom && t.name != name:
+		case sort > custom, given(space) && t.space == plainSpace(word(space)), !given(space) && t.space == "":
 			return i, nil
+		case given(space):
+		case at >= 0:
+			return 0, refuse(path+".name", "is in more than one namespace: say which as namespace")
+		default:
+			at = i
 		}
 	}
-	if sort.hosted() {
+	switch {
+	case at >= 0:
+		return at, nil
+	case sort > custom:
 		return 0, refuse(path+".type", "is none of the tools")
 	}
 	return 0, refuse(path+".name", "is none of the tools")
@@ -131,7 +169,7 @@ func (f *form) appendChoice(dst []byte, c *choice) []byte {
 	dst = append(append(dst, `,"toolConfig":{"functionCallingConfig":{"mode":"`...), word...)
 	dst = append(dst, '"')
 	if c.named {
-		dst = wire.AppendQuoted(append(dst, `,"allowedFunctionNames":[`...), f.names.Google(c.name))
+		dst = wire.AppendQuoted(append(dst, `,"allowedFunctionNames":[`...), c.name)
 		dst = append(dst, ']')
 	}
 	return append(dst, "}}"...)

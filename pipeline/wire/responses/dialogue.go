@@ -59,7 +59,7 @@ type reader struct {
 	at     int    // place of the item
 	sign   string // what the reasoning item in front of the call carries
 
-	waiting [][]byte           // ids of the calls of this turn that have no output yet, in order
+	waiting []waiting          // the calls of this turn that have no output yet, in order
 	later   map[string][]place // all outputs in the list, by call; made when one is missing
 	taken   map[int]bool       // places of outputs that were read before their turn
 }
@@ -107,9 +107,9 @@ func (r *reader) item(it *item) *fault {
 	switch it.kind {
 	case "message":
 		return r.message(it)
-	case "function_call", "custom_tool_call":
+	case "function_call", "custom_tool_call", "local_shell_call", "shell_call", "apply_patch_call":
 		return r.call(it)
-	case "function_call_output", "custom_tool_call_output":
+	case "function_call_output", "custom_tool_call_output", "local_shell_call_output", "shell_call_output", "apply_patch_call_output":
 		return r.result(it)
 	case "reasoning":
 		r.sign = it.signature()
@@ -123,8 +123,7 @@ func (r *reader) item(it *item) *fault {
 	case "image_generation_call":
 		return r.drew(it)
 	}
-	return &fault{below: ".type", why: "must be message, function_call, function_call_output, custom_tool_call, custom_tool_call_output, " +
-		"reasoning, item_reference, web_search_call, code_interpreter_call or image_generation_call: other items are not supported"}
+	return r.seldom(it)
 }
 
 // reference lets an item of the thread stand where it is.

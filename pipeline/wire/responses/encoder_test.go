@@ -47,7 +47,8 @@ func encode(t testing.TB, e *encoder, events ...string) *watcher {
 func bare(t testing.TB, items []object) string {
 	t.Helper()
 	prefixes := map[string]string{"message": "msg_", "reasoning": "rs_", "function_call": "fc_", "custom_tool_call": "ctc_",
-		"web_search_call": "ws_", "code_interpreter_call": "ci_", "image_generation_call": "ig_"}
+		"web_search_call": "ws_", "code_interpreter_call": "ci_", "image_generation_call": "ig_",
+		"local_shell_call": "lsh_", "shell_call": "sh_", "apply_patch_call": "apc_", "tool_search_call": "tsc_"}
 	seen := map[any]bool{}
 	for _, it := range items {
 		id, _ := it["id"].(string)

@@ -34,7 +34,7 @@ type field struct {
 var fields = map[string]field{
 	"model":  {"read by the stage model", nil},
 	"stream": {"events or one answer", takeFlag("stream", func(f *form, on bool) { f.Stream = on })},
-	"input": {"contents: a string, or items: messages, function and custom tool calls with their outputs, pictures and code of earlier answers, item_reference; reasoning is not sent", func(f *form, v []byte) *apierror.Error {
+	"input": {"contents: a string, or items: messages, calls of functions, custom tools, local_shell, shell, apply_patch and tool_search with their outputs, additional_tools, pictures and code of earlier answers, calls of MCP servers as text, messages between agents, item_reference; reasoning is not sent; compaction and what other tools of OpenAI have done is ignored and reported", func(f *form, v []byte) *apierror.Error {
 		f.input = v
 		return nil
 	}},
@@ -47,11 +47,11 @@ var fields = map[string]field{
 	}},
 	"store": {"false: the response cannot be asked for again or gone on from; true by default", takeFlag("store", func(f *form, on bool) { f.Store = on })},
 
-	"tools": {"function, custom (a function with a text), web_search (googleSearch), code_interpreter (codeExecution), image_generation (models that draw); functions win over Google's own tools, which are then left out and reported", func(f *form, v []byte) *apierror.Error {
+	"tools": {"function, custom (a function with a text), namespace (its functions, by namespace and name), local_shell, shell, apply_patch and tool_search of the client (functions, whose calls are items of their own), web_search (googleSearch), code_interpreter (codeExecution), image_generation (models that draw); functions win over Google's own tools, which are then left out and reported, and so are tool_search of the server and programmatic_tool_calling, for all functions are declared at once; mcp, file_search and computer use are refused", func(f *form, v []byte) *apierror.Error {
 		f.list = v
 		return nil
 	}},
-	"tool_choice": {"none, auto, required, a function, a custom tool, allowed_tools; one of Google's own tools cannot be forced, only the functions left out", func(f *form, v []byte) *apierror.Error {
+	"tool_choice": {"none, auto, required, a function, a custom tool, shell, apply_patch, allowed_tools, also by namespace; one of Google's own tools cannot be forced, only the functions left out", func(f *form, v []byte) *apierror.Error {
 		f.choice = v
 		return nil
 	}},
@@ -79,6 +79,7 @@ var fields = map[string]field{
 	"context_management": {"ignored and reported: nothing is compacted", ignore("context_management")},
 	"moderation":         {"ignored and reported", ignore("moderation")},
 
+	"client_metadata":        {"ignored: concerns the client's own records", nil},
 	"prompt_cache_key":       {"ignored: Google caches by itself", nil},
 	"prompt_cache_options":   {"ignored, as prompt_cache_key", nil},
 	"prompt_cache_retention": {"ignored, as prompt_cache_key", nil},

@@ -155,6 +155,7 @@ func FuzzToHub(f *testing.F) {
 		`{"input":"hi"}`, asking(hi + "," + callA + "," + callB + "," + outB + "," + hi + "," + outA), string(agentBody(3, 2)),
 		`{"input":[` + hi + `,{"type":"reasoning","summary":[],"encrypted_content":"gemini.EqQB"},{"type":"custom_tool_call","call_id":"a","name":"sh","input":"x"},{"type":"custom_tool_call_output","call_id":"a","output":[{"type":"input_text","text":"o"}]}],"tools":[{"type":"custom","name":"sh","format":{"type":"grammar","definition":"x"}}]}`,
 		`{"input":[{"role":"user","content":[{"type":"input_image","image_url":"data:image\/jpg;base64,AA\n"},{"type":"input_file","filename":"a.pdf","file_data":"AA=="},{"type":"input_image","image_url":"https://a/b"}]}]}`,
+		codexBody(shellCall + `,{"type":"shell_call_output","call_id":"s","output":[]}`),
 		`{"input":"hi","text":{"format":{"type":"json_schema","schema":{"type":"object"}}},"tools":[` + fTool + `,{"type":"web_search"}],"tool_choice":{"type":"allowed_tools","mode":"auto","tools":[{"type":"function","name":"f"}]},"reasoning":{"effort":"low","summary":"auto"}}`,
 		`{"input":[{"id":"msg_1","type":"message","role":"assistant","content":[{"type":"refusal","refusal":"no"}]},{"type":"code_interpreter_call","code":"x","outputs":[{"logs":"y"}]},{"type":"image_generation_call","result":"AA"},{"id":"rs_1"}],"metadata":{"a":"b"}}`,
 		`{"i\u006eput":[{"r\u006fle":"user","content":"\ud800"}],"stream":true,"include":["x"],"max_output_tokens":1e3}`,

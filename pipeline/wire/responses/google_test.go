@@ -220,7 +220,14 @@ func answers(t testing.TB, output []byte) (outs []string) {
 			if (kind == "custom_tool") != (it.Input != nil) {
 				t.Errorf("%s", output)
 			}
-			outs = append([]string{`{"type":"` + it.Type + `_output","call_id":"` + it.Call_id + `","output":"done"}`}, outs...)
+			said := `_output","call_id":"` + it.Call_id + `","output":"done"}`
+			switch kind {
+			case "shell":
+				said = `_output","call_id":"` + it.Call_id + `","max_output_length":null,"output":[{"stdout":"done","stderr":"","outcome":{"type":"exit","exit_code":0}}]}`
+			case "apply_patch":
+				said = `_output","call_id":"` + it.Call_id + `","status":"completed"}`
+			}
+			outs = append([]string{`{"type":"` + it.Type + said}, outs...)
 		}
 	}
 	return outs

@@ -15,6 +15,7 @@ type item struct {
 	content   []byte
 	callID    []byte
 	name      []byte
+	namespace []byte
 	arguments []byte // of a function call
 	input     []byte // of a custom tool call
 	output    []byte
@@ -23,6 +24,14 @@ type item struct {
 	outputs   []byte
 	result    []byte // of an image generation call: base64
 	format    []byte
+	action    []byte // of a shell call
+	operation []byte // of an apply_patch call
+	execution []byte // of a tool search: who looks
+	tools     []byte // that it found
+	label     []byte // of an MCP server
+	failure   []byte // of an MCP call
+	author    []byte // of a message between agents
+	recipient []byte
 }
 
 // fault is what is wrong with an item: the path below it, and why.
@@ -93,6 +102,24 @@ func (it *item) member(name []byte) *[]byte {
 		return &it.result
 	case "output_format":
 		return &it.format
+	case "namespace":
+		return &it.namespace
+	case "action":
+		return &it.action
+	case "operation":
+		return &it.operation
+	case "execution":
+		return &it.execution
+	case "tools":
+		return &it.tools
+	case "server_label":
+		return &it.label
+	case "error":
+		return &it.failure
+	case "author":
+		return &it.author
+	case "recipient":
+		return &it.recipient
 	}
 	return nil
 }
@@ -100,6 +127,9 @@ func (it *item) member(name []byte) *[]byte {
 // call is the id that ties a call and its output together.
 func (it *item) call() ([]byte, *fault) {
 	id := wire.AppendText(nil, it.callID)
+	if k, _ := kitOf(it.kind); len(id) == 0 && k.kind == localShell { // calls of local_shell are known by either id
+		id = wire.AppendText(nil, it.id)
+	}
 	if len(id) == 0 {
 		return nil, &fault{below: ".call_id", why: "must be a string that is not empty"}
 	}

@@ -67,6 +67,13 @@ func TestWrongTypes(t *testing.T) {
 			`"tool_choice":{"type":"allowed_tools","mode":"required","tools":[{"type":"function","name":"f"},{"type":"web_search"}]},"parallel_tool_calls":false,"temperature":1,"top_p":1,"max_output_tokens":20,"max_tool_calls":3,"top_logprobs":1,"truncation":"auto","metadata":{"a":"b"},"include":["x"],` +
 			`"reasoning":{"effort":"low","summary":"auto"},"text":{"verbosity":"low","format":{"type":"json_schema","name":"n","schema":{"type":"object","properties":{"a":{"type":"string"}}}}},"stream_options":{},"background":false,"user":"u","previous_response_id":"resp_1"}`,
 		`{"input":"hi","tools":[` + fTool + `],"tool_choice":{"type":"function","name":"f"},"text":{"format":{"type":"json_object"}}}`,
+		codexBody(`{"type":"local_shell_call","id":"lsh_1","call_id":"l","status":"completed","action":{"type":"exec","command":["ls"],"env":{}}},{"type":"local_shell_call_output","id":"l","output":"ok"},` +
+			shellCall + `,{"type":"shell_call_output","call_id":"s","output":[{"stdout":"a","stderr":"b","outcome":{"type":"exit","exit_code":0}}]},` +
+			`{"type":"apply_patch_call","call_id":"p","status":"completed","operation":{"type":"update_file","path":"a","diff":"@@"}},{"type":"apply_patch_call_output","call_id":"p","status":"failed","output":"no"},` +
+			`{"type":"tool_search_call","call_id":"t","execution":"client","arguments":{"query":"q"}},{"type":"tool_search_output","call_id":"t","status":"completed","execution":"client","tools":[` + crm + `]},` +
+			`{"type":"function_call","call_id":"a","namespace":"crm","name":"f","arguments":"{}"},` + outA + `,{"type":"mcp_call","server_label":"w","name":"ask","arguments":"{}","output":"x"},` +
+			`{"type":"agent_message","author":"a","recipient":"b","content":[{"type":"input_text","text":"x"}]},{"type":"compaction","encrypted_content":"x"},` + hi),
+		`{"input":"hi","tools":[` + crm + `,{"type":"shell","environment":{"type":"local","skills":[]}}],"tool_choice":{"type":"allowed_tools","mode":"required","tools":[{"type":"namespace","name":"crm"},{"type":"function","namespace":"crm","name":"f"},{"type":"shell"}]}}`,
 	} {
 		mutants(t, body, func(mutant string) {
 			members, err := wire.Scan([]byte(mutant), nil)

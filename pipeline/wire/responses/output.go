@@ -111,26 +111,15 @@ func (e *encoder) call(dst []byte, p *said) []byte {
 		e.sign = append(e.sign[:0], p.sign...)
 	}
 	dst = e.close(dst)
-	var id, name, args []byte
-	for o := wire.ObjectOf(p.call); o.Next(); {
-		switch string(o.Key) {
-		case "id":
-			id, _ = inside(o.Value)
-		case "name":
-			name = o.Value
-		case "args":
-			args = o.Value
-		}
-	}
-	c := invocation{name: wire.AppendText(nil, name), id: wire.AppendLine(nil, id)}
-	if f, known := e.o.Tools.Known(string(c.name)); known && f.Custom {
-		c.custom = true
-	}
+	c := e.callee(p.call)
 	e.start(nothing, c.prefix())
-	if len(id) == 0 {
+	if len(c.id) == 0 {
 		c.id = e.appendID([]byte("call_"))
 	}
-	e.text = c.said(e.text, args)
+	if c.kit.kind != "" {
+		return e.kitCall(dst, &c)
+	}
+	e.text = c.said(e.text)
 	dst = e.added(dst, e.invocation(nil, &c, "in_progress"))
 	kind := "response.function_call_arguments"
 	if c.custom {
@@ -149,11 +138,44 @@ func (e *encoder) call(dst []byte, p *said) []byte {
 type invocation struct {
 	id     []byte // inside of a string
 	name   []byte // decoded
+	space  string // the namespace, "" for none
+	args   []byte // raw
+	kit    kit    // the zero value for functions
 	custom bool
 }
 
+// callee reads a call that has been through gemini.Restorer.
+func (e *encoder) callee(call []byte) (c invocation) {
+	var declared []byte
+	for o := wire.ObjectOf(call); o.Next(); {
+		switch string(o.Key) {
+		case "id":
+			id, _ := inside(o.Value)
+			c.id = wire.AppendLine(nil, id)
+		case "name":
+			c.name = wire.AppendText(nil, o.Value)
+		case "args":
+			c.args = o.Value
+		case "declared":
+			declared = wire.AppendText(nil, o.Value)
+		}
+	}
+	f, known := e.o.Tools.Known(string(c.name))
+	if declared != nil {
+		f, known = e.o.Tools.Client(declared)
+	}
+	if known {
+		c.custom, c.space = f.Custom, f.Namespace
+		c.kit, _ = kitOf(f.Kind)
+	}
+	return c
+}
+
 func (c *invocation) prefix() string {
-	if c.custom {
+	switch {
+	case c.kit.kind != "":
+		return c.kit.prefix
+	case c.custom:
 		return "ctc_"
 	}
 	return "fc_"
@@ -168,7 +190,8 @@ func (c *invocation) member() string {
 
 // said appends what the call is given, as the inside of a string: the arguments as JSON, or the text of
 // a custom tool.
-func (c *invocation) said(dst, args []byte) []byte {
+func (c *invocation) said(dst []byte) []byte {
+	args := c.args
 	if c.custom {
 		if text, ok := inside(wire.Get(args, "input")); ok && line(text) {
 			return append(dst, text...)
@@ -192,7 +215,10 @@ func (e *encoder) invocation(dst []byte, c *invocation, status string) []byte {
 		dst = append(dst, `","type":"function_call","status":"`...)
 	}
 	dst = append(append(append(dst, status...), `","call_id":"`...), c.id...)
-	dst = wire.AppendQuotedBytes(append(dst, `","name":`...), c.name)
+	if dst = append(dst, '"'); c.space != "" {
+		dst = wire.AppendQuoted(append(dst, `,"namespace":`...), c.space)
+	}
+	dst = wire.AppendQuotedBytes(append(dst, `,"name":`...), c.name)
 	dst = append(append(append(dst, `,"`...), c.member()...), `":"`...)
 	if status != "in_progress" {
 		dst = append(dst, e.text...)

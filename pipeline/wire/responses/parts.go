@@ -37,7 +37,7 @@ func readPart(v []byte) (p part, bad *fault) {
 	if wire.KindOf(v) != wire.KindObject {
 		return p, &fault{why: "must be an object"}
 	}
-	var kind, text, refusal, image, data, address, id, audio []byte
+	var kind, text, refusal, image, data, address, id, audio, sound []byte
 	for c := wire.CursorOf(v); c.Member(); {
 		key, v := plainKey(c.Key), c.Value()
 		switch string(key) {
@@ -59,6 +59,8 @@ func readPart(v []byte) (p part, bad *fault) {
 			p.name = v
 		case "input_audio":
 			audio = v
+		case "audio_url":
+			sound = v
 		}
 	}
 	switch word(kind) {
@@ -77,6 +79,9 @@ func readPart(v []byte) (p part, bad *fault) {
 		}
 	case "input_audio":
 		p.sort, p.value, p.name, p.below = spoken, wire.Get(audio, "data"), wire.Get(audio, "format"), ".input_audio.data"
+		if given(sound) {
+			p.value, p.below = sound, ".audio_url"
+		}
 	default:
 		if !given(kind) {
 			return p, &fault{below: ".type", why: "is missing"}

@@ -42,20 +42,38 @@ func ToHub(dst []byte, in Input, t gemini.Target) ([]byte, Request, *apierror.Er
 		return dst, Request{}, fail
 	}
 	dst = slices.Grow(dst, len(in.Body)+len(in.Thread)+room)
-	if dst, fail = f.appendTools(append(dst, '{'), &t); fail != nil {
-		return dst, Request{}, fail
+	out, fail := f.toHub(dst, in.Thread, &t)
+	if fail != nil && f.missed {
+		// Items bring tools along, which few do: once more, with those tools among the others.
+		if f, fail = read(in.Members); fail != nil {
+			return dst, Request{}, fail
+		}
+		f.gather = true
+		out, fail = f.toHub(dst, in.Thread, &t)
 	}
-	if dst, fail = f.dialogue(dst, in.Thread, &t); fail != nil {
-		return dst, Request{}, fail
+	return out, f.Request, fail
+}
+
+// toHub appends the hub request. It fails with missed when the tools of items are not gathered and may
+// make a difference.
+func (f *form) toHub(dst, thread []byte, t *gemini.Target) ([]byte, *apierror.Error) {
+	f.missed = !f.gather // a choice may be of their tools
+	dst, fail := f.appendTools(append(dst, '{'), thread, t)
+	if fail != nil {
+		return dst, fail
 	}
-	if dst, fail = f.generation(dst, &t); fail != nil {
-		return dst, Request{}, fail
+	f.missed = false
+	if dst, fail = f.dialogue(dst, thread, t); fail != nil {
+		return dst, fail
+	}
+	if dst, fail = f.generation(dst, t); fail != nil {
+		return dst, fail
 	}
 	if f.names.Len() > 0 {
 		f.names.Single = f.single
 		f.Tools = f.names
 	}
-	return append(dst, '}'), f.Request, nil
+	return append(dst, '}'), nil
 }
 
 // room is what a hub request usually needs beyond the length of the body it was made of.
@@ -87,6 +105,8 @@ type form struct {
 	input        []byte
 	instructions []byte
 	list         []byte // tools
+	gather       bool   // the tools of items are among them
+	missed       bool   // they are not, and an item has some
 	choice       []byte // tool_choice
 	temperature  []byte
 	topP         []byte

@@ -81,7 +81,11 @@ func (l *lister) item(dst []byte, it *item, raw []byte) ([]byte, *fault) {
 			dst = append(dst, v...)
 		}
 	}
-	if !given(it.status) && it.kind != "reasoning" {
+	switch it.kind {
+	case "reasoning", "additional_tools", "compaction": // have none
+		return append(dst, '}'), nil
+	}
+	if !given(it.status) {
 		dst = append(key(dst, "status"), `"completed"`...)
 	}
 	return append(dst, '}'), nil
@@ -105,6 +109,9 @@ const mostHashed = 4096
 
 // prefix is how ids of this kind of item begin.
 func prefix(kind string) string {
+	if k, ok := kitOf(kind); ok && k.call == kind {
+		return k.prefix
+	}
 	switch kind {
 	case "message":
 		return "msg_"

@@ -1,8 +1,6 @@
 package responses
 
 import (
-	"strconv"
-
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
@@ -15,6 +13,8 @@ type sort uint8
 const (
 	function sort = iota
 	custom        // a function that takes a text
+	kitted        // a function that OpenAI defines
+	idle          // what makes no difference to Google
 	search
 	code
 	picture
@@ -33,6 +33,10 @@ func sortOf(v []byte) (sort, bool) {
 		return code, true
 	case "image_generation":
 		return picture, true
+	case "local_shell", "shell", "apply_patch", finds:
+		return kitted, true
+	case "programmatic_tool_calling":
+		return idle, true
 	}
 	return 0, false
 }
@@ -42,9 +46,14 @@ func (s sort) hosted() bool { return s >= search }
 
 // tool is one of the list, raw.
 type tool struct {
-	at          int
+	spot
+	at          int // place among all tools
 	sort        sort
+	kit         string // the kind of a kitted one
 	name        string // decoded
+	space       string // the namespace, "" for none
+	google      string // what Google calls the function
+	about       []byte // the description of the namespace
 	description []byte
 	parameters  []byte
 	format      []byte
@@ -53,12 +62,17 @@ type tool struct {
 // mostTools is how many functions Google takes.
 const mostTools = 512
 
-// path names the tool in an error.
-func (t *tool) path() string { return "tools[" + strconv.Itoa(t.at) + "]" }
+// function is what the tool is among the names.
+func (t *tool) function() gemini.Function {
+	if t.sort == kitted {
+		return kit{kind: t.kit}.function()
+	}
+	return gemini.Function{Client: t.name, Namespace: t.space, Custom: t.sort == custom}
+}
 
 // appendTools appends tools and toolConfig, or nothing when there are none.
-func (f *form) appendTools(dst []byte, t *gemini.Target) ([]byte, *apierror.Error) {
-	tools, fail := f.readTools(t)
+func (f *form) appendTools(dst, thread []byte, t *gemini.Target) ([]byte, *apierror.Error) {
+	tools, fail := f.readTools(thread, t)
 	if fail != nil {
 		return dst, fail
 	}
@@ -132,77 +146,99 @@ func (f *form) appendHosted(dst []byte, tools []tool, c *choice) []byte {
 	return dst
 }
 
-// readTools reads the list; the names are all different.
-func (f *form) readTools(target *gemini.Target) ([]tool, *apierror.Error) {
-	if f.list == nil {
-		return nil, nil
+// supported ends the error about a tool of another type.
+const supported = "must be function, custom, namespace, local_shell, shell, apply_patch, tool_search, web_search, code_interpreter or image_generation: other tools are not supported"
+
+// readTool reads the tool v, whose place is known.
+func (f *form) readTool(v []byte, t *tool) *apierror.Error {
+	if wire.KindOf(v) != wire.KindObject {
+		return refuse(t.path(), "must be an object")
 	}
-	if wire.KindOf(f.list) != wire.KindArray {
-		return nil, refuse("tools", "must be a list")
+	kind, known := wire.Get(v, "type"), false
+	switch t.sort, known = sortOf(kind); {
+	case !given(kind):
+		return refuse(t.path()+".type", "is missing")
+	case t.inner != nil && t.sort > custom, t.inner != nil && !known:
+		return refuse(t.path()+".type", "must be function or custom in a namespace")
+	case !known:
+		return refuse(t.path()+".type", supported)
+	case t.sort == idle:
+		return nil
+	case t.sort.hosted():
+		return f.readHosted(v, t)
+	case t.sort == kitted:
+		return f.readKit(v, t)
 	}
-	var tools []tool
-	for a := wire.ArrayOf(f.list); a.Next(); {
-		if len(tools) == mostTools {
-			return nil, refuse("tools", "may be at most 512")
-		}
-		t, fail := f.readTool(a.Value, len(tools))
-		switch {
-		case fail != nil:
-			return nil, fail
-		case t.sort == picture && !target.Image:
-			return nil, refuse(t.path()+".type", "is image_generation, for which a model is needed that makes pictures")
-		case t.sort == picture:
-			f.picture = true
-		case !t.sort.hosted():
-			if _, fresh := f.names.Declare(t.name, t.sort == custom); !fresh {
-				return nil, refuse(t.path()+".name", "is the name of another tool already")
-			}
-		}
-		tools = append(tools, t)
+	if fail := f.readMembers(v, t); fail != nil {
+		return fail
 	}
-	return tools, nil
+	if t.name == "" {
+		return refuse(t.path()+".name", "must be a string that is not empty")
+	}
+	return nil
 }
 
-func (f *form) readTool(v []byte, at int) (tool, *apierror.Error) {
-	t := tool{at: at}
-	if wire.KindOf(v) != wire.KindObject {
-		return t, refuse(t.path(), "must be an object")
-	}
-	kind := wire.Get(v, "type")
-	var known bool
-	if t.sort, known = sortOf(kind); !known {
-		if !given(kind) {
-			return t, refuse(t.path()+".type", "is missing")
-		}
-		return t, refuse(t.path()+".type", "must be function, custom, web_search, code_interpreter or image_generation: other tools are not supported")
-	}
-	if t.sort.hosted() {
-		return t, f.readHosted(v, &t)
-	}
-	var name, strict []byte
+// readMembers reads what functions have. Others are reported unless they change nothing.
+func (f *form) readMembers(v []byte, t *tool) *apierror.Error {
+	var strict []byte
 	for c := wire.CursorOf(v); c.Member(); {
-		switch string(plainKey(c.Key)) {
+		name := plainKey(c.Key)
+		switch v := c.Value(); string(name) {
 		case "name":
-			name = c.Value()
+			t.name = word(v)
 		case "description":
-			t.description = c.Value()
+			t.description = v
 		case "parameters":
-			t.parameters = c.Value()
+			t.parameters = v
 		case "format":
-			t.format = c.Value()
+			t.format = v
 		case "strict":
-			strict = c.Value()
+			strict = v
+		case "type", "defer_loading", "execution", "environment": // Google is told of all tools at once
 		default:
-			c.Skip()
+			if on, ok := wire.Bool(v); given(v) && (on || !ok) && !t.direct(name, v) {
+				f.Ignore(t.path() + "." + wire.HeaderSafe(string(name)))
+			}
 		}
-	}
-	if t.name = word(name); t.name == "" {
-		return t, refuse(t.path()+".name", "must be a string that is not empty")
 	}
 	if given(t.description) && wire.KindOf(t.description) != wire.KindString {
-		return t, refuse(t.path()+".description", "must be a string")
+		return refuse(t.path()+".description", "must be a string")
 	}
-	return t, mayBeBool(strict, t.path()+".strict")
+	return mayBeBool(strict, t.path()+".strict")
+}
+
+// direct tells that the member says what holds here anyway: the model itself may call.
+func (t *tool) direct(name, v []byte) bool {
+	if string(name) != "allowed_callers" {
+		return false
+	}
+	for a := wire.ArrayOf(v); a.Next(); {
+		if word(a.Value) == "direct" {
+			return true
+		}
+	}
+	return false
+}
+
+// readKit reads a tool of OpenAI's that the client runs.
+func (f *form) readKit(v []byte, t *tool) *apierror.Error {
+	t.kit = word(wire.Get(v, "type"))
+	if t.kit == finds {
+		// OpenAI's own search is for tools that come with the request: Google is told of all of them.
+		if way := word(wire.Get(v, "execution")); way == "" || way == "server" {
+			t.sort = idle
+			return nil
+		}
+	}
+	if where := wire.Get(v, "environment"); t.kit == "shell" && given(where) {
+		if word(wire.Get(where, "type")) != "local" {
+			return refuse(t.path()+".environment.type", "must be local: there are no containers here")
+		}
+		if skills := wire.ArrayOf(wire.Get(where, "skills")); skills.Next() {
+			f.Ignore(t.path() + ".environment.skills")
+		}
+	}
+	return f.readMembers(v, t)
 }
 
 // readHosted reports the settings of a tool of Google's that have no effect.
@@ -221,14 +257,18 @@ func (f *form) readHosted(v []byte, t *tool) *apierror.Error {
 
 // declare appends the members of a function declaration.
 func (f *form) declare(dst []byte, t *tool) ([]byte, *apierror.Error) {
-	dst = wire.AppendQuoted(key(dst, "name"), f.names.Google(t.name))
-	if t.sort == custom {
+	dst = wire.AppendQuoted(key(dst, "name"), t.google)
+	space, _ := inside(t.about)
+	about, _ := inside(t.description)
+	switch {
+	case t.sort == custom:
 		return f.declareCustom(dst, t)
+	case t.sort == kitted && t.kit != finds:
+		k, _ := kitOf(t.kit)
+		dst = describe(dst, []byte(k.about))
+		return append(key(dst, "parametersJsonSchema"), k.parameters...), nil
 	}
-	if text, _ := inside(t.description); len(text) > 0 {
-		dst = append(key(dst, "description"), t.description...)
-	}
-	dst = key(dst, "parametersJsonSchema")
+	dst = key(describe(dst, space, about), "parametersJsonSchema")
 	if !given(t.parameters) {
 		return append(dst, schema.Empty...), nil
 	}
@@ -245,9 +285,30 @@ func (f *form) declare(dst []byte, t *tool) ([]byte, *apierror.Error) {
 	return dst, nil
 }
 
+// describe appends a description of these paragraphs, insides of strings, or none when all are empty.
+func describe(dst []byte, paragraphs ...[]byte) []byte {
+	none := true
+	for _, text := range paragraphs {
+		switch {
+		case len(text) == 0:
+			continue
+		case none:
+			dst = append(key(dst, "description"), '"')
+		default:
+			dst = append(dst, `\n\n`...)
+		}
+		dst, none = append(dst, text...), false
+	}
+	if none {
+		return dst
+	}
+	return append(dst, '"')
+}
+
 // declareCustom declares a function with the one parameter "input". The grammar of its text, if there
 // is one, is told in words, for Google knows none.
 func (f *form) declareCustom(dst []byte, t *tool) ([]byte, *apierror.Error) {
+	space, _ := inside(t.about)
 	about, _ := inside(t.description)
 	grammar, syntax, fail := t.grammar()
 	if fail != nil {
@@ -256,18 +317,11 @@ func (f *form) declareCustom(dst []byte, t *tool) ([]byte, *apierror.Error) {
 	if grammar != nil {
 		f.Ignore(t.path() + ".format")
 	}
-	if len(about)+len(grammar) > 0 {
-		dst = append(append(key(dst, "description"), '"'), about...)
-		if len(grammar) > 0 {
-			if len(about) > 0 {
-				dst = append(dst, `\n\n`...)
-			}
-			dst = append(append(append(dst, "The input must fit this grammar ("...), syntax...), `):\n`...)
-			dst = append(dst, grammar...)
-		}
-		dst = append(dst, '"')
+	if len(grammar) > 0 {
+		told := append([]byte("The input must fit this grammar ("), syntax...)
+		grammar = append(append(told, `):\n`...), grammar...)
 	}
-	return append(key(dst, "parametersJsonSchema"),
+	return append(key(describe(dst, space, about, grammar), "parametersJsonSchema"),
 		`{"type":"object","properties":{"input":{"type":"string","description":"The input of the tool: plain text, not JSON"}},"required":["input"]}`...), nil
 }
 

@@ -136,6 +136,9 @@ func (w *watcher) inside(name string, e object) {
 	case "custom_tool_call_input.done":
 		of("custom_tool_call")
 		w.need(e, e["input"] == w.said, "says something else than its deltas")
+	case "shell_call_command.added", "shell_call_command.delta", "shell_call_command.done":
+		of("shell_call")
+		w.command(short, e)
 	case "code_interpreter_call_code.delta":
 		of("code_interpreter_call")
 		w.add(e)
@@ -156,6 +159,22 @@ func (w *watcher) inside(name string, e object) {
 	if _, ok := e["summary_index"]; ok {
 		of("reasoning")
 		w.need(e, e["summary_index"] == 0.0, "is about another part")
+	}
+}
+
+// command reads what is told of one command of a shell call, in three events.
+func (w *watcher) command(short string, e object) {
+	done := float64(len(w.notes))
+	w.need(e, e["command_index"] == done, "is about another command")
+	switch short {
+	case "shell_call_command.added":
+		w.need(e, e["command"] == "", "says something at once")
+		w.said = ""
+	case "shell_call_command.delta":
+		w.add(e)
+	default:
+		w.need(e, e["command"] == w.said, "says something else than its deltas")
+		w.notes = append(w.notes, w.said)
 	}
 }
 
@@ -184,6 +203,9 @@ func (w *watcher) doneItem(e object) {
 		said = item["input"]
 	case "code_interpreter_call":
 		said = item["code"]
+	case "shell_call":
+		commands := item["action"].(object)["commands"].([]any)
+		w.need(e, len(commands) == len(w.notes) && (len(commands) == 0 || reflect.DeepEqual(commands, w.notes)), "has other commands")
 	}
 	w.need(e, said == nil || said == w.said, "says something else than its deltas")
 	w.items, w.item = append(w.items, item), nil
