@@ -10,6 +10,7 @@ import (
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/wire/anthropic"
+	"gcli2api/pipeline/wire/gemini"
 	"gcli2api/pipeline/wire/openai"
 	"gcli2api/pipeline/wire/responses"
 	"gcli2api/stages"
@@ -118,9 +119,8 @@ func TestReadmeFields(t *testing.T) {
 }
 
 // rows of a table of fields.
-func rows[F openai.Field | responses.Field](fields []F) (out [][]string) {
-	for _, f := range fields {
-		v := openai.Field(f)
+func rows(fields []gemini.Field) (out [][]string) {
+	for _, v := range fields {
 		out = append(out, []string{v.Name, strings.ReplaceAll(v.Does, "`", "")})
 	}
 	return out

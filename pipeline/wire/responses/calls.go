@@ -62,7 +62,7 @@ func (r *reader) callee(it *item) (string, *fault) {
 	if name == "" {
 		return "", &fault{below: ".name", why: "must be a string that is not empty"}
 	}
-	if given(it.namespace) && wire.KindOf(it.namespace) != wire.KindString {
+	if wire.Given(it.namespace) && wire.KindOf(it.namespace) != wire.KindString {
 		return "", &fault{below: ".namespace", why: "must be a string"}
 	}
 	space := plainSpace(word(it.namespace))
@@ -199,7 +199,7 @@ func (r *reader) respond(id []byte, it *item) *fault {
 	var text []byte
 	switch wire.KindOf(it.output) {
 	case wire.KindString:
-		text, _ = inside(it.output)
+		text, _ = wire.Inside(it.output)
 	case wire.KindArray:
 		var bad *fault
 		if text, bad = r.outputParts(it.output); bad != nil {
@@ -221,7 +221,7 @@ func (r *reader) reported(k kit, it *item) ([]byte, *fault) {
 	b := []byte(`{"tools":[`)
 	name := func(v []byte, space string) {
 		if client := word(wire.Get(v, "name")); client != "" {
-			b = wire.AppendQuoted(comma(b), r.f.names.GoogleOf(gemini.Function{Client: client, Namespace: plainSpace(space)}))
+			b = wire.AppendQuoted(wire.Comma(b), r.f.names.GoogleOf(gemini.Function{Client: client, Namespace: plainSpace(space)}))
 		}
 	}
 	for a := wire.ArrayOf(it.tools); a.Next(); {
@@ -245,7 +245,7 @@ func (r *reader) outputParts(v []byte) (text []byte, bad *fault) {
 			return nil, bad.in(".output", i)
 		}
 		if p.sort == written {
-			if inner, _ := inside(p.value); len(inner) > 0 {
+			if inner, _ := wire.Inside(p.value); len(inner) > 0 {
 				if len(text) > 0 {
 					text = append(text, `\n`...)
 				}

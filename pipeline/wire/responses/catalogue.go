@@ -57,13 +57,13 @@ func (f *form) readTools(thread []byte, target *gemini.Target) ([]tool, *apierro
 // list reads a list of tools.
 func (c *catalogue) list(v []byte, path string) *apierror.Error {
 	if wire.KindOf(v) != wire.KindArray {
-		return refuse(path, "must be a list")
+		return gemini.Refuse(path, "must be a list")
 	}
 	i := 0
 	for a := wire.ArrayOf(v); a.Next(); i++ {
 		t := tool{spot: spot{list: path, nth: i}}
 		kind := wire.Get(a.Value, "type")
-		if plain, _ := inside(kind); string(plain) == "namespace" || bytes.IndexByte(plain, '\\') >= 0 && word(kind) == "namespace" {
+		if plain, _ := wire.Inside(kind); string(plain) == "namespace" || bytes.IndexByte(plain, '\\') >= 0 && word(kind) == "namespace" {
 			if fail := c.namespace(a.Value, &t); fail != nil {
 				return fail
 			}
@@ -82,11 +82,11 @@ func (c *catalogue) namespace(v []byte, t *tool) *apierror.Error {
 	t.about = wire.Get(v, "description")
 	switch {
 	case name == "":
-		return refuse(t.path()+".name", "must be a string that is not empty")
-	case given(t.about) && wire.KindOf(t.about) != wire.KindString:
-		return refuse(t.path()+".description", "must be a string")
+		return gemini.Refuse(t.path()+".name", "must be a string that is not empty")
+	case wire.Given(t.about) && wire.KindOf(t.about) != wire.KindString:
+		return gemini.Refuse(t.path()+".description", "must be a string")
 	case wire.KindOf(list) != wire.KindArray:
-		return refuse(t.path()+".tools", "must be a list")
+		return gemini.Refuse(t.path()+".tools", "must be a list")
 	}
 	t.space = plainSpace(name)
 	i := 0
@@ -124,14 +124,14 @@ func (c *catalogue) add(v []byte, t tool) *apierror.Error {
 			c.tools[i] = t
 			return nil
 		} else if there && t.sort == kitted {
-			return refuse(t.path()+".type", "is there already")
+			return gemini.Refuse(t.path()+".type", "is there already")
 		} else if there {
-			return refuse(t.path()+".name", "is the name of another tool already")
+			return gemini.Refuse(t.path()+".name", "is the name of another tool already")
 		}
 		c.at[name] = len(c.tools)
 	}
 	if len(c.tools) == mostTools {
-		return refuse("tools", "may be at most 512")
+		return gemini.Refuse("tools", "may be at most 512")
 	}
 	c.tools = append(c.tools, t)
 	return nil
@@ -145,7 +145,7 @@ func (c *catalogue) items(list []byte, path string) *apierror.Error {
 	i := 0
 	for a := wire.ArrayOf(list); a.Next(); i++ {
 		it, bad := readItem(a.Value)
-		if bad != nil || it.kind != "additional_tools" && (it.kind != "tool_search_output" || !given(it.tools)) {
+		if bad != nil || it.kind != "additional_tools" && (it.kind != "tool_search_output" || !wire.Given(it.tools)) {
 			continue
 		}
 		if fail := c.list(it.tools, path+"["+strconv.Itoa(i)+"].tools"); fail != nil {
@@ -163,7 +163,7 @@ func (c *catalogue) close(target *gemini.Target) ([]tool, *apierror.Error) {
 		t := &c.tools[i]
 		switch {
 		case t.sort == picture && !target.Image && len(c.at) == 0:
-			return nil, refuse(t.path()+".type", "is image_generation, for which a model is needed that makes pictures")
+			return nil, gemini.Refuse(t.path()+".type", "is image_generation, for which a model is needed that makes pictures")
 		case t.sort == picture && !target.Image:
 			c.f.Ignore(t.path())
 			continue

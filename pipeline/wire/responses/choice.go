@@ -5,6 +5,7 @@ import (
 
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
 
 // mode is how free the model is to call.
@@ -50,15 +51,15 @@ func (f *form) readChoice(tools []tool) (*choice, *apierror.Error) {
 			c.mode = never
 		case "required":
 			if c.mode = must; len(tools) == 0 {
-				return c, refuse("tool_choice", "is required, but there are no tools")
+				return c, gemini.Refuse("tool_choice", "is required, but there are no tools")
 			}
 		default:
-			return c, refuse("tool_choice", "must be none, auto, required or an object that names tools")
+			return c, gemini.Refuse("tool_choice", "must be none, auto, required or an object that names tools")
 		}
 		return c, nil
 	case wire.KindObject:
 	default:
-		return c, refuse("tool_choice", "must be a string or an object")
+		return c, gemini.Refuse("tool_choice", "must be a string or an object")
 	}
 	if word(wire.Get(f.choice, "type")) == "allowed_tools" {
 		return c, c.readAllowed(f.choice, tools)
@@ -77,11 +78,11 @@ func (c *choice) readAllowed(v []byte, tools []tool) *apierror.Error {
 	case "required":
 		c.mode = must
 	default:
-		return refuse("tool_choice.mode", "must be auto or required")
+		return gemini.Refuse("tool_choice.mode", "must be auto or required")
 	}
 	list := wire.Get(v, "tools")
 	if wire.KindOf(list) != wire.KindArray {
-		return refuse("tool_choice.tools", "must be a list")
+		return gemini.Refuse("tool_choice.tools", "must be a list")
 	}
 	c.only = map[int]bool{}
 	i := 0
@@ -96,7 +97,7 @@ func (c *choice) readAllowed(v []byte, tools []tool) *apierror.Error {
 		c.only[at] = true
 	}
 	if i == 0 {
-		return refuse("tool_choice.tools", "must not be empty")
+		return gemini.Refuse("tool_choice.tools", "must not be empty")
 	}
 	return nil
 }
@@ -123,11 +124,11 @@ func (c *choice) allowSpace(v []byte, tools []tool) bool {
 // only one namespace has it.
 func find(v []byte, tools []tool, path string) (at int, fail *apierror.Error) {
 	if wire.KindOf(v) != wire.KindObject {
-		return 0, refuse(path, "must be an object")
+		return 0, gemini.Refuse(path, "must be an object")
 	}
 	sort, known := sortOf(wire.Get(v, "type"))
 	if !known {
-		return 0, refuse(path+".type", "must be function, custom, allowed_tools, or the type of one of the tools")
+		return 0, gemini.Refuse(path+".type", "must be function, custom, allowed_tools, or the type of one of the tools")
 	}
 	name, space := word(wire.Get(v, "name")), wire.Get(v, "namespace")
 	kit := ""
@@ -139,11 +140,11 @@ func find(v []byte, tools []tool, path string) (at int, fail *apierror.Error) {
 		t := &tools[i]
 		switch {
 		case t.sort != sort || t.kit != kit || sort <= custom && t.name != name:
-		case sort > custom, given(space) && t.space == plainSpace(word(space)), !given(space) && t.space == "":
+		case sort > custom, wire.Given(space) && t.space == plainSpace(word(space)), !wire.Given(space) && t.space == "":
 			return i, nil
-		case given(space):
+		case wire.Given(space):
 		case at >= 0:
-			return 0, refuse(path+".name", "is in more than one namespace: say which as namespace")
+			return 0, gemini.Refuse(path+".name", "is in more than one namespace: say which as namespace")
 		default:
 			at = i
 		}
@@ -152,9 +153,9 @@ func find(v []byte, tools []tool, path string) (at int, fail *apierror.Error) {
 	case at >= 0:
 		return at, nil
 	case sort > custom:
-		return 0, refuse(path+".type", "is none of the tools")
+		return 0, gemini.Refuse(path+".type", "is none of the tools")
 	}
-	return 0, refuse(path+".name", "is none of the tools")
+	return 0, gemini.Refuse(path+".name", "is none of the tools")
 }
 
 // appendChoice appends `,"toolConfig":{...}` when the model is not simply free.

@@ -11,7 +11,7 @@ import (
 // dialogue appends the instructions, the thread and the input.
 func (f *form) dialogue(dst, thread []byte, t *gemini.Target) ([]byte, *apierror.Error) {
 	r := reader{f: f, d: gemini.Draft{B: dst, Tools: f.names, Recall: t.Recall, Signs: t.Signs()}}
-	if text, _ := inside(f.instructions); len(text) > 0 {
+	if text, _ := wire.Inside(f.instructions); len(text) > 0 {
 		r.d.Turn(gemini.System)
 		r.d.Text(text)
 	}
@@ -25,7 +25,7 @@ func (f *form) dialogue(dst, thread []byte, t *gemini.Target) ([]byte, *apierror
 	r.thread = thread
 	switch wire.KindOf(f.input) {
 	case wire.KindString:
-		if text, _ := inside(f.input); len(text) > 0 {
+		if text, _ := wire.Inside(f.input); len(text) > 0 {
 			r.list, r.past = nil, false
 			r.open(gemini.User)
 			r.d.Text(text)
@@ -35,15 +35,15 @@ func (f *form) dialogue(dst, thread []byte, t *gemini.Target) ([]byte, *apierror
 			return r.d.B, fail
 		}
 	case wire.KindNone:
-		return r.d.B, refuse("input", "is missing")
+		return r.d.B, gemini.Refuse("input", "is missing")
 	default:
-		return r.d.B, refuse("input", "must be a string or a list of items")
+		return r.d.B, gemini.Refuse("input", "must be a string or a list of items")
 	}
 	if fail := r.unanswered(r.d.Finish()); fail != nil {
 		return r.d.B, fail
 	}
 	if r.d.Role() == gemini.Nobody {
-		return r.d.B, refuse("input", "says nothing")
+		return r.d.B, gemini.Refuse("input", "says nothing")
 	}
 	return r.d.B, nil
 }
@@ -84,11 +84,11 @@ func (r *reader) items(list []byte, past bool) *apierror.Error {
 func (r *reader) refuse(bad *fault) *apierror.Error {
 	switch {
 	case bad.path != "":
-		return refuse(bad.path, bad.why)
+		return gemini.Refuse(bad.path, bad.why)
 	case r.past:
-		return refuse("previous_response_id", "names a dialogue that cannot be gone on from: an item"+bad.below+" "+bad.why)
+		return gemini.Refuse("previous_response_id", "names a dialogue that cannot be gone on from: an item"+bad.below+" "+bad.why)
 	}
-	return refuse("input["+strconv.Itoa(r.at)+"]"+bad.below, bad.why)
+	return gemini.Refuse("input["+strconv.Itoa(r.at)+"]"+bad.below, bad.why)
 }
 
 // unanswered is the error for a call without its output, nil for none.
@@ -97,9 +97,9 @@ func (r *reader) unanswered(u *gemini.Unanswered) *apierror.Error {
 	case u == nil:
 		return nil
 	case u.At < 0:
-		return refuse("input", `has no output for the call "`+wire.HeaderSafe(u.ID)+`" of the response before`)
+		return gemini.Refuse("input", `has no output for the call "`+wire.HeaderSafe(u.ID)+`" of the response before`)
 	}
-	return refuse("input["+strconv.Itoa(u.At)+"]", `is the call "`+wire.HeaderSafe(u.ID)+`", whose output is missing`)
+	return gemini.Refuse("input["+strconv.Itoa(u.At)+"]", `is the call "`+wire.HeaderSafe(u.ID)+`", whose output is missing`)
 }
 
 // item writes one item.

@@ -37,7 +37,7 @@ func NewEncoder(o EncoderOptions) wire.Encoder {
 	if !strings.HasPrefix(o.ID, idMark) {
 		o.ID = idMark + o.ID
 	}
-	e := &encoder{o: o, seed: hash(o.ID), now: func() int64 { return time.Now().Unix() }}
+	e := &encoder{o: o, seed: gemini.Hash(o.ID), now: func() int64 { return time.Now().Unix() }}
 	e.readMembers()
 	return e
 }

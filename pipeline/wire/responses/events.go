@@ -1,6 +1,10 @@
 package responses
 
-import "strconv"
+import (
+	"strconv"
+
+	"gcli2api/pipeline/wire/gemini"
+)
 
 // begin appends the events that open every stream.
 func (e *encoder) begin(dst []byte) []byte {
@@ -94,36 +98,5 @@ func (e *encoder) start(kind openKind, prefix string) {
 // appendID appends the digits of an id that no other answer has.
 func (e *encoder) appendID(dst []byte) []byte {
 	e.nth++
-	return appendID(dst, e.seed, e.nth)
-}
-
-// appendID appends 32 hex digits, the same for the same seed and place.
-func appendID(dst []byte, seed, nth uint64) []byte {
-	const hex = "0123456789abcdef"
-	n := mix(seed ^ mix(nth))
-	for i := range 32 {
-		if i == 16 { // the first word has no more
-			n = mix(n + seed)
-		}
-		dst = append(dst, hex[n>>60])
-		n = n<<4 | n>>60
-	}
-	return dst
-}
-
-// hash is FNV-1a.
-func hash[text string | []byte](s text) uint64 {
-	h := uint64(14695981039346656037)
-	for i := range len(s) {
-		h = (h ^ uint64(s[i])) * 1099511628211
-	}
-	return h
-}
-
-// mix is the finisher of splitmix64: neighbours become strangers.
-func mix(n uint64) uint64 {
-	n += 0x9e3779b97f4a7c15
-	n = (n ^ n>>30) * 0xbf58476d1ce4e5b9
-	n = (n ^ n>>27) * 0x94d049bb133111eb
-	return n ^ n>>31
+	return gemini.AppendID(dst, e.seed, e.nth, 32)
 }

@@ -1,37 +1,19 @@
 package responses
 
 import (
-	"slices"
-	"strings"
-
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/wire/gemini"
 )
 
 // Field is a member of a request and what becomes of it.
-type Field struct {
-	Name string
-	Does string
-}
+type Field = gemini.Field
 
 // Fields lists every member of a request that this package knows, by name. Members that are not in
 // the list are left out and reported in Request.Ignored; null is the same as absent.
-func Fields() []Field {
-	list := make([]Field, 0, len(fields))
-	for name, f := range fields {
-		list = append(list, Field{Name: name, Does: f.does})
-	}
-	slices.SortFunc(list, func(a, b Field) int { return strings.Compare(a.Name, b.Name) })
-	return list
-}
-
-// field is a row of the table; take is nil for what has no effect.
-type field struct {
-	does string
-	take func(*form, []byte) *apierror.Error
-}
+func Fields() []Field { return fields.Fields() }
 
 // fields is never written to.
-var fields = map[string]field{
+var fields = gemini.Table[form]{
 	"model":  {"read by the stage model", nil},
 	"stream": {"events or one answer", takeFlag("stream", func(f *form, on bool) { f.Stream = on })},
 	"input": {"contents: a string, or items: messages, calls of functions, custom tools, local_shell, shell, apply_patch and tool_search with their outputs, additional_tools, pictures and code of earlier answers, calls of MCP servers as text, messages between agents, item_reference; reasoning is not sent; compaction and what other tools of OpenAI have done is ignored and reported", func(f *form, v []byte) *apierror.Error {
@@ -41,7 +23,7 @@ var fields = map[string]field{
 	"instructions": {"systemInstruction, before the messages", takeInstructions},
 	"previous_response_id": {"goes on from that response; unknown ones are a 404", func(f *form, v []byte) *apierror.Error {
 		if f.Previous = word(v); f.Previous == "" {
-			return refuse("previous_response_id", "must be the id of a response")
+			return gemini.Refuse("previous_response_id", "must be the id of a response")
 		}
 		return nil
 	}},
@@ -59,10 +41,10 @@ var fields = map[string]field{
 	"max_tool_calls":      {"ignored and reported: Google's tools take no limit", takeMaxToolCalls},
 
 	"temperature": {"temperature, 0 to 2", func(f *form, v []byte) *apierror.Error {
-		return ranged(&f.temperature, v, limits{"temperature", 0, 2})
+		return gemini.Range{Name: "temperature", From: 0, To: 2}.Take(&f.temperature, v)
 	}},
 	"top_p": {"topP, 0 to 1", func(f *form, v []byte) *apierror.Error {
-		return ranged(&f.topP, v, limits{"top_p", 0, 1})
+		return gemini.Range{Name: "top_p", From: 0, To: 1}.Take(&f.topP, v)
 	}},
 	"max_output_tokens": {"maxOutputTokens, at least 1, cut down to what the model writes", takeMostTokens},
 	"text":              {"format: json_object and json_schema; together with tools models before Gemini 3 are told of it in words, which is reported; verbosity is ignored and reported", takeText},

@@ -1,6 +1,9 @@
 package responses
 
-import "gcli2api/pipeline/wire"
+import (
+	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
+)
 
 // run opens a code interpreter call: the code is there, its output is not.
 func (e *encoder) run(dst, source []byte) []byte {
@@ -35,7 +38,7 @@ func (e *encoder) ran(dst []byte, p *said) []byte {
 func (e *encoder) interpreter(dst []byte, status string, logs []byte) []byte {
 	dst = append(append(append(dst, `{"id":"`...), e.id...), `","type":"code_interpreter_call","status":"`...)
 	dst = append(append(dst, status...), `","container_id":"cntr_`...)
-	dst = append(appendID(dst, e.seed, 0), `","code":"`...)
+	dst = append(gemini.AppendID(dst, e.seed, 0, 32), `","code":"`...)
 	dst = append(append(dst, e.text...), `","outputs":`...)
 	if logs == nil || !e.outputs {
 		return append(dst, "null}"...)
@@ -86,7 +89,7 @@ func (e *encoder) searchCall(dst []byte, status string) []byte {
 	dst = append(dst, `,"sources":[`...)
 	for a := wire.ArrayOf(wire.Get(e.ground, "groundingChunks")); a.Next(); {
 		if uri := wire.Get(a.Value, "web", "uri"); wire.KindOf(uri) == wire.KindString {
-			dst = wire.AppendLine(append(comma(dst), `{"type":"url","url":`...), uri)
+			dst = wire.AppendLine(append(wire.Comma(dst), `{"type":"url","url":`...), uri)
 			dst = append(dst, '}')
 		}
 	}

@@ -47,23 +47,23 @@ func readItem(v []byte) (it item, bad *fault) {
 	}
 	var kind []byte
 	for c := wire.CursorOf(v); c.Member(); {
-		if to := it.member(plainKey(c.Key)); to != nil {
+		if to := it.member(wire.PlainKey(c.Key)); to != nil {
 			*to = c.Value()
-		} else if string(plainKey(c.Key)) == "type" {
+		} else if string(wire.PlainKey(c.Key)) == "type" {
 			kind = c.Value()
 		} else {
 			c.Skip()
 		}
 	}
 	switch {
-	case given(kind):
+	case wire.Given(kind):
 		it.kind = word(kind)
 		if wire.KindOf(kind) != wire.KindString {
 			return it, &fault{below: ".type", why: "must be a string"}
 		}
-	case given(it.role):
+	case wire.Given(it.role):
 		it.kind = "message"
-	case given(it.id):
+	case wire.Given(it.id):
 		it.kind = "item_reference"
 	default:
 		return it, &fault{below: ".type", why: "is missing"}

@@ -73,7 +73,7 @@ func (k kit) function() gemini.Function { return gemini.Function{Client: k.kind,
 
 // byServer tells calls of tool_search that OpenAI itself has run: they have no output of the client's.
 func (it *item) byServer() bool {
-	return word(it.execution) == "server" || !given(it.callID)
+	return word(it.execution) == "server" || !wire.Given(it.callID)
 }
 
 // given appends what a call in the history was given: the arguments of the function.
@@ -100,7 +100,7 @@ func (k kit) given(it *item) ([]byte, *fault) {
 		if k.kind == localShell && o.Is("type") || wire.KindOf(o.Value) == wire.KindNull {
 			continue
 		}
-		args = append(append(append(comma(args), '"'), o.Key...), '"', ':')
+		args = append(append(append(wire.Comma(args), '"'), o.Key...), '"', ':')
 		args = append(args, o.Value...)
 	}
 	return append(args, '}'), nil
@@ -111,10 +111,10 @@ func (k kit) reported(dst []byte, it *item) ([]byte, *fault) {
 	if k.kind == "shell" && wire.KindOf(it.output) == wire.KindArray {
 		return appendChunks(dst, it.output)
 	}
-	text, ok := inside(it.output)
+	text, ok := wire.Inside(it.output)
 	if k.kind == "apply_patch" {
 		status := word(it.status)
-		if given(it.output) && !ok {
+		if wire.Given(it.output) && !ok {
 			return dst, &fault{below: ".output", why: "must be a string"}
 		}
 		if len(text) == 0 {
@@ -142,26 +142,26 @@ func appendChunks(dst, output []byte) ([]byte, *fault) {
 		if wire.KindOf(a.Value) != wire.KindObject {
 			return dst, (&fault{why: "must be an object"}).in(".output", i)
 		}
-		dst = append(comma(dst), '{')
+		dst = append(wire.Comma(dst), '{')
 		for _, name := range [...]string{"stdout", "stderr"} {
 			v := wire.Get(a.Value, name)
 			switch wire.KindOf(v) {
 			case wire.KindString:
-				dst = append(key(dst, name), v...)
+				dst = append(wire.Key(dst, name), v...)
 			case wire.KindNone, wire.KindNull:
 			default:
 				return dst, (&fault{below: "." + name, why: "must be a string"}).in(".output", i)
 			}
 		}
 		outcome := wire.Get(a.Value, "outcome")
-		if code := wire.Get(outcome, "exit_code"); given(code) {
+		if code := wire.Get(outcome, "exit_code"); wire.Given(code) {
 			n, ok := wire.Int(code)
 			if !ok {
 				return dst, (&fault{below: ".outcome.exit_code", why: "must be a whole number"}).in(".output", i)
 			}
-			dst = strconv.AppendInt(key(dst, "exit_code"), n, 10)
+			dst = strconv.AppendInt(wire.Key(dst, "exit_code"), n, 10)
 		} else if word(wire.Get(outcome, "type")) == "timeout" {
-			dst = append(key(dst, "timed_out"), "true"...)
+			dst = append(wire.Key(dst, "timed_out"), "true"...)
 		}
 		dst = append(dst, '}')
 	}

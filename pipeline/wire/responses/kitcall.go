@@ -12,7 +12,7 @@ func (e *encoder) kitCall(dst []byte, c *invocation) []byte {
 	if c.kit.kind == "shell" && e.o.Stream {
 		i := 0
 		for a := wire.ArrayOf(appendStrings(nil, wire.Get(c.args, "commands"))); a.Next(); i++ {
-			command, _ := inside(a.Value)
+			command, _ := wire.Inside(a.Value)
 			where := `,"command_index":` + strconv.Itoa(i)
 			dst = e.piece(dst, piece{"response.shell_call_command.added", where, "command"}, nil)
 			dst = e.piece(dst, piece{"response.shell_call_command.delta", where, "delta"}, command)
@@ -66,7 +66,7 @@ func appendExec(dst, args []byte) []byte {
 	}
 	dst = append(dst, `,"env":{`...)
 	for o := wire.ObjectOf(wire.Get(args, "env")); o.Next(); {
-		dst = append(append(append(comma(dst), '"'), o.Key...), '"', ':')
+		dst = append(append(append(wire.Comma(dst), '"'), o.Key...), '"', ':')
 		dst = appendString(dst, o.Value)
 	}
 	dst = appendNumber(append(dst, `},"timeout_ms":`...), wire.Get(args, "timeout_ms"))
@@ -105,7 +105,7 @@ func appendStrings(dst, v []byte) []byte {
 		dst = wire.AppendLine(dst, v)
 	}
 	for a := wire.ArrayOf(v); a.Next(); {
-		dst = appendString(comma(dst), a.Value)
+		dst = appendString(wire.Comma(dst), a.Value)
 	}
 	return append(dst, ']')
 }

@@ -5,6 +5,7 @@ import (
 
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
 
 // ListQuery says which items of a list are asked for.
@@ -27,10 +28,10 @@ func AppendItemList(dst, items []byte, q ListQuery) ([]byte, *apierror.Error) {
 	case limit == 0:
 		limit = usualLimit
 	case limit < 0 || limit > mostLimit:
-		return dst, refuse("limit", "must be a whole number from 1 to 100")
+		return dst, gemini.Refuse("limit", "must be a whole number from 1 to 100")
 	}
 	if q.Order != "" && q.Order != "asc" && q.Order != "desc" {
-		return dst, refuse("order", "must be asc or desc")
+		return dst, gemini.Refuse("order", "must be asc or desc")
 	}
 	var all [][]byte
 	for a := wire.ArrayOf(items); a.Next(); {
@@ -48,27 +49,27 @@ func AppendItemList(dst, items []byte, q ListQuery) ([]byte, *apierror.Error) {
 			from++
 		}
 		if from == len(all) {
-			return dst, refuse("after", "is the id of no item of this response")
+			return dst, gemini.Refuse("after", "is the id of no item of this response")
 		}
 		from++
 	}
 	to := min(len(all), from+limit)
 	dst = append(dst, `{"object":"list","data":[`...)
 	for i := from; i < to; i++ {
-		dst = append(comma(dst), at(i)...)
+		dst = append(wire.Comma(dst), at(i)...)
 	}
 	dst = append(dst, ']')
 	for _, end := range [...]struct {
 		name string
 		i    int
 	}{{"first_id", from}, {"last_id", to - 1}} {
-		if dst = key(dst, end.name); from == to {
+		if dst = wire.Key(dst, end.name); from == to {
 			dst = append(dst, "null"...)
 		} else {
 			dst = append(dst, wire.Get(at(end.i), "id")...)
 		}
 	}
-	return append(strconv.AppendBool(key(dst, "has_more"), to < len(all)), '}'), nil
+	return append(strconv.AppendBool(wire.Key(dst, "has_more"), to < len(all)), '}'), nil
 }
 
 // AppendDeleted appends the answer to the deletion of a response.

@@ -45,7 +45,7 @@ func (it *item) speaker() (gemini.Role, *fault) {
 	case "system", "developer":
 		return gemini.System, nil
 	}
-	if !given(it.role) {
+	if !wire.Given(it.role) {
 		return gemini.Nobody, &fault{below: ".role", why: "is missing"}
 	}
 	return gemini.Nobody, &fault{below: ".role", why: "must be user, assistant, system or developer"}
@@ -65,7 +65,7 @@ func (r *reader) part(p *part, who gemini.Role) *fault {
 }
 
 func (r *reader) text(v []byte, who gemini.Role) *fault {
-	inner, _ := inside(v)
+	inner, _ := wire.Inside(v)
 	if len(inner) == 0 {
 		return nil
 	}
@@ -78,7 +78,7 @@ func (r *reader) text(v []byte, who gemini.Role) *fault {
 
 // ran writes code that the model has run, and what came of it, as a text of the model.
 func (r *reader) ran(it *item) *fault {
-	source, _ := inside(it.code)
+	source, _ := wire.Inside(it.code)
 	if len(source) == 0 {
 		return nil
 	}
@@ -87,7 +87,7 @@ func (r *reader) ran(it *item) *fault {
 	}
 	text := append(append([]byte("```\\n"), source...), "\\n```"...)
 	for a := wire.ArrayOf(it.outputs); a.Next(); {
-		if logs, _ := inside(wire.Get(a.Value, "logs")); len(logs) > 0 {
+		if logs, _ := wire.Inside(wire.Get(a.Value, "logs")); len(logs) > 0 {
 			text = append(append(append(text, "\\n```output\\n"...), logs...), "\\n```"...)
 		}
 	}
@@ -97,7 +97,7 @@ func (r *reader) ran(it *item) *fault {
 
 // drew writes a picture that the model has made.
 func (r *reader) drew(it *item) *fault {
-	if !given(it.result) {
+	if !wire.Given(it.result) {
 		return nil
 	}
 	p := part{sort: filed, value: it.result, name: it.format, below: ".result"}

@@ -125,12 +125,12 @@ func (e *encoder) appendEcho(dst []byte, m echoMember) []byte {
 func appendFilled(dst, object []byte, members [][2]string) []byte {
 	dst = append(dst, '{')
 	for o := wire.ObjectOf(object); o.Next(); {
-		dst = append(append(append(comma(dst), '"'), o.Key...), '"', ':')
+		dst = append(append(append(wire.Comma(dst), '"'), o.Key...), '"', ':')
 		dst = wire.AppendLine(dst, o.Value)
 	}
 	for _, m := range members {
 		if wire.Get(object, m[0]) == nil {
-			dst = append(key(dst, m[0]), m[1]...)
+			dst = append(wire.Key(dst, m[0]), m[1]...)
 		}
 	}
 	return append(dst, '}')

@@ -150,7 +150,7 @@ func (e *encoder) callee(call []byte) (c invocation) {
 	for o := wire.ObjectOf(call); o.Next(); {
 		switch string(o.Key) {
 		case "id":
-			id, _ := inside(o.Value)
+			id, _ := wire.Inside(o.Value)
 			c.id = wire.AppendLine(nil, id)
 		case "name":
 			c.name = wire.AppendText(nil, o.Value)
@@ -193,7 +193,7 @@ func (c *invocation) member() string {
 func (c *invocation) said(dst []byte) []byte {
 	args := c.args
 	if c.custom {
-		if text, ok := inside(wire.Get(args, "input")); ok && line(text) {
+		if text, ok := wire.Inside(wire.Get(args, "input")); ok && line(text) {
 			return append(dst, text...)
 		}
 	}

@@ -6,30 +6,14 @@ import (
 
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
-
-type limits struct {
-	name     string
-	from, to float64
-}
-
-// ranged keeps the number v as it was written when it lies in the limits.
-func ranged(to *[]byte, v []byte, l limits) *apierror.Error {
-	n, ok := wire.Float(v)
-	if !ok || n < l.from || n > l.to {
-		return refuse(l.name, "must be a number from "+plain(l.from)+" to "+plain(l.to))
-	}
-	*to = v
-	return nil
-}
-
-func plain(n float64) string { return strconv.FormatFloat(n, 'g', -1, 64) }
 
 func takeFlag(name string, set func(*form, bool)) func(*form, []byte) *apierror.Error {
 	return func(f *form, v []byte) *apierror.Error {
 		on, ok := wire.Bool(v)
 		if !ok {
-			return refuse(name, "must be true or false")
+			return gemini.Refuse(name, "must be true or false")
 		}
 		set(f, on)
 		return nil
@@ -37,7 +21,7 @@ func takeFlag(name string, set func(*form, bool)) func(*form, []byte) *apierror.
 }
 
 func refuseAlways(name, why string) func(*form, []byte) *apierror.Error {
-	return func(*form, []byte) *apierror.Error { return refuse(name, why) }
+	return func(*form, []byte) *apierror.Error { return gemini.Refuse(name, why) }
 }
 
 func ignore(name string) func(*form, []byte) *apierror.Error {
@@ -49,7 +33,7 @@ func ignore(name string) func(*form, []byte) *apierror.Error {
 
 func takeInstructions(f *form, v []byte) *apierror.Error {
 	if wire.KindOf(v) != wire.KindString {
-		return refuse("instructions", "must be a string")
+		return gemini.Refuse("instructions", "must be a string")
 	}
 	f.instructions = v
 	return nil
@@ -58,25 +42,21 @@ func takeInstructions(f *form, v []byte) *apierror.Error {
 func takeBackground(_ *form, v []byte) *apierror.Error {
 	switch on, ok := wire.Bool(v); {
 	case !ok:
-		return refuse("background", "must be true or false")
+		return gemini.Refuse("background", "must be true or false")
 	case on:
-		return refuse("background", "is not supported: responses are made while the client waits")
+		return gemini.Refuse("background", "is not supported: responses are made while the client waits")
 	}
 	return nil
 }
 
 func takeMostTokens(f *form, v []byte) *apierror.Error {
-	n, ok := wire.Int(v)
-	if !ok || n < 1 {
-		return refuse("max_output_tokens", "must be a whole number of at least 1")
-	}
-	f.most = n
-	return nil
+	return gemini.Least{Name: "max_output_tokens", From: 1}.Take(&f.most, v)
 }
 
 func takeMaxToolCalls(f *form, v []byte) *apierror.Error {
-	if n, ok := wire.Int(v); !ok || n < 1 {
-		return refuse("max_tool_calls", "must be a whole number of at least 1")
+	var most int64
+	if fail := (gemini.Least{Name: "max_tool_calls", From: 1}).Take(&most, v); fail != nil {
+		return fail
 	}
 	f.Ignore("max_tool_calls")
 	return nil
@@ -85,7 +65,7 @@ func takeMaxToolCalls(f *form, v []byte) *apierror.Error {
 func takeTopLogprobs(f *form, v []byte) *apierror.Error {
 	n, ok := wire.Int(v)
 	if !ok || n < 0 || n > 20 {
-		return refuse("top_logprobs", "must be a whole number from 0 to 20")
+		return gemini.Refuse("top_logprobs", "must be a whole number from 0 to 20")
 	}
 	if n > 0 {
 		f.Ignore("top_logprobs")
@@ -99,14 +79,14 @@ func takeTruncation(f *form, v []byte) *apierror.Error {
 	case "auto":
 		f.Ignore("truncation")
 	default:
-		return refuse("truncation", "must be auto or disabled")
+		return gemini.Refuse("truncation", "must be auto or disabled")
 	}
 	return nil
 }
 
 func takeStreamOptions(_ *form, v []byte) *apierror.Error {
 	if wire.KindOf(v) != wire.KindObject {
-		return refuse("stream_options", "must be an object")
+		return gemini.Refuse("stream_options", "must be an object")
 	}
 	return nil
 }
@@ -120,23 +100,23 @@ const (
 
 func takeMetadata(_ *form, v []byte) *apierror.Error {
 	if wire.KindOf(v) != wire.KindObject {
-		return refuse("metadata", "must be an object")
+		return gemini.Refuse("metadata", "must be an object")
 	}
 	pairs := 0
 	for o := wire.ObjectOf(v); o.Next(); {
-		name := plainKey(o.Key)
+		name := wire.PlainKey(o.Key)
 		if pairs++; pairs > mostPairs {
-			return refuse("metadata", "may have at most 16 pairs")
+			return gemini.Refuse("metadata", "may have at most 16 pairs")
 		}
 		if utf8.RuneCount(name) > mostName {
-			return refuse("metadata", "may have names of at most 64 characters")
+			return gemini.Refuse("metadata", "may have names of at most 64 characters")
 		}
 		value, ok := wire.Text(o.Value)
 		switch at := "metadata." + wire.HeaderSafe(string(name)); {
 		case !ok:
-			return refuse(at, "must be a string")
+			return gemini.Refuse(at, "must be a string")
 		case utf8.RuneCountInString(value) > mostValue:
-			return refuse(at, "may have at most 512 characters")
+			return gemini.Refuse(at, "may have at most 512 characters")
 		}
 	}
 	return nil
@@ -144,7 +124,7 @@ func takeMetadata(_ *form, v []byte) *apierror.Error {
 
 func takeReasoning(f *form, v []byte) *apierror.Error {
 	if wire.KindOf(v) != wire.KindObject {
-		return refuse("reasoning", "must be an object")
+		return gemini.Refuse("reasoning", "must be an object")
 	}
 	for o := wire.ObjectOf(v); o.Next(); {
 		if wire.KindOf(o.Value) == wire.KindNull {
@@ -161,7 +141,7 @@ func takeReasoning(f *form, v []byte) *apierror.Error {
 			case "auto", "concise", "detailed":
 				f.summary = true
 			default:
-				return refuse("reasoning.summary", "must be auto, concise or detailed")
+				return gemini.Refuse("reasoning.summary", "must be auto, concise or detailed")
 			}
 		default:
 			f.Ignore("reasoning." + wire.HeaderSafe(string(o.Key)))
@@ -172,13 +152,13 @@ func takeReasoning(f *form, v []byte) *apierror.Error {
 
 func takeInclude(f *form, v []byte) *apierror.Error {
 	if wire.KindOf(v) != wire.KindArray {
-		return refuse("include", "must be a list")
+		return gemini.Refuse("include", "must be a list")
 	}
 	i := 0
 	for a := wire.ArrayOf(v); a.Next(); i++ {
 		name, ok := wire.Text(a.Value)
 		if !ok {
-			return refuse("include["+strconv.Itoa(i)+"]", "must be a string")
+			return gemini.Refuse("include["+strconv.Itoa(i)+"]", "must be a string")
 		}
 		switch name {
 		case "reasoning.encrypted_content", "code_interpreter_call.outputs", "web_search_call.action.sources":
@@ -191,7 +171,7 @@ func takeInclude(f *form, v []byte) *apierror.Error {
 
 func takeText(f *form, v []byte) *apierror.Error {
 	if wire.KindOf(v) != wire.KindObject {
-		return refuse("text", "must be an object")
+		return gemini.Refuse("text", "must be an object")
 	}
 	for o := wire.ObjectOf(v); o.Next(); {
 		switch {
@@ -209,7 +189,7 @@ func takeText(f *form, v []byte) *apierror.Error {
 
 func (f *form) takeFormat(v []byte) *apierror.Error {
 	if wire.KindOf(v) != wire.KindObject {
-		return refuse("text.format", "must be an object")
+		return gemini.Refuse("text.format", "must be an object")
 	}
 	switch word(wire.Get(v, "type")) {
 	case "text":
@@ -218,24 +198,24 @@ func (f *form) takeFormat(v []byte) *apierror.Error {
 	case "json_schema":
 		f.json, f.schema = true, wire.Get(v, "schema")
 		if wire.KindOf(f.schema) != wire.KindObject {
-			return refuse("text.format.schema", "must be an object")
+			return gemini.Refuse("text.format.schema", "must be an object")
 		}
 		for _, name := range [...]string{"name", "description"} {
-			if m := wire.Get(v, name); given(m) && wire.KindOf(m) != wire.KindString {
-				return refuse("text.format."+name, "must be a string")
+			if m := wire.Get(v, name); wire.Given(m) && wire.KindOf(m) != wire.KindString {
+				return gemini.Refuse("text.format."+name, "must be a string")
 			}
 		}
 		return mayBeBool(wire.Get(v, "strict"), "text.format.strict")
 	default:
-		return refuse("text.format.type", "must be text, json_object or json_schema")
+		return gemini.Refuse("text.format.type", "must be text, json_object or json_schema")
 	}
 	return nil
 }
 
 // mayBeBool takes what changes nothing here, and is no sign of a mistake.
 func mayBeBool(v []byte, name string) *apierror.Error {
-	if _, ok := wire.Bool(v); given(v) && !ok {
-		return refuse(name, "must be true or false")
+	if _, ok := wire.Bool(v); wire.Given(v) && !ok {
+		return gemini.Refuse(name, "must be true or false")
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func readPart(v []byte) (p part, bad *fault) {
 	}
 	var kind, text, refusal, image, data, address, id, audio, sound []byte
 	for c := wire.CursorOf(v); c.Member(); {
-		key, v := plainKey(c.Key), c.Value()
+		key, v := wire.PlainKey(c.Key), c.Value()
 		switch string(key) {
 		case "type":
 			kind = v
@@ -74,21 +74,21 @@ func readPart(v []byte) (p part, bad *fault) {
 		}
 	case "input_file":
 		p.sort, p.value, p.below = filed, data, ".file_data"
-		if given(address) {
+		if wire.Given(address) {
 			return p, &fault{below: ".file_url", why: "is not supported: only pictures are fetched, send the file as file_data"}
 		}
 	case "input_audio":
 		p.sort, p.value, p.name, p.below = spoken, wire.Get(audio, "data"), wire.Get(audio, "format"), ".input_audio.data"
-		if given(sound) {
+		if wire.Given(sound) {
 			p.value, p.below = sound, ".audio_url"
 		}
 	default:
-		if !given(kind) {
+		if !wire.Given(kind) {
 			return p, &fault{below: ".type", why: "is missing"}
 		}
 		return p, &fault{below: ".type", why: "must be input_text, input_image, input_file, input_audio, output_text or refusal"}
 	}
-	if given(id) && !given(p.value) {
+	if wire.Given(id) && !wire.Given(p.value) {
 		return p, &fault{below: ".file_id", why: noFiles}
 	}
 	if wire.KindOf(p.value) != wire.KindString {
@@ -99,7 +99,7 @@ func readPart(v []byte) (p part, bad *fault) {
 
 // append writes a part that is no text.
 func (p *part) append(d *gemini.Draft, b *gemini.Beside) *fault {
-	inner, _ := inside(p.value)
+	inner, _ := wire.Inside(p.value)
 	var room [wire.MaxDataHead]byte
 	mime, data, ok := wire.CutDataURL(room[:0], inner)
 	switch {
@@ -117,7 +117,7 @@ func (p *part) append(d *gemini.Draft, b *gemini.Beside) *fault {
 		data = inner
 	}
 	if len(data) > wire.MaxBase64 {
-		return &fault{below: p.below, why: tooLarge}
+		return &fault{below: p.below, why: gemini.TooLarge}
 	}
 	d.Blob(mime)
 	if d.B, ok = wire.AppendBase64(d.B, data); !ok {

@@ -7,7 +7,6 @@
 package responses
 
 import (
-	"bytes"
 	"slices"
 
 	"gcli2api/pipeline/apierror"
@@ -88,11 +87,11 @@ func Previous(members []wire.Member) (id string, fail *apierror.Error) {
 		}
 		switch string(members[i].Key) {
 		case "conversation":
-			return "", refuse("conversation", "is not supported: use previous_response_id, or send the whole dialogue as input")
+			return "", gemini.Refuse("conversation", "is not supported: use previous_response_id, or send the whole dialogue as input")
 		case "previous_response_id":
 			var ok bool
 			if id, ok = wire.Text(v); !ok || id == "" {
-				return "", refuse("previous_response_id", "must be the id of a response")
+				return "", gemini.Refuse("previous_response_id", "must be the id of a response")
 			}
 		}
 	}
@@ -124,57 +123,17 @@ type form struct {
 
 func read(members []wire.Member) (*form, *apierror.Error) {
 	if name, twice := wire.Duplicate(members); twice {
-		return nil, refuse(wire.HeaderSafe(name), "is in the request twice")
+		return nil, gemini.Refuse(wire.HeaderSafe(name), "is in the request twice")
 	}
 	f := &form{names: &gemini.Tools{}}
 	f.Store = true
-	for i := range members {
-		m := &members[i]
-		if wire.KindOf(m.Value) == wire.KindNull {
-			continue
-		}
-		known, ok := fields[string(m.Key)]
-		switch {
-		case !ok:
-			f.Ignore(wire.HeaderSafe(string(m.Key[:min(len(m.Key), 128)])))
-		case known.take != nil:
-			if fail := known.take(f, m.Value); fail != nil {
-				return nil, fail
-			}
-		}
+	if fail := fields.Read(f, &f.Beside, members); fail != nil {
+		return nil, fail
 	}
 	if f.summary || f.effort {
 		f.thinking.Show(f.summary) // an effort alone would show them
 	}
 	return f, nil
-}
-
-// tooLarge is why Google would refuse data, after all of it was sent.
-const tooLarge = "is larger than the 20 MB that Google takes"
-
-// refuse is a bad_request that names the member.
-func refuse(param, why string) *apierror.Error {
-	if why == tooLarge {
-		return apierror.New(apierror.TooLarge, param+" "+why).Naming(param)
-	}
-	return apierror.New(apierror.BadRequest, param+" "+why).Naming(param)
-}
-
-// inside is wire.Inner for a value that a scan or an iterator cut out: its last byte is the quote,
-// which need not be looked for again, through megabytes of a picture.
-func inside(v []byte) ([]byte, bool) {
-	if len(v) < 2 || v[0] != '"' {
-		return nil, false
-	}
-	return v[1 : len(v)-1], true
-}
-
-// plainKey is a member name without the escapes that it may be written with.
-func plainKey(key []byte) []byte {
-	if bytes.IndexByte(key, '\\') < 0 {
-		return key
-	}
-	return wire.AppendText(nil, quoted(key))
 }
 
 // quoted makes a string again of its inside.
@@ -186,24 +145,4 @@ func quoted(inner []byte) []byte {
 func word(v []byte) string {
 	s, _ := wire.Text(v)
 	return s
-}
-
-// given tells whether a member is there and not null.
-func given(v []byte) bool {
-	k := wire.KindOf(v)
-	return k != wire.KindNone && k != wire.KindNull
-}
-
-// comma separates what follows from what stands before it in the same bracket.
-func comma(dst []byte) []byte {
-	if c := dst[len(dst)-1]; c == '{' || c == '[' {
-		return dst
-	}
-	return append(dst, ',')
-}
-
-// key appends a member name, with a comma when it is not the first of its object.
-func key(dst []byte, name string) []byte {
-	dst = append(append(comma(dst), '"'), name...)
-	return append(dst, '"', ':')
 }

@@ -62,15 +62,15 @@ func (r *reader) mcp(it *item) *fault {
 	}
 	text := []byte("Called ")
 	for _, v := range [...][]byte{it.label, it.name, it.arguments} {
-		if inner, _ := inside(v); len(inner) > 0 {
+		if inner, _ := wire.Inside(v); len(inner) > 0 {
 			text = append(append(text, inner...), ' ')
 		}
 	}
-	output, _ := inside(it.output)
-	if why, _ := inside(it.failure); len(output) == 0 {
+	output, _ := wire.Inside(it.output)
+	if why, _ := wire.Inside(it.failure); len(output) == 0 {
 		output = why
 	}
-	if why, _ := inside(wire.Get(it.failure, "message")); len(output) == 0 {
+	if why, _ := wire.Inside(wire.Get(it.failure, "message")); len(output) == 0 {
 		output = why
 	}
 	text = append(append(append(text, "\\n```output\\n"...), output...), "\\n```"...)
@@ -86,8 +86,8 @@ func (r *reader) overheard(it *item) *fault {
 	if wire.KindOf(it.content) != wire.KindArray {
 		return &fault{below: ".content", why: "must be a list of parts"}
 	}
-	author, _ := inside(it.author)
-	recipient, _ := inside(it.recipient)
+	author, _ := wire.Inside(it.author)
+	recipient, _ := wire.Inside(it.recipient)
 	head := append([]byte("Message from "), author...)
 	head = append(append(append(head, " to "...), recipient...), ':')
 	r.sign = ""

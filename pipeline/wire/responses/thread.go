@@ -6,6 +6,7 @@ import (
 
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
 
 // AppendItems appends the input of a request, behind the items of the thread, as a JSON array of
@@ -16,10 +17,10 @@ func AppendItems(dst []byte, members []wire.Member, thread []byte) ([]byte, *api
 	if i := wire.Find(members, "input"); i >= 0 {
 		input = members[i].Value
 	}
-	l := lister{thread: thread, seed: mix(uint64(len(thread)))}
+	l := lister{thread: thread, seed: gemini.Mix(uint64(len(thread)))}
 	switch wire.KindOf(input) {
 	case wire.KindString:
-		dst = append(l.open(comma(dst), &item{kind: "message"}, input), `,"role":"user","status":"completed","content":[{"type":"input_text","text":`...)
+		dst = append(l.open(wire.Comma(dst), &item{kind: "message"}, input), `,"role":"user","status":"completed","content":[{"type":"input_text","text":`...)
 		dst = append(append(dst, input...), "}]}"...)
 	case wire.KindArray:
 		for a := wire.ArrayOf(input); a.Next(); l.at++ {
@@ -28,11 +29,11 @@ func AppendItems(dst []byte, members []wire.Member, thread []byte) ([]byte, *api
 				dst, bad = l.item(dst, &it, a.Value)
 			}
 			if bad != nil {
-				return dst, refuse("input["+strconv.Itoa(l.at)+"]"+bad.below, bad.why)
+				return dst, gemini.Refuse("input["+strconv.Itoa(l.at)+"]"+bad.below, bad.why)
 			}
 		}
 	default:
-		return dst, refuse("input", "must be a string or a list of items")
+		return dst, gemini.Refuse("input", "must be a string or a list of items")
 	}
 	return append(dst, ']'), nil
 }
@@ -61,18 +62,18 @@ func (l *lister) item(dst []byte, it *item, raw []byte) ([]byte, *fault) {
 		}
 		return dst, refers(it, l.known)
 	}
-	dst = l.open(comma(dst), it, raw)
+	dst = l.open(wire.Comma(dst), it, raw)
 	for c := wire.CursorOf(raw); c.Member(); {
-		name := plainKey(c.Key)
+		name := wire.PlainKey(c.Key)
 		switch v := c.Value(); string(name) {
 		case "type", "id":
 		case "status":
-			if given(v) {
-				dst = append(key(dst, "status"), v...)
+			if wire.Given(v) {
+				dst = append(wire.Key(dst, "status"), v...)
 			}
 		case "content":
 			if it.kind == "message" {
-				dst = it.appendContent(key(dst, "content"))
+				dst = it.appendContent(wire.Key(dst, "content"))
 				continue
 			}
 			fallthrough
@@ -85,8 +86,8 @@ func (l *lister) item(dst []byte, it *item, raw []byte) ([]byte, *fault) {
 	case "reasoning", "additional_tools", "compaction": // have none
 		return append(dst, '}'), nil
 	}
-	if !given(it.status) {
-		dst = append(key(dst, "status"), `"completed"`...)
+	if !wire.Given(it.status) {
+		dst = append(wire.Key(dst, "status"), `"completed"`...)
 	}
 	return append(dst, '}'), nil
 }
@@ -94,12 +95,12 @@ func (l *lister) item(dst []byte, it *item, raw []byte) ([]byte, *fault) {
 // open appends the id and the type. An id that the client has not given follows from what the item says.
 func (l *lister) open(dst []byte, it *item, raw []byte) []byte {
 	dst = append(dst, `{"id":`...)
-	if id, _ := inside(it.id); len(id) > 0 {
+	if id, _ := wire.Inside(it.id); len(id) > 0 {
 		dst = append(dst, it.id...)
 	} else {
-		l.seed = mix(l.seed ^ hash(raw[:min(len(raw), mostHashed)]) ^ uint64(len(raw)))
+		l.seed = gemini.Mix(l.seed ^ gemini.Hash(raw[:min(len(raw), mostHashed)]) ^ uint64(len(raw)))
 		dst = append(dst, '"')
-		dst = append(appendID(append(dst, prefix(it.kind)...), l.seed, uint64(l.at)), '"')
+		dst = append(gemini.AppendID(append(dst, prefix(it.kind)...), l.seed, uint64(l.at), 32), '"')
 	}
 	return wire.AppendQuoted(append(dst, `,"type":`...), it.kind)
 }
@@ -153,7 +154,7 @@ func AppendThread(dst, items, output []byte) []byte {
 	dst = appendOpen(dst, items)
 	rest := appendOpen(make([]byte, 0, len(output)), output)
 	if len(rest) > 1 {
-		dst = append(comma(dst), rest[1:]...)
+		dst = append(wire.Comma(dst), rest[1:]...)
 	}
 	return append(dst, ']')
 }

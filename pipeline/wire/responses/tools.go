@@ -84,7 +84,7 @@ func (f *form) appendTools(dst, thread []byte, t *gemini.Target) ([]byte, *apier
 	if f.called = functions || hosted; !f.called {
 		return dst, nil
 	}
-	dst = append(key(dst, "tools"), '[')
+	dst = append(wire.Key(dst, "tools"), '[')
 	if !functions {
 		return append(f.appendHosted(dst, tools, c), ']'), nil
 	}
@@ -93,7 +93,7 @@ func (f *form) appendTools(dst, thread []byte, t *gemini.Target) ([]byte, *apier
 		if tools[i].sort.hosted() || !c.allows(&tools[i]) {
 			continue
 		}
-		if dst, fail = f.declare(append(comma(dst), '{'), &tools[i]); fail != nil {
+		if dst, fail = f.declare(append(wire.Comma(dst), '{'), &tools[i]); fail != nil {
 			return dst, fail
 		}
 		dst = append(dst, '}')
@@ -138,9 +138,9 @@ func (f *form) appendHosted(dst []byte, tools []tool, c *choice) []byte {
 		seen[s] = true
 		switch s {
 		case search:
-			dst = append(comma(dst), `{"googleSearch":{}}`...)
+			dst = append(wire.Comma(dst), `{"googleSearch":{}}`...)
 		case code:
-			dst = append(comma(dst), `{"codeExecution":{}}`...)
+			dst = append(wire.Comma(dst), `{"codeExecution":{}}`...)
 		}
 	}
 	return dst
@@ -152,16 +152,16 @@ const supported = "must be function, custom, namespace, local_shell, shell, appl
 // readTool reads the tool v, whose place is known.
 func (f *form) readTool(v []byte, t *tool) *apierror.Error {
 	if wire.KindOf(v) != wire.KindObject {
-		return refuse(t.path(), "must be an object")
+		return gemini.Refuse(t.path(), "must be an object")
 	}
 	kind, known := wire.Get(v, "type"), false
 	switch t.sort, known = sortOf(kind); {
-	case !given(kind):
-		return refuse(t.path()+".type", "is missing")
+	case !wire.Given(kind):
+		return gemini.Refuse(t.path()+".type", "is missing")
 	case t.inner != nil && t.sort > custom, t.inner != nil && !known:
-		return refuse(t.path()+".type", "must be function or custom in a namespace")
+		return gemini.Refuse(t.path()+".type", "must be function or custom in a namespace")
 	case !known:
-		return refuse(t.path()+".type", supported)
+		return gemini.Refuse(t.path()+".type", supported)
 	case t.sort == idle:
 		return nil
 	case t.sort.hosted():
@@ -173,7 +173,7 @@ func (f *form) readTool(v []byte, t *tool) *apierror.Error {
 		return fail
 	}
 	if t.name == "" {
-		return refuse(t.path()+".name", "must be a string that is not empty")
+		return gemini.Refuse(t.path()+".name", "must be a string that is not empty")
 	}
 	return nil
 }
@@ -182,7 +182,7 @@ func (f *form) readTool(v []byte, t *tool) *apierror.Error {
 func (f *form) readMembers(v []byte, t *tool) *apierror.Error {
 	var strict []byte
 	for c := wire.CursorOf(v); c.Member(); {
-		name := plainKey(c.Key)
+		name := wire.PlainKey(c.Key)
 		switch v := c.Value(); string(name) {
 		case "name":
 			t.name = word(v)
@@ -196,13 +196,13 @@ func (f *form) readMembers(v []byte, t *tool) *apierror.Error {
 			strict = v
 		case "type", "defer_loading", "execution", "environment": // Google is told of all tools at once
 		default:
-			if on, ok := wire.Bool(v); given(v) && (on || !ok) && !t.direct(name, v) {
+			if on, ok := wire.Bool(v); wire.Given(v) && (on || !ok) && !t.direct(name, v) {
 				f.Ignore(t.path() + "." + wire.HeaderSafe(string(name)))
 			}
 		}
 	}
-	if given(t.description) && wire.KindOf(t.description) != wire.KindString {
-		return refuse(t.path()+".description", "must be a string")
+	if wire.Given(t.description) && wire.KindOf(t.description) != wire.KindString {
+		return gemini.Refuse(t.path()+".description", "must be a string")
 	}
 	return mayBeBool(strict, t.path()+".strict")
 }
@@ -230,9 +230,9 @@ func (f *form) readKit(v []byte, t *tool) *apierror.Error {
 			return nil
 		}
 	}
-	if where := wire.Get(v, "environment"); t.kit == "shell" && given(where) {
+	if where := wire.Get(v, "environment"); t.kit == "shell" && wire.Given(where) {
 		if word(wire.Get(where, "type")) != "local" {
-			return refuse(t.path()+".environment.type", "must be local: there are no containers here")
+			return gemini.Refuse(t.path()+".environment.type", "must be local: there are no containers here")
 		}
 		if skills := wire.ArrayOf(wire.Get(where, "skills")); skills.Next() {
 			f.Ignore(t.path() + ".environment.skills")
@@ -248,7 +248,7 @@ func (f *form) readHosted(v []byte, t *tool) *apierror.Error {
 			continue
 		}
 		if files := wire.ArrayOf(wire.Get(o.Value, "file_ids")); o.Is("container") && files.Next() {
-			return refuse(t.path()+".container.file_ids", "is not supported: files are not kept here")
+			return gemini.Refuse(t.path()+".container.file_ids", "is not supported: files are not kept here")
 		}
 		f.Ignore(t.path() + "." + wire.HeaderSafe(string(o.Key)))
 	}
@@ -257,27 +257,27 @@ func (f *form) readHosted(v []byte, t *tool) *apierror.Error {
 
 // declare appends the members of a function declaration.
 func (f *form) declare(dst []byte, t *tool) ([]byte, *apierror.Error) {
-	dst = wire.AppendQuoted(key(dst, "name"), t.google)
-	space, _ := inside(t.about)
-	about, _ := inside(t.description)
+	dst = wire.AppendQuoted(wire.Key(dst, "name"), t.google)
+	space, _ := wire.Inside(t.about)
+	about, _ := wire.Inside(t.description)
 	switch {
 	case t.sort == custom:
 		return f.declareCustom(dst, t)
 	case t.sort == kitted && t.kit != finds:
 		k, _ := kitOf(t.kit)
 		dst = describe(dst, []byte(k.about))
-		return append(key(dst, "parametersJsonSchema"), k.parameters...), nil
+		return append(wire.Key(dst, "parametersJsonSchema"), k.parameters...), nil
 	}
-	dst = key(describe(dst, space, about), "parametersJsonSchema")
-	if !given(t.parameters) {
+	dst = wire.Key(describe(dst, space, about), "parametersJsonSchema")
+	if !wire.Given(t.parameters) {
 		return append(dst, schema.Empty...), nil
 	}
 	if wire.KindOf(t.parameters) != wire.KindObject {
-		return dst, refuse(t.path()+".parameters", "must be an object")
+		return dst, gemini.Refuse(t.path()+".parameters", "must be an object")
 	}
 	dst, notes, bad := schema.AppendObject(dst, t.parameters)
 	if bad != nil {
-		return dst, refuse(t.path()+".parameters"+bad.Path, bad.Why)
+		return dst, gemini.Refuse(t.path()+".parameters"+bad.Path, bad.Why)
 	}
 	for _, n := range notes {
 		f.Ignore(n)
@@ -293,7 +293,7 @@ func describe(dst []byte, paragraphs ...[]byte) []byte {
 		case len(text) == 0:
 			continue
 		case none:
-			dst = append(key(dst, "description"), '"')
+			dst = append(wire.Key(dst, "description"), '"')
 		default:
 			dst = append(dst, `\n\n`...)
 		}
@@ -308,8 +308,8 @@ func describe(dst []byte, paragraphs ...[]byte) []byte {
 // declareCustom declares a function with the one parameter "input". The grammar of its text, if there
 // is one, is told in words, for Google knows none.
 func (f *form) declareCustom(dst []byte, t *tool) ([]byte, *apierror.Error) {
-	space, _ := inside(t.about)
-	about, _ := inside(t.description)
+	space, _ := wire.Inside(t.about)
+	about, _ := wire.Inside(t.description)
 	grammar, syntax, fail := t.grammar()
 	if fail != nil {
 		return dst, fail
@@ -321,7 +321,7 @@ func (f *form) declareCustom(dst []byte, t *tool) ([]byte, *apierror.Error) {
 		told := append([]byte("The input must fit this grammar ("), syntax...)
 		grammar = append(append(told, `):\n`...), grammar...)
 	}
-	return append(key(describe(dst, space, about, grammar), "parametersJsonSchema"),
+	return append(wire.Key(describe(dst, space, about, grammar), "parametersJsonSchema"),
 		`{"type":"object","properties":{"input":{"type":"string","description":"The input of the tool: plain text, not JSON"}},"required":["input"]}`...), nil
 }
 
@@ -333,22 +333,22 @@ func (t *tool) grammar() (definition, syntax []byte, fail *apierror.Error) {
 		return nil, nil, nil
 	case wire.KindObject:
 	default:
-		return nil, nil, refuse(at, "must be an object")
+		return nil, nil, gemini.Refuse(at, "must be an object")
 	}
 	switch word(wire.Get(t.format, "type")) {
 	case "text":
 		return nil, nil, nil
 	case "grammar":
 	default:
-		return nil, nil, refuse(at+".type", "must be text or grammar")
+		return nil, nil, gemini.Refuse(at+".type", "must be text or grammar")
 	}
-	syntax, _ = inside(wire.Get(t.format, "syntax"))
+	syntax, _ = wire.Inside(wire.Get(t.format, "syntax"))
 	if s := string(syntax); s != "lark" && s != "regex" {
-		return nil, nil, refuse(at+".syntax", "must be lark or regex")
+		return nil, nil, gemini.Refuse(at+".syntax", "must be lark or regex")
 	}
-	definition, ok := inside(wire.Get(t.format, "definition"))
+	definition, ok := wire.Inside(wire.Get(t.format, "definition"))
 	if !ok {
-		return nil, nil, refuse(at+".definition", "must be a string")
+		return nil, nil, gemini.Refuse(at+".definition", "must be a string")
 	}
 	return definition, syntax, nil
 }

@@ -81,7 +81,7 @@ func (v *view) candidate(c *wire.Cursor) {
 	for in := c.Object(); in && c.Member(); {
 		switch string(c.Key) {
 		case "finishReason":
-			v.finish, _ = inside(c.Value())
+			v.finish, _ = wire.Inside(c.Value())
 		case "groundingMetadata":
 			v.ground = c.Value()
 		case "content":
@@ -112,26 +112,26 @@ func readSaid(c *wire.Cursor) (p said, ok bool) {
 			if ok && p.kind != aText { // an empty text beside a call does not hide it
 				continue
 			}
-			p.text, ok = inside(v)
+			p.text, ok = wire.Inside(v)
 		case "thought":
 			hidden, _ = wire.Bool(c.Value())
 		case "thoughtSignature":
-			p.sign, _ = inside(c.Value())
+			p.sign, _ = wire.Inside(c.Value())
 		case "functionCall":
 			p.kind, p.call, p.text, ok = aCall, c.Value(), nil, true
 		case "inlineData":
 			v := c.Value()
 			p.kind, ok = aPicture, true
-			p.mime, _ = inside(wire.Get(v, "mimeType"))
-			p.text, _ = inside(wire.Get(v, "data"))
+			p.mime, _ = wire.Inside(wire.Get(v, "mimeType"))
+			p.text, _ = wire.Inside(wire.Get(v, "data"))
 		case "executableCode":
 			p.kind, ok = aCode, true
-			p.text, _ = inside(wire.Get(c.Value(), "code"))
+			p.text, _ = wire.Inside(wire.Get(c.Value(), "code"))
 		case "codeExecutionResult":
 			v := c.Value()
 			p.kind, ok = aCodeResult, true
-			p.mime, _ = inside(wire.Get(v, "outcome"))
-			p.text, _ = inside(wire.Get(v, "output"))
+			p.mime, _ = wire.Inside(wire.Get(v, "outcome"))
+			p.text, _ = wire.Inside(wire.Get(v, "output"))
 		default:
 			c.Skip()
 		}
