@@ -108,12 +108,8 @@ func (e *encoder) candidate(dst []byte, c *wire.Cursor) []byte {
 				e.ground = append(e.ground[:0], v...)
 			}
 		case "content":
-			for in := c.Object(); in && c.Member(); {
-				if string(c.Key) != "parts" {
-					c.Skip()
-					continue
-				}
-				for in := c.Array(); in && c.Element(); {
+			for in := c.Object(); in && gemini.IntoParts(c); {
+				for c.Element() {
 					if p, ok := readPart(c); ok {
 						dst = e.part(dst, &p)
 					}

@@ -70,12 +70,8 @@ func (g *Glance) candidate(c *wire.Cursor) {
 	for in := c.Object(); in && c.Member(); {
 		switch string(c.Key) {
 		case "content":
-			for in := c.Object(); in && c.Member(); {
-				if string(c.Key) != "parts" {
-					c.Skip()
-					continue
-				}
-				for in := c.Array(); in && c.Element(); {
+			for in := c.Object(); in && IntoParts(c); {
+				for c.Element() {
 					g.Parts++
 					g.part(c)
 				}

@@ -31,6 +31,19 @@ func PartsOf(candidate []byte) wire.Array {
 	return wire.ArrayOf(wire.Get(candidate, "content", "parts"))
 }
 
+// IntoParts goes down into the list of parts of the content that the cursor has open; false when there is
+// none and the content is at its end. A second one, which no honest reply has, is found by calling again.
+func IntoParts(c *wire.Cursor) bool {
+	for c.Member() {
+		if string(c.Key) != "parts" {
+			c.Skip()
+		} else if c.Array() {
+			return true
+		}
+	}
+	return false
+}
+
 // Index is the number that a candidate carries, else its place in the list.
 func Index(candidate []byte, place int) int {
 	if n, ok := wire.Int(wire.Get(candidate, "index")); ok && n >= 0 && n < 1<<16 {

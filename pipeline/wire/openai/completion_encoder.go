@@ -141,12 +141,8 @@ func appendSaid(dst []byte, c *wire.Cursor) (out, finish []byte) {
 				finish = word
 			}
 		case "content":
-			for in := c.Object(); in && c.Member(); {
-				if string(c.Key) != "parts" {
-					c.Skip()
-					continue
-				}
-				for in := c.Array(); in && c.Element(); {
+			for in := c.Object(); in && gemini.IntoParts(c); {
+				for c.Element() {
 					dst = appendShown(dst, c.Value())
 				}
 			}

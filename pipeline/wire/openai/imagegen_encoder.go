@@ -89,12 +89,8 @@ func (e *painter) candidate(c *wire.Cursor) {
 				e.finish = string(word)
 			}
 		case "content":
-			for in := c.Object(); in && c.Member(); {
-				if string(c.Key) != "parts" {
-					c.Skip()
-					continue
-				}
-				for in := c.Array(); in && c.Element(); {
+			for in := c.Object(); in && gemini.IntoParts(c); {
+				for c.Element() {
 					e.part(c.Value())
 				}
 			}

@@ -85,12 +85,8 @@ func (v *view) candidate(c *wire.Cursor) {
 		case "groundingMetadata":
 			v.ground = c.Value()
 		case "content":
-			for in := c.Object(); in && c.Member(); {
-				if string(c.Key) != "parts" {
-					c.Skip()
-					continue
-				}
-				for in := c.Array(); in && c.Element(); {
+			for in := c.Object(); in && gemini.IntoParts(c); {
+				for c.Element() {
 					if p, ok := readSaid(c); ok {
 						v.parts = append(v.parts, p)
 					}
