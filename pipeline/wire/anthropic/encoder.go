@@ -61,7 +61,7 @@ func (e *encoder) Event(dst, data []byte) ([]byte, error) {
 		dst = e.start(dst)
 	}
 	if dst = e.read(dst, data); e.broken {
-		return dst[:begin], broken(nil)
+		return dst[:begin], gemini.Broken(nil)
 	}
 	return dst, nil
 }
@@ -182,14 +182,14 @@ func (e *encoder) Finish(dst []byte) []byte {
 // Whole appends a message.
 func (e *encoder) Whole(dst, data []byte) ([]byte, error) {
 	if err := wire.Check(data); err != nil {
-		return dst, broken(err)
+		return dst, gemini.Broken(err)
 	}
 	begin := len(dst)
 	e.whole = true
 	dst = append(append(dst, '{'), e.head...)
 	dst = e.last(e.read(dst, data))
 	if e.broken {
-		return dst[:begin], broken(nil)
+		return dst[:begin], gemini.Broken(nil)
 	}
 	dst = append(append(dst, `],"stop_reason":"`...), e.stop()...)
 	dst = append(dst, `","stop_sequence":null,"usage":`...)
@@ -201,7 +201,3 @@ func (e *encoder) Failure(dst []byte, f *apierror.Error) []byte { return AppendE
 
 // Beat is a ping event.
 func (e *encoder) Beat() wire.Beat { return wire.Heartbeat(wire.Anthropic, false) }
-
-func broken(cause error) *apierror.Error {
-	return apierror.Wrap(apierror.StreamBroken, "Google's answer is not valid JSON", cause)
-}

@@ -6,6 +6,7 @@ import (
 
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
 
 // plainEncoder is what the encoders of answers that are no stream have in common.
@@ -29,7 +30,7 @@ func (l *lister) Event(dst, data []byte) ([]byte, error) { return l.Whole(dst, d
 
 func (l *lister) Whole(dst, data []byte) ([]byte, error) {
 	if err := wire.Check(data); err != nil {
-		return dst, broken(err)
+		return dst, gemini.Broken(err)
 	}
 	if l.one {
 		return appendModel(dst, data), nil
@@ -90,7 +91,7 @@ func (counter) Event(dst, data []byte) ([]byte, error) { return counter{}.Whole(
 
 func (counter) Whole(dst, data []byte) ([]byte, error) {
 	if err := wire.Check(data); err != nil {
-		return dst, broken(err)
+		return dst, gemini.Broken(err)
 	}
 	v := wire.Get(data, "totalTokens")
 	if inner, ok := wire.Inside(v); ok { // proto-JSON may write a number as a string

@@ -41,12 +41,3 @@ func TestTable(t *testing.T) {
 		}
 	}
 }
-
-func TestRefuse(t *testing.T) {
-	if fail := Refuse("a[1]", "is bad"); fail.Code != apierror.BadRequest || fail.Param != "a[1]" || fail.Message != "a[1] is bad" {
-		t.Errorf("%+v", fail)
-	}
-	if fail := Refuse("a", TooLarge); fail.Code != apierror.TooLarge || fail.Param != "a" || fail.Message != "a "+TooLarge {
-		t.Errorf("%+v", fail)
-	}
-}

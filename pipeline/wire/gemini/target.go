@@ -1,10 +1,6 @@
 package gemini
 
-import (
-	"strconv"
-
-	"gcli2api/pipeline/apierror"
-)
+import "strconv"
 
 // Target is what a translation has to know of the model that is asked, and of the dialogue.
 type Target struct {
@@ -45,16 +41,4 @@ func (b *Beside) Ignore(what string) {
 	}
 	b.more++
 	b.Ignored = append(b.Ignored[:maxIgnored], strconv.Itoa(b.more)+" more")
-}
-
-// TooLarge is why Google would refuse data, after all of it was sent.
-const TooLarge = "is larger than the 20 MB that Google takes"
-
-// Refuse is a bad_request that names the member; a too_large when that is why.
-func Refuse(param, why string) *apierror.Error {
-	code := apierror.BadRequest
-	if why == TooLarge {
-		code = apierror.TooLarge
-	}
-	return apierror.New(code, param+" "+why).Naming(param)
 }

@@ -49,11 +49,11 @@ func (e *completer) Event(dst, data []byte) ([]byte, error) {
 	said := len(dst)
 	dst, s, ok := e.choice(dst, data)
 	if !ok {
-		return dst[:begin], broken(nil)
+		return dst[:begin], gemini.Broken(nil)
 	}
 	// What was copied is not checked whole; but nothing may break the lines of the stream.
 	if fresh := dst[said:]; bytes.IndexByte(fresh, '\n') >= 0 || bytes.IndexByte(fresh, '\r') >= 0 {
-		return dst[:begin], broken(nil)
+		return dst[:begin], gemini.Broken(nil)
 	}
 	finish := s.finish
 	if s.blocked && !s.candidate {
@@ -171,12 +171,12 @@ func appendShown(dst, part []byte) []byte {
 // Whole appends a text_completion.
 func (e *completer) Whole(dst, data []byte) ([]byte, error) {
 	if err := wire.Check(data); err != nil {
-		return dst, broken(err)
+		return dst, gemini.Broken(err)
 	}
 	begin := len(dst)
 	dst, s, ok := e.choice(append(dst, e.head[len(dataOpen):]...), data)
 	if !ok { // a list or the like
-		return dst[:begin], broken(nil)
+		return dst[:begin], gemini.Broken(nil)
 	}
 	if !s.candidate { // a blocked prompt; an answer without anything was an error before it came here
 		s.finish = blockedPrompt()

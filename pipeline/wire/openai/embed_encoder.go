@@ -27,7 +27,7 @@ type embedder struct{ EmbedOptions }
 
 func (e *embedder) Whole(dst, data []byte) ([]byte, error) {
 	if err := wire.Check(data); err != nil {
-		return dst, broken(err)
+		return dst, gemini.Broken(err)
 	}
 	begin, count, tokens, ok := len(dst), 0, e.Tokens, true
 	dst = append(dst, `{"object":"list","data":[`...)
@@ -48,7 +48,7 @@ func (e *embedder) Whole(dst, data []byte) ([]byte, error) {
 			c.Skip()
 		}
 		if !ok {
-			return dst[:begin], broken(nil)
+			return dst[:begin], gemini.Broken(nil)
 		}
 	}
 	if count == 0 {

@@ -108,12 +108,12 @@ func (e *encoder) Event(dst, data []byte) ([]byte, error) {
 		}
 	}
 	if c.Broken() {
-		return dst[:begin], broken(nil)
+		return dst[:begin], gemini.Broken(nil)
 	}
 	// What was copied is not checked whole, which would cost as much again as the rest; but nothing
 	// may break the lines of the stream. No string of JSON has a raw line end.
 	if said := dst[empty:]; bytes.IndexByte(said, '\n') >= 0 || bytes.IndexByte(said, '\r') >= 0 {
-		return dst[:begin], broken(nil)
+		return dst[:begin], gemini.Broken(nil)
 	}
 	if blocked && !seen {
 		dst = e.blocked(dst)
@@ -200,8 +200,4 @@ func AppendError(dst []byte, f *apierror.Error) []byte {
 	}
 	dst = wire.AppendQuoted(append(dst, `,"code":`...), string(f.Code))
 	return append(dst, "}}"...)
-}
-
-func broken(cause error) *apierror.Error {
-	return apierror.Wrap(apierror.StreamBroken, "Google's answer is not valid JSON", cause)
 }

@@ -62,7 +62,7 @@ func (e *painter) Event(dst, data []byte) ([]byte, error) {
 // look collects the pictures of a reply or event, as parts of it, and why there may be none.
 func (e *painter) look(data []byte) error {
 	if err := wire.Check(data); err != nil {
-		return broken(err)
+		return gemini.Broken(err)
 	}
 	for c := wire.CursorOf(data); c.Member(); {
 		switch string(c.Key) {

@@ -6,6 +6,7 @@ import (
 
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
 
 // NewListEncoder makes the encoder of the model routes. Whole turns Google's listing into OpenAI's,
@@ -20,7 +21,7 @@ type lister struct {
 
 func (l *lister) Whole(dst, data []byte) ([]byte, error) {
 	if err := wire.Check(data); err != nil {
-		return dst, broken(err)
+		return dst, gemini.Broken(err)
 	}
 	if l.one {
 		return l.model(dst, data), nil

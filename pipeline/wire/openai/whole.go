@@ -10,7 +10,7 @@ import (
 // Whole appends a chat.completion.
 func (e *encoder) Whole(dst, data []byte) ([]byte, error) {
 	if err := wire.Check(data); err != nil {
-		return dst, broken(err)
+		return dst, gemini.Broken(err)
 	}
 	dst = append(append(dst, e.id...), `,"object":"chat.completion"`...)
 	dst = append(dst, e.tail...)

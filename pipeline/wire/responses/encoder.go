@@ -97,7 +97,7 @@ func (e *encoder) Event(dst, data []byte) ([]byte, error) {
 	v := view{parts: e.parts[:0]}
 	ok := v.read(data)
 	if e.parts = v.parts; !ok {
-		return dst, broken(nil)
+		return dst, gemini.Broken(nil)
 	}
 	if e.ended {
 		return dst, nil
@@ -191,11 +191,11 @@ func (e *encoder) keep(response []byte) *apierror.Error {
 func (e *encoder) Whole(dst, data []byte) ([]byte, error) {
 	e.o.Stream = false
 	if err := wire.Check(data); err != nil {
-		return dst, broken(err)
+		return dst, gemini.Broken(err)
 	}
 	var v view
 	if !v.read(data) {
-		return dst, broken(nil)
+		return dst, gemini.Broken(nil)
 	}
 	begin := len(dst)
 	dst = e.end(e.absorb(dst, &v))
@@ -243,8 +243,4 @@ func appendParam(dst []byte, f *apierror.Error) []byte {
 		return append(dst, "null"...)
 	}
 	return wire.AppendQuoted(dst, f.Param)
-}
-
-func broken(cause error) *apierror.Error {
-	return apierror.Wrap(apierror.StreamBroken, "Google's answer is not valid JSON", cause)
 }
