@@ -165,7 +165,11 @@ func copied(t *testing.T, exe string) string {
 		t.Fatal(err)
 	}
 	name := filepath.Join(space(t), "child")
-	if err := os.WriteFile(name, data, 0o755); err != nil {
+	// A child that is forked meanwhile would hold the file open for writing, and then it cannot be run.
+	syscall.ForkLock.RLock()
+	err = os.WriteFile(name, data, 0o755)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	return name
