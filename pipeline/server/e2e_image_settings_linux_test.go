@@ -152,9 +152,10 @@ func (i *image) withoutPassword(sim *simulator.Server) {
 	i.t.Helper()
 	i.mount(sim, 0)
 	c := i.up(nil, "PORT="+strconv.Itoa(freePort(i.t)))
-	if out := c.out.String(); !strings.Contains(out, "listens on http://127.0.0.1:") || !strings.Contains(out, "set PASSWORD") {
-		i.t.Errorf("it does not say that it answers nobody: %s", out)
-	}
+	wait(i.t, "a line that it answers nobody", func() bool { // it is healthy a moment before it says where it listens
+		out := c.out.String()
+		return strings.Contains(out, "listens on http://127.0.0.1:") && strings.Contains(out, "set PASSWORD")
+	})
 	i.down(c)
 }
 
