@@ -70,6 +70,9 @@ func (e *Engine) place(s *snapshot, p *plan, i int, old *snapshot, c Settings) e
 	if _, ok := h.stage.(Beginner); ok {
 		s.beginners |= 1 << i
 	}
+	if _, ok := h.stage.(Repricer); ok {
+		s.repricers |= 1 << i
+	}
 	if st, ok := h.stage.(Starter); ok {
 		s.starters = append(s.starters, st)
 	}
@@ -103,7 +106,7 @@ func (e *Engine) asker(name string, p *plan, c Settings) *Build {
 // again is a copy to ask questions with, so that they are not remembered twice.
 func (b *Build) again() *Build {
 	c := *b
-	c.asked, c.rewinds, c.reruns = nil, nil, nil
+	c.asked, c.rewinds, c.reruns, c.rests = nil, nil, nil, nil
 	return &c
 }
 
@@ -148,6 +151,11 @@ func (b *Build) promises(now *Build) error {
 	}
 	for _, r := range b.reruns {
 		if err := now.segment(r[0], r[1]); err != nil {
+			return err
+		}
+	}
+	for _, through := range b.rests {
+		if err := now.rest(through); err != nil {
 			return err
 		}
 	}

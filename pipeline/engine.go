@@ -155,7 +155,7 @@ func (e *Engine) Run(x *Exchange) Reply {
 		}
 	}
 	x.list.walk(x, x.next, 0, len(x.list.stages)-1)
-	x.next = len(x.list.stages)
+	x.next, x.walked = len(x.list.stages), true
 	return x.Reply
 }
 

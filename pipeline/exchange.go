@@ -19,23 +19,26 @@ import (
 // Exchange is one client request on its way down the list, and its answer. It is owned by one
 // goroutine at a time. Each field has one writer, named in brackets; Header is the exception.
 type Exchange struct {
-	In          Request       // who asks what, body lookup                            (server)
-	Answer      wire.Format   // what the client wants to hear, by route               (server)
-	Caller      Caller        // who asks: password holder or API key                  (auth)
-	Charge      Charge        // what was reserved for this request                    (quota)
-	Asked       wire.Format   // what the body is written in; may differ from Answer   (format)
-	WantsStream bool          // the client asked for events                           (format)
-	Model       models.Model  // asked name, base name, features                       (model)
-	Call        gemini.Call   // hub request: raw bytes and a list of edits            (translate)
-	Tools       *gemini.Tools // the client's names of functions, nil when it has none (translate)
-	Thread      []byte        // the dialogue so far in the client's own words, where the gateway keeps it (translate)
-	Asking      any           // what the answer has to know of the question, of a type of its language; may be nil (translate)
-	Lease       Lease         // the credential in use                                 (credential)
-	Attempts    []Attempt     // every call made                                       (upstream, through Try and Report)
-	Reply       Reply         // the answer so far                                     (upstream)
-	Encoder     wire.Encoder  // hub events to client bytes                            (shape)
-	Header      Header        // response headers, until the status line is out        (any)
-	Outcome     Outcome       // how it ended                                          (server)
+	In           Request       // who asks what, body lookup                            (server)
+	Answer       wire.Format   // what the client wants to hear, by route               (server)
+	Caller       Caller        // who asks: password holder or API key                  (auth)
+	Charge       Charge        // what was reserved for this request                    (quota)
+	Asked        wire.Format   // what the body is written in; may differ from Answer   (format)
+	WantsStream  bool          // the client asked for events                           (format)
+	Model        models.Model  // asked name, base name, features                       (model)
+	Fallback     string        // base name of the model to ask instead of one that failed (retry)
+	Call         gemini.Call   // hub request: raw bytes and a list of edits            (translate)
+	Tools        *gemini.Tools // the client's names of functions, nil when it has none (translate)
+	Thread       []byte        // the dialogue so far in the client's own words, where the gateway keeps it (translate)
+	SystemAsUser bool          // instructions of the system stand in turns of the user (compat)
+	Fetch        Fetch         // how Google is asked for the answer                    (fakestream, antitrunc)
+	Asking       any           // what the answer has to know of the question, of a type of its language; may be nil (translate)
+	Lease        Lease         // the credential in use                                 (credential)
+	Attempts     []Attempt     // every call made                                       (upstream, through Try and Report)
+	Reply        Reply         // the answer so far                                     (upstream)
+	Encoder      wire.Encoder  // hub events to client bytes                            (shape)
+	Header       Header        // response headers, until the status line is out        (any)
+	Outcome      Outcome       // how it ended                                          (server)
 
 	ctx     context.Context
 	list    *snapshot
@@ -44,6 +47,8 @@ type Exchange struct {
 	ran     uint64 // bit i: stage i ran, its End is due
 	turns   int    // rewinds and segments so far
 	running bool   // inside the loop, not inside a stream's Next
+	walked  bool   // the walk of Run is over: what runs now runs inside a stream's Next
+	restart string // stage before the running Segment that a Restart goes back to
 	began   bool   // Begin was called
 	returns int
 	advice  Advice

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/config"
 	"gcli2api/pipeline/models"
 )
@@ -17,6 +18,12 @@ type Ender interface{ End(x *Exchange) }
 
 // Starter is a stage with something to set before the walk begins, wherever it stands in the list.
 type Starter interface{ Start(x *Exchange) }
+
+// Repricer is a stage that has taken a price. Reprice takes the price of another model in its place, before
+// that one is asked; an error leaves the old price taken.
+type Repricer interface {
+	Reprice(x *Exchange, m models.Model) *apierror.Error
+}
 
 // Closer is a stage that holds something: Close is called when no snapshot uses the instance any more.
 type Closer interface{ Close() error }
@@ -111,6 +118,7 @@ type Build struct {
 	asked   []question
 	rewinds []string
 	reruns  [][2]string
+	rests   []string
 }
 
 // Has says whether a stage of that name is in the list and enabled.
@@ -152,6 +160,23 @@ func (b *Build) GoesBackTo(name string) error {
 func (b *Build) Reruns(from, through string) error {
 	b.reruns = append(b.reruns, [2]string{from, through})
 	return b.segment(from, through)
+}
+
+// RerunsRest declares a Segment from the stage after this one.
+func (b *Build) RerunsRest(through string) error {
+	b.rests = append(b.rests, through)
+	return b.rest(through)
+}
+
+func (b *Build) rest(through string) error {
+	last, ok := b.index[through]
+	switch me := b.index[b.name]; {
+	case !ok:
+		return fmt.Errorf("runs what follows to %q again, but %q is not in the list%s", through, through, suggest(through, b.index))
+	case last <= me:
+		return fmt.Errorf("runs what follows to %q again, but %q stands at position %d, not behind it: move %q before %q", through, through, last+1, b.name, through)
+	}
+	return nil
 }
 
 func (b *Build) backTo(name string) error {

@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/models"
 )
 
 // maxTurns bounds rewinds and segments of one exchange, whatever the stages decide.
@@ -38,12 +39,22 @@ func (p *snapshot) stretch(x *Exchange, i, from, through int) (at int) {
 		}
 		x.at, x.ran = i, x.ran|1<<i
 		v := s.process(x)
+		if x.restart != "" { // a Segment that the stage ran has ended for it
+			v, x.restart = Restart(x.restart), ""
+		}
 		switch v.act {
 		case next:
 			i++
 		case respond:
 			i = max(i, p.turn) + 1
 		case rewind:
+			i = p.back(x, v.to, from, i)
+		case restart:
+			if p.index[v.to] < from {
+				x.restart = v.to
+				x.Fail(apierror.New(apierror.Internal, "the request is made again"))
+				return through + 1
+			}
 			i = p.back(x, v.to, from, i)
 		case past:
 			i = v.i + 1
@@ -81,6 +92,21 @@ func (p *snapshot) begin(x *Exchange) *apierror.Error {
 	for ran := x.ran & p.beginners; ran != 0; ran &= ran - 1 {
 		i := bits.TrailingZeros64(ran)
 		if f := p.stages[i].held.stage.(Beginner).Begin(x); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// Reprice tells the stages that have taken a price that the request is going to ask m instead. It comes
+// before the first byte of an answer; an error means that m must not be asked.
+func (x *Exchange) Reprice(m models.Model) *apierror.Error {
+	if x.list == nil || x.began {
+		return nil
+	}
+	for ran := x.ran & x.list.repricers; ran != 0; ran &= ran - 1 {
+		i := bits.TrailingZeros64(ran)
+		if f := x.list.stages[i].held.stage.(Repricer).Reprice(x, m); f != nil {
 			return f
 		}
 	}

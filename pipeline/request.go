@@ -188,6 +188,20 @@ func (x *Exchange) modelInBody() (string, *apierror.Error) {
 	return name, nil
 }
 
+// AsksStream says whether the client wants events: by the path on a Gemini route, by the body's "stream"
+// member on any other that generates.
+func (x *Exchange) AsksStream() (bool, *apierror.Error) {
+	if x.In.Route.Format == wire.Gemini || x.In.Route.Verb != Generate {
+		return x.In.Route.Verb == Streaming, nil
+	}
+	v := x.Member("stream")
+	on, ok := wire.Bool(v)
+	if v != nil && !ok && wire.KindOf(v) != wire.KindNull {
+		return false, apierror.New(apierror.BadRequest, `"stream" must be true or false`).Naming("stream")
+	}
+	return on, nil
+}
+
 // maxDropped is how many parameters are told by name.
 const maxDropped = 16
 

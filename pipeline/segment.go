@@ -11,7 +11,7 @@ func (x *Exchange) Segment(from, through string) Segment {
 	return Segment{x.list.index[from], x.list.index[through]}
 }
 
-// Rest takes the stretch from the stage after this one; declared by Build.Reruns.
+// Rest takes the stretch from the stage after this one; declared by Build.RerunsRest.
 func (x *Exchange) Rest(through string) Segment {
 	return Segment{x.at + 1, x.list.index[through]}
 }

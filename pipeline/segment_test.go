@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/models"
 	"gcli2api/pipeline/wire"
 )
 
@@ -145,5 +147,101 @@ func TestSegmentErrorIsTheCallersBusiness(t *testing.T) {
 	})))
 	if r := run(engine(t, kinds, order("who", "twice", "call", "form")), exchange()); r.Body == nil || calls != 2 {
 		t.Errorf("reply %+v after %d calls, want a body after 2", r, calls)
+	}
+}
+
+// What runs inside of a Segment may send the whole request back to a stage before it, however deep it runs.
+func TestRestartFromInsideASegment(t *testing.T) {
+	for name, depth := range map[string]int{"no segment": 0, "one": 1, "nested": 2} {
+		var at, priced []string
+		note := func(stage string, v func(x *pipeline.Exchange) pipeline.Verdict) pipeline.Kind {
+			return kind(stage, &script{process: func(x *pipeline.Exchange) pipeline.Verdict {
+				at = append(at, stage)
+				return v(x)
+			}})
+		}
+		next := func(*pipeline.Exchange) pipeline.Verdict { return pipeline.Next }
+		wraps := func(name string) pipeline.Kind {
+			return kind(name, nil, builds(func(b *pipeline.Build) (pipeline.Stage, error) {
+				return &script{process: func(x *pipeline.Exchange) pipeline.Verdict {
+					seg := x.Rest("retry")
+					if r := seg.Run(x); r.Err != nil {
+						at = append(at, name+" hears of an end")
+					}
+					return seg.Instead()
+				}}, b.RerunsRest("retry")
+			}))
+		}
+		kinds := []pipeline.Kind{
+			kind("pays", nil, builds(func(*pipeline.Build) (pipeline.Stage, error) { return repriced{&priced}, nil })), note("model", next), note("upstream", func(x *pipeline.Exchange) pipeline.Verdict {
+				x.Reply.Body = []byte("answer")
+				return pipeline.Next
+			}), note("retry", func(x *pipeline.Exchange) pipeline.Verdict {
+				if x.Fallback != "" {
+					return pipeline.Next
+				}
+				x.Fallback = "other"
+				if f := x.Reprice(models.Model{Base: x.Fallback}); f != nil || !x.MayRestart() {
+					t.Errorf("%s: may not restart, %v", name, f)
+				}
+				return pipeline.Restart("model")
+			}), note("shape", next), wraps("outer"), wraps("inner"),
+		}
+		for i := range kinds {
+			switch kinds[i].Name {
+			case "upstream":
+				kinds[i].Gives = []pipeline.Fact{pipeline.HasReply}
+			case "shape":
+				kinds[i].Gives = []pipeline.Fact{pipeline.HasEncoder}
+			case "model":
+				kinds[i].Gives = []pipeline.Fact{pipeline.HasCaller}
+			}
+		}
+		names := []string{"pays", "model"}
+		names = append(append(names, []string{"outer", "inner"}[:depth]...), "upstream", "retry", "shape")
+		e := bare(t, kinds)
+		if err := e.Apply(order(names...)); err != nil {
+			t.Fatal(err)
+		}
+		x := pipeline.NewExchange(t.Context(), pipeline.Request{})
+		reply := e.Run(x)
+		want := "model upstream retry"
+		for i := range depth {
+			want += " " + []string{"outer", "inner"}[depth-1-i] + " hears of an end"
+		}
+		want += " model upstream retry shape"
+		if got := strings.Join(at, " "); got != want || string(reply.Body) != "answer" || x.MayRestart() {
+			t.Errorf("%s: %s\nwant %s\n%+v", name, got, want, reply)
+		}
+		if strings.Join(priced, " ") != "other" {
+			t.Errorf("%s: priced %q", name, priced)
+		}
+		e.End(x, pipeline.Outcome{})
+	}
+}
+
+// repriced is a stage that has taken a price.
+type repriced struct{ models *[]string }
+
+func (repriced) Process(*pipeline.Exchange) pipeline.Verdict { return pipeline.Next }
+
+func (r repriced) Reprice(_ *pipeline.Exchange, m models.Model) *apierror.Error {
+	*r.models = append(*r.models, m.Base)
+	return nil
+}
+
+func TestRestOrder(t *testing.T) {
+	rest := func(through string) []pipeline.Kind {
+		return append(catalogue(), kind("rests", nil, builds(func(b *pipeline.Build) (pipeline.Stage, error) { return &script{}, b.RerunsRest(through) })))
+	}
+	for _, c := range []struct{ through, order, want string }{
+		{"retry", "auth rests lease upstream retry shape", ""},
+		{"rety", "auth rests lease upstream retry shape", `"rety" is not in the list (did you mean "retry"?)`},
+		{"lease", "auth lease rests upstream retry shape", `"lease" stands at position 2, not behind it: move "rests" before "lease"`},
+	} {
+		err := bare(t, rest(c.through)).Check(order(strings.Fields(c.order)...))
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", c.order, err)
+		}
 	}
 }

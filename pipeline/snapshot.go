@@ -15,6 +15,7 @@ type snapshot struct {
 	split     int    // the last stage that must run before the server knows about streaming
 	enders    uint64 // bit i: stage i has an End
 	beginners uint64
+	repricers uint64
 	starters  []Starter
 	revision  string
 	number    uint64

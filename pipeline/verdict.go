@@ -6,6 +6,7 @@ const (
 	next action = iota
 	respond
 	rewind
+	restart
 	past
 )
 
@@ -25,3 +26,11 @@ var (
 
 // Rewind goes back to an earlier stage, declared by Build.GoesBackTo. The reply is closed and forgotten.
 func Rewind(to string) Verdict { return Verdict{act: rewind, to: to} }
+
+// Restart is Rewind to a stage that may stand before the Segment in which the stage runs: the Segment ends
+// then, whoever ran it goes on as after a failure, and its verdict is not heard. Only where MayRestart.
+func Restart(to string) Verdict { return Verdict{act: restart, to: to} }
+
+// MayRestart says whether the walk can still go back to any earlier stage. Behind the first byte, where a
+// stream runs a Segment, it cannot.
+func (x *Exchange) MayRestart() bool { return !x.walked }

@@ -10,7 +10,6 @@ import (
 
 	"gcli2api/pipeline/config"
 	"gcli2api/pipeline/models"
-	"gcli2api/plugins"
 	"gcli2api/stages"
 )
 
@@ -20,7 +19,7 @@ var update = flag.Bool("update", false, "write config.toml anew from the registr
 func sections() []config.Section {
 	on := true
 	out := []config.Section{{Name: "models", Help: "Known models: what is listed, and limits. Names that are not listed can be called all the same.", Example: modelsExample()}}
-	for _, k := range append(stages.Catalogue(stages.Services{}), plugins.Catalogue()...) {
+	for _, k := range catalogue(stages.Services{}) {
 		out = append(out, config.Section{Name: "stage." + k.Name, Help: "Stage: " + k.Does + ".", Params: k.Params, Enabled: &on})
 	}
 	return out
@@ -68,7 +67,7 @@ func TestConfigTomlIsTheRegistry(t *testing.T) {
 
 // Uncommented, the reference is a valid configuration that says what the defaults say.
 func TestConfigTomlUncommentedIsTheDefaults(t *testing.T) {
-	kinds := append(stages.Catalogue(stages.Services{}), plugins.Catalogue()...)
+	kinds := catalogue(stages.Services{})
 	var o config.Options
 	for _, k := range kinds {
 		o.Params, o.Stages = append(o.Params, k.Params...), append(o.Stages, k.Name)

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"gcli2api/pipeline/config"
-	"gcli2api/plugins"
 	"gcli2api/stages"
 )
 
@@ -36,7 +35,7 @@ func oldSettings(t *testing.T) (rows []old) {
 
 // options are those of a start, as main gives them.
 func options() (o config.Options) {
-	for _, k := range append(stages.Catalogue(stages.Services{}), plugins.Catalogue()...) {
+	for _, k := range catalogue(stages.Services{}) {
 		o.Params, o.Stages = append(o.Params, k.Params...), append(o.Stages, k.Name)
 	}
 	return o

@@ -3,15 +3,18 @@ package stages_test
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/config"
+	"gcli2api/pipeline/models"
 	"gcli2api/pipeline/outbound"
 	"gcli2api/pipeline/simulator"
 	"gcli2api/pipeline/wire"
+	"gcli2api/plugins"
 	"gcli2api/stages"
 	"gcli2api/stages/upstream"
 	"gcli2api/stages/upstream/codeassist"
@@ -23,9 +26,24 @@ import (
 // owners is the order that the owner of the product asked for.
 var owners = []string{"auth", "quota", "format", "model", "translate", "credential", "upstream", "retry", "shape", "usage"}
 
+// usual is the default order: the optional stages have their places in between.
+var usual = []string{"auth", "quota", "format", "model", "translate", "thinking", "search", "compat",
+	"fakestream", "antitrunc", "credential", "upstream", "retry", "shape", "usage"}
+
+// catalogue is every stage there is, the optional ones last.
+func catalogue(s stages.Services) []pipeline.Kind {
+	return append(stages.Catalogue(s), plugins.Catalogue()...)
+}
+
 func TestOrder(t *testing.T) {
 	c := load(t, nil, "")
-	if got := strings.Join(c.Order(), " "); got != strings.Join(owners, " ") {
+	var want []string
+	for _, name := range usual {
+		if slices.ContainsFunc(catalogue(stages.Services{}), func(k pipeline.Kind) bool { return k.Name == name }) {
+			want = append(want, name)
+		}
+	}
+	if got := strings.Join(c.Order(), " "); got != strings.Join(want, " ") {
 		t.Errorf("the default order is %s", got)
 	}
 	var names []string
@@ -44,7 +62,7 @@ func TestOrder(t *testing.T) {
 func load(t *testing.T, kinds []pipeline.Kind, toml string) *config.Snapshot {
 	t.Helper()
 	if kinds == nil {
-		kinds = stages.Catalogue(stages.Services{})
+		kinds = catalogue(stages.Services{})
 	}
 	o := config.Options{Data: []byte(toml), File: "test.toml"}
 	for _, k := range kinds {
@@ -74,9 +92,13 @@ func (access) PublicModels() bool { return false }
 // ledger counts what keys are charged.
 type ledger struct{ reserved, committed, refunded int }
 
-func (l *ledger) Reserve(_ context.Context, key, model string) (pipeline.Charge, *apierror.Error) {
+func (l *ledger) Reserve(_ context.Context, key string, m models.Model) (pipeline.Charge, *apierror.Error) {
 	l.reserved++
-	return pipeline.Charge{Key: key, Model: model, Units: 1}, nil
+	return pipeline.Charge{Key: key, Model: m.Canonical(), Units: 1}, nil
+}
+func (l *ledger) Reprice(_ context.Context, c pipeline.Charge, m models.Model) (pipeline.Charge, *apierror.Error) {
+	c.Model = m.Canonical()
+	return c, nil
 }
 func (l *ledger) Commit(context.Context, pipeline.Charge) *apierror.Error { l.committed++; return nil }
 func (l *ledger) Refund(pipeline.Charge)                                  { l.refunded++ }
@@ -116,7 +138,7 @@ func newHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	at := address(h.sim.URL())
-	h.kinds = stages.Catalogue(stages.Services{Access: access{}, Ledger: h.ledger, Pool: h.pool, Stats: h.stats,
+	h.kinds = catalogue(stages.Services{Access: access{}, Ledger: h.ledger, Pool: h.pool, Stats: h.stats,
 		Clients: upstream.Clients{Caller: func() outbound.Caller { return client }, Dialects: map[string]upstream.Dialect{
 			"codeassist": codeassist.New(at), "gemini": geminiapi.New(at)}}})
 	t.Cleanup(func() {

@@ -6,7 +6,6 @@ package format
 
 import (
 	"gcli2api/pipeline"
-	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/openai"
 )
@@ -56,16 +55,11 @@ func byRoute(x *pipeline.Exchange) pipeline.Verdict {
 	return streaming(x)
 }
 
-// streaming settles whether the client wants events: by the path on a Gemini route, by the body's
-// "stream" member on any other that generates.
+// streaming settles whether the client wants events.
 func streaming(x *pipeline.Exchange) pipeline.Verdict {
-	if x.In.Route.Format == wire.Gemini || x.In.Route.Verb != pipeline.Generate {
-		return pipeline.Next
-	}
-	v := x.Member("stream")
-	on, ok := wire.Bool(v)
-	if v != nil && !ok && wire.KindOf(v) != wire.KindNull {
-		return x.Fail(apierror.New(apierror.BadRequest, `"stream" must be true or false`).Naming("stream"))
+	on, fail := x.AsksStream()
+	if fail != nil {
+		return x.Fail(fail)
 	}
 	x.WantsStream = on
 	return pipeline.Next

@@ -9,12 +9,15 @@ import (
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/models"
 )
 
-// Ledger keeps what keys may still spend.
+// Ledger keeps what keys may still spend. What a model costs goes by its base and its features.
 type Ledger interface {
-	// Reserve takes the price of one request for model from the key, or says why it cannot.
-	Reserve(ctx context.Context, key, model string) (pipeline.Charge, *apierror.Error)
+	// Reserve takes the price of one request for m from the key, or says why it cannot.
+	Reserve(ctx context.Context, key string, m models.Model) (pipeline.Charge, *apierror.Error)
+	// Reprice takes the price of m in the place of what c has reserved; on an error c stands.
+	Reprice(ctx context.Context, c pipeline.Charge, m models.Model) (pipeline.Charge, *apierror.Error)
 	// Commit waits until the reservation is durable.
 	Commit(ctx context.Context, c pipeline.Charge) *apierror.Error
 	// Refund gives the reservation back.
@@ -33,13 +36,18 @@ func Kind(l Ledger) pipeline.Kind {
 		Verbs:  []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Embed},
 		Needs:  []pipeline.Fact{pipeline.HasCaller},
 		Before: []pipeline.Fact{pipeline.HasLease},
-		New: pipeline.New(Settings{}, func(Settings, *pipeline.Build) (pipeline.Stage, error) {
-			return &stage{l}, nil
+		New: pipeline.New(Settings{}, func(_ Settings, b *pipeline.Build) (pipeline.Stage, error) {
+			c, err := b.Models()
+			return &stage{ledger: l, catalogue: c, parsed: b.Has("model")}, err
 		}),
 	}
 }
 
-type stage struct{ ledger Ledger }
+type stage struct {
+	ledger    Ledger
+	catalogue *models.Catalogue
+	parsed    bool // the stage model takes features off the name; else they are a part of it
+}
 
 // Process reserves the price for callers with a key.
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
@@ -49,16 +57,52 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	if s.ledger == nil {
 		return x.Fail(apierror.New(apierror.Forbidden, "API keys are not in use on this gateway"))
 	}
-	model, fail := x.AskedModel()
+	m, fail := s.asked(x)
 	if fail != nil {
 		return x.Fail(fail)
 	}
-	c, fail := s.ledger.Reserve(x.Context(), x.Caller.ID, model)
+	c, fail := s.ledger.Reserve(x.Context(), x.Caller.ID, m)
 	if fail != nil {
 		return x.Fail(fail) // x.Charge stays empty: End must not give back what nobody took
 	}
 	x.Charge = c
 	return pipeline.Next
+}
+
+// asked is what has to be paid for. Anti-truncation goes on with a stream; where there is none it costs
+// nothing, and a stage that makes more of it says so (Reprice).
+func (s *stage) asked(x *pipeline.Exchange) (models.Model, *apierror.Error) {
+	name, fail := x.AskedModel()
+	if fail != nil {
+		return models.Model{}, fail
+	}
+	if !s.parsed {
+		return models.Model{Asked: name, Base: name}, nil
+	}
+	m := s.catalogue.Parse(name)
+	if m.Features.Has(models.AntiTruncation) {
+		on, fail := x.AsksStream()
+		if fail != nil {
+			return m, fail
+		}
+		if !on {
+			m.Features &^= models.AntiTruncation
+		}
+	}
+	return m, nil
+}
+
+// Reprice takes the price of another model before that one is asked.
+func (s *stage) Reprice(x *pipeline.Exchange, m models.Model) *apierror.Error {
+	if x.Charge.Key == "" {
+		return nil
+	}
+	c, fail := s.ledger.Reprice(x.Context(), x.Charge, m)
+	if fail != nil {
+		return fail
+	}
+	x.Charge = c
+	return nil
 }
 
 // Begin waits until the charge is durable: a crash never leaves a served call uncharged.

@@ -101,7 +101,7 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	}
 	x.Try()
 	resp, err := s.clients.Caller().Do(x.Context(), &c.req)
-	events := x.WantsStream && (x.In.Route.Verb == pipeline.Generate || x.In.Route.Verb == pipeline.Streaming)
+	events := x.Events()
 	if err == nil && resp.Status == fasthttp.StatusOK && !events {
 		return s.whole(x, d, c, resp)
 	}

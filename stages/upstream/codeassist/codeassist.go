@@ -64,7 +64,7 @@ func method(x *pipeline.Exchange) string {
 	switch {
 	case x.In.Route.Verb == pipeline.Count:
 		return "/v1internal:countTokens"
-	case x.WantsStream:
+	case x.Events():
 		return "/v1internal:streamGenerateContent?alt=sse"
 	}
 	return "/v1internal:generateContent"

@@ -51,7 +51,7 @@ func method(x *pipeline.Exchange) string {
 		return ":countTokens"
 	case x.In.Route.Verb == pipeline.Embed:
 		return embeds(x)
-	case x.WantsStream:
+	case x.Events():
 		return ":streamGenerateContent?alt=sse"
 	}
 	return ":generateContent"
