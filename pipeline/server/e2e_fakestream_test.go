@@ -257,4 +257,3 @@ func TestFakeStreamPieces(t *testing.T) {
 		}
 	}
 }
-

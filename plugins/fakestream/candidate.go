@@ -18,20 +18,24 @@ type candidate struct {
 	list wire.Array // of parts, behind the one that follows
 	next []byte     // the part that follows, nil behind the last one
 	part part
+	said bool // all parts were given
 }
 
 // part is one part while it is being cut.
 type part struct {
 	raw     []byte
-	text    []byte // what is left of the inside of its text; nil when it goes as it is
-	thought []byte // raw, nil when it says nothing of that; every piece needs it
-	begun   bool   // a piece of the text was given
-	around  int    // bytes beside the text
+	more    [][]byte // the calls behind a call
+	text    []byte   // what is left of the inside of its text; nil when it goes as it is
+	thought []byte   // raw, nil when it says nothing of that; every piece needs it
+	begun   bool     // a piece of the text was given
+	around  int      // bytes beside the text
+	call    bool
 }
 
 // piece is what one event has of a candidate.
 type piece struct {
-	raw     []byte // the part; nil for a candidate without any
+	raw     []byte // the part; nil for none
+	more    [][]byte
 	text    []byte // nil when the part goes as it is
 	thought []byte
 	around  int  // bytes of the part beside its text
@@ -101,21 +105,33 @@ func (c *candidate) begin(place int) {
 	c.open()
 }
 
-// open goes on with the part that follows.
+// open goes on with the part that follows. Calls that follow each other stay together: the model makes
+// them in one step, of which the first is signed, and Google's own clients keep each event as a turn of
+// its own, where Google misses the signature of the others.
 func (c *candidate) open() {
 	c.part = partOf(c.next)
+	c.following()
+	for c.part.call && c.next != nil && partOf(c.next).call {
+		c.part.more = append(c.part.more, c.next)
+		c.part.around += len(c.next) + 1
+		c.following()
+	}
+}
+
+func (c *candidate) following() {
 	if c.next = nil; c.list.Next() {
 		c.next = c.list.Value
 	}
 }
 
-// take gives the next piece of so many characters at most, or the part that is not to be cut.
-func (c *candidate) take(chunk int) piece {
-	if c.parts == nil {
+// take gives the next piece of so many characters at most, or the part that is not to be cut; apart, the
+// end has none.
+func (c *candidate) take(chunk int, apart bool) piece {
+	if c.parts == nil || c.said {
 		return piece{end: true}
 	}
 	t := &c.part
-	p := piece{raw: t.raw, thought: t.thought, around: t.around}
+	p := piece{raw: t.raw, more: t.more, thought: t.thought, around: t.around}
 	if n := cutText(t.text, chunk); n < len(t.text) {
 		p.text, t.text, t.begun = t.text[:n], t.text[n:], true
 		return p
@@ -123,8 +139,10 @@ func (c *candidate) take(chunk int) piece {
 	if p.last = true; t.begun {
 		p.text = t.text
 	}
-	if p.end = c.next == nil; !p.end {
+	if c.next != nil {
 		c.open()
+	} else {
+		c.said, p.end = true, !apart
 	}
 	return p
 }
@@ -136,27 +154,26 @@ func partOf(raw []byte) part {
 	if wire.KindOf(raw) != wire.KindObject {
 		return whole
 	}
-	p := whole
+	p, plain := whole, true
 	for o := wire.ObjectOf(raw); o.Next(); {
 		switch string(o.Key) {
 		case "text":
 			inner, ok := wire.Inside(o.Value)
-			if !ok || p.text != nil {
-				return whole
-			}
+			plain = plain && ok && p.text == nil
 			p.text = inner
 		case "thought":
-			if wire.KindOf(o.Value) != wire.KindBool || p.thought != nil {
-				return whole
-			}
+			plain = plain && wire.KindOf(o.Value) == wire.KindBool && p.thought == nil
 			p.thought = o.Value
 		case "thoughtSignature":
-			if wire.KindOf(o.Value) != wire.KindString {
-				return whole
-			}
+			plain = plain && wire.KindOf(o.Value) == wire.KindString
+		case "functionCall":
+			whole.call, plain = true, false
 		default:
-			return whole
+			plain = false
 		}
+	}
+	if !plain {
+		return whole
 	}
 	p.around = len(raw) - len(p.text)
 	return p
@@ -165,7 +182,11 @@ func partOf(raw []byte) part {
 // append appends the part of an event. The signature of a text that was cut goes with its last piece.
 func (p *piece) append(dst []byte) []byte {
 	if p.text == nil {
-		return append(dst, p.raw...)
+		dst = append(dst, p.raw...)
+		for _, call := range p.more {
+			dst = append(append(dst, ','), call...)
+		}
+		return dst
 	}
 	dst = append(append(append(dst, `{"text":"`...), p.text...), '"')
 	switch {

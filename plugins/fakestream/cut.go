@@ -14,9 +14,14 @@ import (
 // Each event has one part, or a piece of one that is text, with what Google repeats in every event:
 // role, index, modelVersion and responseId. Everything else goes with the last event of its candidate,
 // or of the stream. Joined again (gemini.Gather) the events are the answer.
+//
+// Whether the last event of a candidate has its last part as well is the client's matter: those of Google
+// do not keep a turn with an event that has no part, those of OpenAI hear of the end of a call, and of a
+// text, by a last chunk that says nothing else.
 type cut struct {
 	body    []byte // nil at the end
 	chunk   int    // characters in a piece of text
+	apart   bool   // the last event of a candidate has no part
 	members []wire.Member
 	room    [8]wire.Member // for members: few answers have more
 
@@ -26,10 +31,11 @@ type cut struct {
 	buf  wire.Buffer
 }
 
-// newCut cuts body into events with texts of so many characters. An answer without candidates, and one
+// newCut cuts body into events with texts of so many characters; apart is for clients to whom the end comes
+// by itself. An answer without candidates, and one
 // that is written as no honest one is, becomes a single event.
-func newCut(body []byte, chunk int) *cut {
-	c := &cut{body: body, chunk: chunk}
+func newCut(body []byte, chunk int, apart bool) *cut {
+	c := &cut{body: body, chunk: chunk, apart: apart}
 	var err error
 	if c.members, err = wire.Scan(body, c.room[:0]); err != nil || !c.regular() {
 		return c
@@ -80,7 +86,7 @@ func (c *cut) Next() (wire.Event, error) {
 		c.body = nil
 		return wire.Event{Data: data}, nil
 	}
-	p := c.now.take(c.chunk)
+	p := c.now.take(c.chunk, c.apart)
 	wire.Buffers.Put(&c.buf)
 	wire.Buffers.Lend(&c.buf, c.size(&p))
 	switch {
@@ -181,14 +187,15 @@ func (c *candidate) append(dst []byte, p *piece) []byte {
 	return append(dst, '}')
 }
 
-// appendContent appends a whole content but for its parts, of which it has a piece.
+// appendContent appends a whole content but for its parts, of which it has a piece or none.
 func appendContent(dst, content []byte, p *piece) []byte {
 	dst = append(dst, '{')
 	for o := wire.ObjectOf(content); o.Next(); {
-		if dst = wire.Key(dst, o.Key); string(o.Key) == "parts" {
-			dst = append(p.append(append(dst, '[')), ']')
-		} else {
-			dst = append(dst, o.Value...)
+		switch {
+		case string(o.Key) != "parts":
+			dst = append(wire.Key(dst, o.Key), o.Value...)
+		case p.raw != nil:
+			dst = append(p.append(append(wire.Key(dst, o.Key), '[')), ']')
 		}
 	}
 	return append(dst, '}')

@@ -17,16 +17,16 @@ import (
 )
 
 // events cuts a reply, and holds each event to what all must be.
-func events(t testing.TB, reply string, chunk int) (all []string) {
+func events(t testing.TB, reply string, chunk int, apart ...bool) (all []string) {
 	t.Helper()
 	body := []byte(reply)
-	c := newCut(body, chunk)
+	c := newCut(body, chunk, len(apart) > 0)
 	for {
 		ev, err := c.Next()
 		if err == io.EOF {
 			break
 		}
-		if len(all) > len(reply)+1 {
+		if len(all) > 2*len(reply)+1 {
 			t.Fatal("it does not end")
 		}
 		if room := cap(c.buf.B); wire.Check(body) == nil && (wire.Check(ev.Data) != nil || room > max(4096, 2*(len(ev.Data)+frame))) {
@@ -72,6 +72,11 @@ func TestEvents(t *testing.T) {
 			`{"candidates":[{"content":{"parts":[{"text":"abc","text":"def"}]}}]}`,
 			`{"candidates":[{"content":{"parts":[{"text":null}]}}]}`,
 		}},
+		{"calls of one step stay together", `{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f"},"thoughtSignature":"S"} , {"news":1,"functionCall":{"name":"g"}},{"functionCall":null},{"text":"ab"},{"functionCall":{"name":"h"}}],"role":"model"},"finishReason":"STOP"}]}`, 5, []string{
+			`{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f"},"thoughtSignature":"S"},{"news":1,"functionCall":{"name":"g"}},{"functionCall":null}],"role":"model"}}]}`,
+			`{"candidates":[{"content":{"parts":[{"text":"ab"}],"role":"model"}}]}`,
+			`{"candidates":[{"content":{"parts":[{"functionCall":{"name":"h"}}],"role":"model"},"finishReason":"STOP"}]}`,
+		}},
 		{"several candidates", `{"candidates":[{"content":{"parts":[{"text":"abcd"}]},"finishReason":"STOP","index":0},{"finishReason":"SAFETY","safetyRatings":[{}]},{"content":{"parts":[{"text":"x"}]},"finishMessage":"m","index":2}],"promptFeedback":{}}`, 2, []string{
 			`{"candidates":[{"content":{"parts":[{"text":"ab"}]},"index":0}]}`,
 			`{"candidates":[{"content":{"parts":[{"text":"cd"}]},"finishReason":"STOP","index":0}]}`,
@@ -86,6 +91,23 @@ func TestEvents(t *testing.T) {
 		if got := events(t, c.reply, c.chunk); !slices.Equal(got, c.want) {
 			t.Errorf("%s:\n%s", c.name, strings.Join(got, "\n"))
 		}
+	}
+}
+
+// For a client to whom the end comes by itself.
+func TestEndApart(t *testing.T) {
+	reply := `{"candidates":[{"content":{"role":"model","parts":[{"text":"abc"},{"functionCall":{}},{"functionCall":{}}]},"finishReason":"STOP"},{"finishReason":"SAFETY"},{"content":{"parts":[{"text":""}]},"index":2}],"usageMetadata":{},"responseId":"r"}`
+	want := []string{
+		`{"candidates":[{"content":{"parts":[{"text":"ab"}],"role":"model"}}],"responseId":"r"}`,
+		`{"candidates":[{"content":{"parts":[{"text":"c"}],"role":"model"}}],"responseId":"r"}`,
+		`{"candidates":[{"content":{"parts":[{"functionCall":{}},{"functionCall":{}}],"role":"model"}}],"responseId":"r"}`,
+		`{"candidates":[{"content":{"role":"model"},"finishReason":"STOP"}],"responseId":"r"}`,
+		`{"candidates":[{"finishReason":"SAFETY","index":1}],"responseId":"r"}`,
+		`{"candidates":[{"content":{"parts":[{"text":""}]},"index":2}],"responseId":"r"}`,
+		`{"candidates":[{"content":{},"index":2}],"usageMetadata":{},"responseId":"r"}`,
+	}
+	if got := events(t, reply, 2, true); !slices.Equal(got, want) {
+		t.Errorf("\n%s", strings.Join(got, "\n"))
 	}
 }
 
@@ -257,7 +279,7 @@ func TestGatheredEventsAreTheReply(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 3000 {
 		reply, chunk := invent(r), 1+r.IntN(60)
-		all := events(t, reply, chunk)
+		all := events(t, reply, chunk, make([]bool, r.IntN(2))...)
 		if got, want := read(t, gathered(t, all...)), read(t, gathered(t, reply)); !reflect.DeepEqual(got, want) {
 			t.Fatalf("%s\nbecame\n%s", reply, strings.Join(all, "\n"))
 		}
@@ -279,6 +301,7 @@ func short(t *testing.T, event string, chunk int) {
 				Parts []struct {
 					Text         string
 					PartMetadata any
+					FunctionCall json.RawMessage
 				}
 			}
 		}
@@ -286,13 +309,15 @@ func short(t *testing.T, event string, chunk int) {
 	if err := json.Unmarshal([]byte(event), &e); err != nil {
 		t.Fatal(err)
 	}
-	if len(e.Candidates) != 1 || len(e.Candidates[0].Content.Parts) > 1 {
-		t.Fatalf("more than one part: %s", event)
-	}
+	calls := 0
 	for _, p := range e.Candidates[0].Content.Parts {
+		calls += len(p.FunctionCall) / max(len(p.FunctionCall), 1)
 		if n := utf8.RuneCountInString(p.Text); p.PartMetadata == nil && n > chunk || strings.Contains(p.Text, "\uFFFD") {
 			t.Fatalf("%d characters by %d: %q", n, chunk, p.Text)
 		}
+	}
+	if n := len(e.Candidates[0].Content.Parts); len(e.Candidates) != 1 || n > max(calls, 1) {
+		t.Fatalf("more than one part: %s", event)
 	}
 }
 
@@ -307,7 +332,7 @@ func FuzzCut(f *testing.F) {
 		f.Add(reply, uint16(1))
 	}
 	f.Fuzz(func(t *testing.T, reply string, chunk uint16) {
-		all := events(t, reply, 1+int(chunk)%10_000)
+		all := events(t, reply, 1+int(chunk)%10_000, make([]bool, chunk%2)...)
 		if wire.Check([]byte(reply)) != nil || wire.KindOf([]byte(reply)) != wire.KindObject {
 			return
 		}
@@ -329,7 +354,7 @@ func BenchmarkCut(b *testing.B) {
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {
-		c := newCut(body, 50)
+		c := newCut(body, 50, false)
 		for {
 			if _, err := c.Next(); err != nil {
 				break
