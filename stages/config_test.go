@@ -43,7 +43,9 @@ func modelsExample() string {
 		fmt.Fprintln(&b, `"gemini-2.5-flash-image" = { input = 32768, output = 32768 }`)
 	}
 	fmt.Fprintln(&b, "\n[models.alias]   # name asked for = name called, which may carry features")
-	fmt.Fprint(&b, `"gpt-4o" = "gemini-2.5-pro"`)
+	fmt.Fprintln(&b, `"gpt-4o" = "gemini-2.5-pro"`)
+	fmt.Fprintln(&b, "\n[models.fallback]   # model = the one that is asked when it has no capacity, or is not there (stage retry)")
+	fmt.Fprint(&b, `"gemini-3.1-pro-preview" = "gemini-2.5-pro"`)
 	return b.String()
 }
 

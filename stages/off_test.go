@@ -1,6 +1,8 @@
 package stages_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -134,9 +136,10 @@ func TestUsageOff(t *testing.T) {
 // Without these there is no answer; the order check says who needs what, and what to switch on.
 func TestWhatCannotBeOff(t *testing.T) {
 	h := newHouse(t)
+	at := func(stage string) int { return slices.Index(load(t, h.kinds, "").Order(), stage) + 1 }
 	for stage, says := range map[string]string{
-		"credential": `stage "upstream" (position 7) needs "lease", which no enabled stage settles: switch "credential" on`,
-		"upstream":   `stage "retry" (position 8) needs "reply", which no enabled stage settles: switch "upstream" on`,
+		"credential": fmt.Sprintf(`stage "upstream" (position %d) needs "lease", which no enabled stage settles: switch "credential" on`, at("upstream")),
+		"upstream":   fmt.Sprintf(`stage "retry" (position %d) needs "reply", which no enabled stage settles: switch "upstream" on`, at("retry")),
 		"shape":      `the list settles no "encoder": switch "shape" on`,
 	} {
 		err := engine(t, h.kinds, true).Check(load(t, h.kinds, off(stage)))

@@ -33,7 +33,9 @@ type stage struct{ pool *pool.Pool }
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	var tried []string
 	for i := range x.Attempts {
-		tried = append(tried, x.Attempts[i].Credential)
+		if x.Attempts[i].Model == x.Model.Base { // not those of the model that this one is the fallback of
+			tried = append(tried, x.Attempts[i].Credential)
+		}
 	}
 	if x.Lease != nil {
 		x.Lease.Release()
@@ -52,10 +54,23 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 		fail = apierror.New(fail.Code, "cachedContent needs an API key of Google AI Studio: "+fail.Message).Naming("cachedContent").After(fail.RetryAfter)
 	}
 	if fail != nil {
+		x.Advise(pipeline.Advice{Model: s.ofModel(want, fail)})
 		return x.Fail(s.unserved(x, want, fail))
 	}
 	x.Lease = l
 	return pipeline.Next
+}
+
+// ofModel tells that for another model the pool might have had a credential.
+func (s *stage) ofModel(want pool.Want, fail *apierror.Error) bool {
+	switch fail.Code {
+	case apierror.QuotaExhausted, apierror.RateLimited, apierror.ModelNotFound, apierror.UpstreamUnavailable:
+		return true
+	case apierror.NoCredential:
+		why := s.pool.Exhausted(want)
+		return why.Total > 0 && why.Fit == 0 && want.Kinds == nil
+	}
+	return false
 }
 
 // unserved tells a client whose request no kind of credential in the pool can make, however long it

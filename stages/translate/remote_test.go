@@ -11,6 +11,7 @@ import (
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/models"
 	"gcli2api/pipeline/outbound"
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
@@ -221,6 +222,36 @@ func TestHollowTurns(t *testing.T) {
 		}
 		if got, _ := x.Call.Get("contents"); string(got) != `[`+want+`]` {
 			t.Errorf("got  %s\nwant [%s]", got, want)
+		}
+	}
+}
+
+// A request that is made again for a fallback has its pictures already; nothing is kept where there is none.
+func TestRemotePicturesAreFetchedOnce(t *testing.T) {
+	for _, c := range []struct {
+		model string
+		want  int32
+	}{{"falls-back", 2}, {"does-not", 4}} {
+		set := models.Defaults()
+		set.Fallback = map[string]string{"falls-back": "other"}
+		catalogue, err := models.New(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pics, s := &album{}, made(t)
+		s.pictures, s.catalogue = pics, catalogue
+		x := exchange(openaiRoute, wire.OpenAI, `{}`)
+		x.Model.Base = c.model
+		hub := hubWith("http://h/a", "http://h/b", "http://h/a")
+		first, fail := s.inline(x, []byte(hub))
+		if fail != nil {
+			t.Fatal(fail)
+		}
+		x.FallBack("other")
+		x.Model.Base = x.Fallback
+		again, fail := s.inline(x, []byte(hub))
+		if fail != nil || string(first) != string(again) || pics.asked.Load() != c.want {
+			t.Errorf("%s: %d fetches, %v\n%s\n%s", c.model, pics.asked.Load(), fail, first, again)
 		}
 	}
 }

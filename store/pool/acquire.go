@@ -155,6 +155,7 @@ func (l *lease) Report(f *apierror.Error) pipeline.Advice {
 		p.punish(o)
 		p.cause = ""
 		a = p.advise(o)
+		a.Model = o.ofModel()
 		if o.said().HTTP == 429 {
 			a.Free = p.freeIn(l.lane, t)
 		}
