@@ -1,7 +1,14 @@
 // Package plugins is the catalogue of optional stages: the ones a request can do without.
 package plugins
 
-import "gcli2api/pipeline"
+import (
+	"gcli2api/pipeline"
+	"gcli2api/plugins/compat"
+)
 
-// Catalogue is every optional stage there is; there is none yet.
-func Catalogue() []pipeline.Kind { return nil }
+// Catalogue is every optional stage there is.
+func Catalogue() []pipeline.Kind {
+	return []pipeline.Kind{
+		compat.Kind(),
+	}
+}
