@@ -4,11 +4,13 @@ package plugins
 import (
 	"gcli2api/pipeline"
 	"gcli2api/plugins/compat"
+	"gcli2api/plugins/search"
 )
 
 // Catalogue is every optional stage there is.
 func Catalogue() []pipeline.Kind {
 	return []pipeline.Kind{
+		search.Kind(),
 		compat.Kind(),
 	}
 }

@@ -43,8 +43,11 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	}
 	want := pool.Want{Model: x.Model.Base, Verb: x.In.Route.Verb, Tried: tried, ID: x.In.ID}
 	cached := usesCache(x)
-	if cached {
+	switch mixed := len(x.Mix.Hosted) > 0; {
+	case cached, mixed && x.Mix.Whole:
 		want.Kinds = []string{oauth.Gemini}
+	case mixed:
+		want.Favour = oauth.Gemini
 	}
 	if len(tried) > 0 && x.Advice().Again == pipeline.Same {
 		want.Prefer = tried[len(tried)-1]
@@ -76,6 +79,10 @@ func (s *stage) ofModel(want pool.Want, fail *apierror.Error) bool {
 // unserved tells a client whose request no kind of credential in the pool can make, however long it
 // waits: Code Assist makes no embeddings and no pictures.
 func (s *stage) unserved(x *pipeline.Exchange, want pool.Want, fail *apierror.Error) *apierror.Error {
+	if x.Mix.Whole && s.pool.Exhausted(want).Fit == 0 {
+		tool := x.AskedBy(x.Mix.Hosted[0])[0]
+		return apierror.Newf(apierror.BadRequest, "tools: functions beside %s need an API key of Google AI Studio, and this gateway has none: leave one of the two out", tool).Naming(tool)
+	}
 	what := ""
 	switch {
 	case x.In.Route.Verb == pipeline.Embed:

@@ -37,7 +37,8 @@ func Kind(memory pipeline.Ephemeral, pictures Pictures) pipeline.Kind {
 		},
 		New: pipeline.New(Settings{}, func(set Settings, b *pipeline.Build) (pipeline.Stage, error) {
 			c, err := b.Models()
-			return &stage{catalogue: c, memory: memory, pictures: pictures, turns: make(chan struct{}, mostFetchers), safety: strings.ToUpper(set.Safety), log: b.Log}, err
+			return &stage{catalogue: c, memory: memory, pictures: pictures, turns: make(chan struct{}, mostFetchers), safety: strings.ToUpper(set.Safety),
+				searches: b.Has("search"), log: b.Log}, err
 		}),
 		Off: hubOnly,
 	}
@@ -49,6 +50,7 @@ type stage struct {
 	pictures  Pictures
 	turns     chan struct{} // who may fetch a picture
 	safety    string
+	searches  bool // the stage search is there
 	log       *slog.Logger
 	buffers   sync.Pool // *wire.Buffer, the handles: each keeps its bytes in wire.Buffers
 }
@@ -99,6 +101,9 @@ func (s *stage) foreign(x *pipeline.Exchange) *apierror.Error {
 		return fail
 	}
 	buf.B = hub
+	if fail := s.hosted(said.Tools, hub); fail != nil {
+		return fail
+	}
 	if len(said.Ignored) > 0 {
 		x.Header.Set("X-Dropped-Params", strings.Join(said.Ignored, ", "))
 	}

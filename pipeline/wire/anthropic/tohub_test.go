@@ -169,7 +169,7 @@ func TestWhatIsReported(t *testing.T) {
 			"messages.server_tool_use", "messages.mcp_tool_result"},
 		dialogueOf(userBlocks(`{"type":"document","citations":{"enabled":true},"source":{"type":"text","data":"x"}},{"type":"document","citations":{"enabled":true},"source":{"type":"text","data":"x"}}`), ""): {"messages.citations"},
 		dialogueOf(hi, `,"tools":[`+tool1+`,{"type":"web_search_20250305","name":"web_search"},{"type":"tool_search_tool_regex_20251119","name":"tool_search_tool_regex"}]`): {
-			"tools.tool_search_tool", "tools.web_search"},
+			"tools.tool_search_tool"},
 		dialogueOf(hi, `,"tools":[`+tool1+`,{"name":"g","input_schema":{"type":"object","properties":{"a":{"type":"string","newWord":1}}}}]`): {"tools[1].input_schema:newWord"},
 	} {
 		_, r, err := translate(t, body, pro25)
