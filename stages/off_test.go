@@ -75,7 +75,7 @@ func TestFormatOff(t *testing.T) {
 func TestModelOff(t *testing.T) {
 	h := newHouse(t)
 	const name = "gemini-2.5-pro-search"
-	if _, reply := h.run("", onGemini(name, native)); reply.Err == nil || reply.Err.Code != apierror.FeatureDisabled {
+	if _, reply := h.run(off("search"), onGemini(name, native)); reply.Err == nil || reply.Err.Code != apierror.FeatureDisabled {
 		t.Fatalf("model on: %v", reply.Err)
 	}
 	if n := len(h.sim.Calls()); n != 0 {
@@ -104,6 +104,34 @@ func TestTranslateOff(t *testing.T) {
 		if _, reply := h.run(off("translate"), in); reply.Err != nil {
 			t.Errorf("translate off, Gemini body on %s: %v", name, reply.Err)
 		}
+	}
+}
+
+func TestSearchOff(t *testing.T) {
+	const f = `{"type":"function","function":{"name":"f"}}`
+	h := newHouse(t)
+	for body, param := range map[string]string{
+		`"web_search_options":{}`:                              "web_search_options",
+		`"tools":[` + f + `,{"type":"web_search"}]`:            "tools[1]",
+		`"tools":[` + f + `,{"type":"web_search"}],"stop":"x"`: "tools[1]",
+		`"tools":[` + f + `]`:                                  "",
+		`"tools":[{"type":"web_search"}],"tool_choice":"none"`: "",
+	} {
+		body = `{"model":"gemini-2.5-pro","messages":[{"role":"user","content":"hi"}],` + body + `}`
+		if _, reply := h.run("", onOpenAI(body, "secret")); reply.Err != nil {
+			t.Errorf("search on: %v\n%s", reply.Err, body)
+		}
+		_, reply := h.run(off("search"), onOpenAI(body, "secret"))
+		if got := reply.Err; (got != nil) != (param != "") || got != nil && (got.Code != apierror.FeatureDisabled || got.Param != param || got.Status != 400) {
+			t.Errorf("search off: %v, want it to name %q\n%s", got, param, body)
+		}
+	}
+	const own = `{"contents":` + turn + `,"tools":[{"googleSearch":{}}`
+	if _, reply := h.run(off("search"), onGemini("gemini-2.5-pro", own+`]}`)); reply.Err != nil {
+		t.Errorf("search off, a Gemini body: %v", reply.Err)
+	}
+	if _, reply := h.run(off("search"), onGemini("gemini-2.5-pro", own+`,{"functionDeclarations":[{"name":"f"}]}]}`)); reply.Err == nil || reply.Err.Said == nil {
+		t.Errorf("search off, a Gemini body with functions: Google is to judge it, not %v", reply.Err)
 	}
 }
 
