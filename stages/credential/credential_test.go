@@ -165,6 +165,60 @@ func TestCachedContentGoesToKeysOnly(t *testing.T) {
 	}
 }
 
+// Functions beside Google's own tools go to a key where one is free; and nowhere else, where nothing of it may
+// be left out.
+func TestMixGoesToKeys(t *testing.T) {
+	dir := t.TempDir()
+	file := `{"refresh_token":"1//made-up","token":"ya29.made-up","expiry":"2100-01-01T00:00:00Z","project_id":"p-1","email":"a@example.com"}`
+	if err := os.WriteFile(filepath.Join(dir, "a.json"), []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		whole bool
+		keys  []string
+		kinds string // of the calls, each rate limited
+		code  apierror.Code
+	}{
+		"a preference":             {false, []string{"AIza-first"}, "gemini codeassist", ""},
+		"a preference for nothing": {false, nil, "codeassist", ""},
+		"a demand":                 {true, []string{"AIza-first"}, "gemini", apierror.RateLimited},
+		"a demand for nothing":     {true, nil, "", apierror.BadRequest},
+	} {
+		p, err := pool.New(pool.Options{Dir: dir, OAuth: oauth.New(oauth.Options{Settings: func() oauth.Settings { return oauth.Settings{} }}),
+			Settings: pool.Settings{APIKeys: c.keys, CallsPerRotation: 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := exchange(context.Background())
+		x.Model.Base = "gemini-3-flash-preview"
+		x.Tools = &gemini.Tools{}
+		x.Tools.Host(gemini.Search, "web_search_options")
+		x.Mix = pipeline.Mix{Hosted: []string{gemini.Search}, Whole: c.whole}
+		s := &stage{p}
+		var kinds []string
+		for range 2 {
+			if s.Process(x) != pipeline.Next {
+				break
+			}
+			kinds = append(kinds, x.Lease.Kind())
+			x.Try()
+			x.Report(said(429))
+			if x.Advice().Again != pipeline.Other {
+				break
+			}
+		}
+		if strings.Join(kinds, " ") != c.kinds {
+			t.Errorf("%s: called %q", name, kinds)
+		}
+		f := x.Reply.Err
+		if c.code == apierror.BadRequest && (f == nil || f.Code != c.code || f.Status != 400 || f.Param != "web_search_options" || !strings.Contains(f.Message, "functions beside web_search_options")) {
+			t.Errorf("%s: %+v", name, f)
+		}
+		s.End(x)
+		_ = p.Close()
+	}
+}
+
 // Only what lacks a key is put down to the cache: a key that rests says so in its own words.
 func TestCachedContentWhenTheKeyRests(t *testing.T) {
 	for _, c := range []struct {
