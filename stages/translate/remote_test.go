@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -147,6 +148,22 @@ func TestRecall(t *testing.T) {
 	again([]byte("call_1"))
 	if _, ok := again([]byte("call_1")); ok || m.asks != 2 {
 		t.Errorf("an id repeated in one dialogue is found again, after %d look-ups", m.asks)
+	}
+	// What Google's tools did is given back within bounds; beyond them there is no signature that covers it.
+	large := gemini.Remembered{ID: "g", Signature: "s", Kind: "gemini", Model: "gemini-3-pro-preview", Before: `{"toolCall":"` + strings.Repeat("x", 60<<10) + `"}`}
+	find20 := s.recall(x)
+	given, bare := 0, 0
+	for i := range 20 {
+		m.docs["key:k1/sig/large_"+strconv.Itoa(i)] = large.Append(nil)
+		switch got, _ := find20([]byte("large_" + strconv.Itoa(i))); {
+		case got == large:
+			given++
+		case got.Before == "" && got.Signature == "" && got.ID == "g":
+			bare++
+		}
+	}
+	if got, _ := find20([]byte("call_1")); given != 17 || bare != 3 || got != known {
+		t.Errorf("%d with all, %d without, then %+v", given, bare, got)
 	}
 	x.Model.Base = "gemini-2.5-pro"
 	if got, ok := s.recall(x)([]byte("call_1")); !ok || got.Signature != "" || got.ID != "g" {
