@@ -43,7 +43,7 @@ func TestBadInput(t *testing.T) {
 		{"stream of a wrong type", chat, `{"model":"gemini-2.5-flash","stream":"yes",` + user + `}`, 400, "bad_request", "stream"},
 		{"temperature", chat, `{"model":"gemini-2.5-flash","temperature":3,` + user + `}`, 400, "bad_request", "temperature"},
 		{"n", chat, `{"model":"gemini-2.5-flash","n":2,` + user + `}`, 400, "bad_request", "n"},
-		{"a tool of no known kind", chat, `{"model":"gemini-2.5-flash","tools":[{"type":"web_search"}],` + user + `}`, 400, "bad_request", "tools[0].type"},
+		{"a tool of no known kind", chat, `{"model":"gemini-2.5-flash","tools":[{"type":"file_search"}],` + user + `}`, 400, "bad_request", "tools[0].type"},
 		{"a schema of a wrong type", chat, `{"model":"gemini-2.5-flash","response_format":{"type":"json_schema","json_schema":{"schema":5}},` + user + `}`, 400, "bad_request", "response_format.json_schema.schema"},
 		{"an image from nowhere", chat, `{"model":"gemini-2.5-flash","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"file:///a.png"}}]}]}`, 400, "bad_request", "messages[0].content[0].image_url.url"},
 		{"a sound of no known kind", chat, `{"model":"gemini-2.5-flash","messages":[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AA==","format":"midi"}}]}]}`, 400, "bad_request", "messages[0].content[0].input_audio.format"},

@@ -233,6 +233,9 @@ func TestSearchCites(t *testing.T) {
 	for kind, l := range map[string]launch{"accounts": {accounts: 1}, "keys": {keys: 1}} {
 		l.sim = google(t, l.accounts, l.keys)
 		g := start(t, l)
+		if r := g.get("/v1/models"); !strings.Contains(string(r.body), `"gemini-2.5-flash-search"`) {
+			t.Errorf("not listed: %s", r.body)
+		}
 		for name, d := range dialects() {
 			for _, model := range []string{"gemini-2.5-flash-search", "gemini-3-flash-preview-search"} {
 				for _, stream := range []bool{false, true} {

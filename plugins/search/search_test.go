@@ -106,14 +106,13 @@ func (l language) body(request string) []byte {
 }
 
 // put makes the call of a request, as translate does.
-func (l language) put(t *testing.T, x *pipeline.Exchange, model, request string) {
+func (l language) put(t *testing.T, x *pipeline.Exchange, model string, body []byte) {
 	t.Helper()
 	catalogue, err := models.New(models.Defaults())
 	if err != nil {
 		t.Fatal(err)
 	}
 	x.Asked, x.Model = l.format, catalogue.Parse(model)
-	body := l.body(request)
 	members, err := wire.Scan(body, nil)
 	if err != nil {
 		t.Fatalf("%v: %s", err, body)
@@ -150,8 +149,12 @@ func (l language) put(t *testing.T, x *pipeline.Exchange, model, request string)
 // run takes a request through the stage.
 func run(t *testing.T, setting, model, lang, request string) *pipeline.Exchange {
 	t.Helper()
-	l := languages[lang]
-	e := engine(t, setting, func(x *pipeline.Exchange) { l.put(t, x, model, request) })
+	return runBody(t, setting, model, languages[lang], languages[lang].body(request))
+}
+
+func runBody(t *testing.T, setting, model string, l language, body []byte) *pipeline.Exchange {
+	t.Helper()
+	e := engine(t, setting, func(x *pipeline.Exchange) { l.put(t, x, model, body) })
 	x := pipeline.NewExchange(context.Background(), pipeline.Request{ID: "t", Route: pipeline.Route{Format: l.format}})
 	x.Reply = e.Run(x)
 	t.Cleanup(func() { e.End(x, pipeline.Outcome{}); _ = e.Close(context.Background()) })
@@ -338,7 +341,7 @@ func FuzzTools(f *testing.F) {
 		if third {
 			model = "gemini-3-flash-preview-search"
 		}
-		x := run(t, "drop", model, "Gemini", `"tools":`+tools)
+		x := runBody(t, "drop", model, languages["Gemini"], []byte(`{"contents":[],"tools":`+tools+`}`))
 		if err := wire.Check(x.Call.AppendTo(nil)); err != nil {
 			t.Errorf("%v: %s", err, x.Call.AppendTo(nil))
 		}
