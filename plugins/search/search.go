@@ -54,7 +54,7 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	}
 	r := request{x: x, of: models.FamilyOf(x.Model.Base), list: list, tools: gemini.ToolsetOf(list)}
 	r.modernise()
-	if suffix && !r.tools.Has(r.search()) {
+	if suffix && !r.tools.Has(gemini.Search) && !r.tools.Has(gemini.OldSearch) {
 		r.add(r.search())
 	}
 	if fail := s.decide(&r); fail != nil {

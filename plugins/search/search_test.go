@@ -291,6 +291,9 @@ func TestUntouched(t *testing.T) {
 			t.Errorf("%s became %s, %v", want, got, x.Reply.Err)
 		}
 	}
+	if x := run(t, "drop", "gemma-3-27b-it-search", "Gemini", `"tools":[{"google_search_retrieval":{}}]`); strings.Contains(string(x.Call.AppendTo(nil)), "googleSearch") {
+		t.Errorf("a model of no known generation keeps the search that it has: %s", x.Call.AppendTo(nil))
+	}
 	for _, request := range []string{`"tools":{}`, `"tools":"x"`} {
 		x := run(t, "drop", "gemini-2.5-pro-search", "Gemini", request)
 		if got := string(x.Call.AppendTo(nil)); strings.Contains(got, "googleSearch") {
