@@ -4,11 +4,13 @@ package plugins
 import (
 	"gcli2api/pipeline"
 	"gcli2api/plugins/compat"
+	"gcli2api/plugins/thinking"
 )
 
-// Catalogue is every optional stage there is.
+// Catalogue is every optional stage there is, in the order in which they stand by default.
 func Catalogue() []pipeline.Kind {
 	return []pipeline.Kind{
+		thinking.Kind(),
 		compat.Kind(),
 	}
 }

@@ -35,7 +35,7 @@ type Settings struct {
 	Alias   map[string]string `koanf:"alias"`   // name asked for -> name called, which may carry features
 	Listing string            `koanf:"listing"` // ListBase, ListFeatures or ListAll
 
-	Fallback map[string]string `koanf:"fallback"` // base -> base of the model to ask when that one cannot serve
+	Fallback map[string]string           `koanf:"fallback"` // base -> base of the model to ask when that one cannot serve
 	Thinking map[string]ThinkingSettings `koanf:"thinking"` // for models that think other than their family
 }
 
