@@ -13,6 +13,7 @@ import (
 
 const namedConfig = `
 [models]
+listing = "base"
 known = ["gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-image"]
 [models.alias]
 "中文/模型" = "gemini-2.5-flash"
