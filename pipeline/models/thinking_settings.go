@@ -53,7 +53,7 @@ func (c *Catalogue) think(rows map[string]ThinkingSettings) error {
 		c.thinking[e.Base] = ThinkingRow{ThinkingLimits: e.Family.Thinking()}
 	}
 	for _, name := range slices.Sorted(maps.Keys(rows)) {
-		if err := c.reached(name); err != nil {
+		if err := c.base(name); err != nil {
 			return fmt.Errorf(".%q: %w", name, err)
 		}
 		row := ThinkingRow{ThinkingLimits: FamilyOf(name).Thinking(), Written: true}
@@ -67,20 +67,6 @@ func (c *Catalogue) think(rows map[string]ThinkingSettings) error {
 			return fmt.Errorf(".%q.%s: %w", name, key, err)
 		}
 		c.thinking[name] = row
-	}
-	return nil
-}
-
-// reached refuses names that no request comes to.
-func (c *Catalogue) reached(name string) error {
-	if err := plain(name); err != nil {
-		return err
-	}
-	if _, ok := c.alias[name]; ok {
-		return errors.New("is an alias: name the model that it leads to")
-	}
-	if base := c.parse(name).Base; base != name {
-		return fmt.Errorf("has a feature in its name: name the model itself, %q", base)
 	}
 	return nil
 }

@@ -141,7 +141,7 @@ func TestThinkingSettingsThatAreRefused(t *testing.T) {
 		{"gemini-2.5-pro", ThinkingSettings{Default: 128.5}, `."gemini-2.5-pro".default: must be -1 or`},
 		{"gemini-2.5-pro", ThinkingSettings{Default: "low"}, `."gemini-2.5-pro".default: must be -1 or`},
 		{"gemini-2.5-flash", ThinkingSettings{Default: int64(-2)}, `."gemini-2.5-flash".default: must be 0, -1 or from 1 to 24576`},
-		{"gemini-2.5-pro-search", ThinkingSettings{Thinks: new(false)}, `."gemini-2.5-pro-search": has a feature in its name`},
+		{"gemini-2.5-pro-search", ThinkingSettings{Thinks: new(false)}, `."gemini-2.5-pro-search": asks for a feature`},
 		{"gpt", ThinkingSettings{Thinks: new(false)}, `."gpt": is an alias`},
 		{"models/x", ThinkingSettings{Thinks: new(false)}, `."models/x": is written without`},
 		{"", ThinkingSettings{Thinks: new(false)}, `."": is empty`},

@@ -87,7 +87,7 @@ func accidents() []faulty {
 			studio: &ruling{status: 429, code: "quota_exhausted", calls: "abc", after: "2-90000"}},
 		{fault: "error-line 429", want: ruling{status: 429, code: "rate_limited", calls: "abc???", after: "1"}, stream: inBand("rate_limited")},
 		{fault: "no-response-member", want: bad, stream: &stop, both: inBand("upstream_unavailable")}, // AI Studio has no such member
-		{fault: "thoughts-only", want: empty, stream: inBand("empty_answer")}, // thoughts that were shown cannot be taken back
+		{fault: "thoughts-only", want: empty, stream: inBand("empty_answer")},                         // thoughts that were shown cannot be taken back
 		{fault: "max-tokens", want: answer("length", "MAX_TOKENS")}, {fault: "max-tokens-empty", want: answer("length", "MAX_TOKENS")},
 		{fault: "blocked", want: answer("", "PROHIBITED_CONTENT"), openai: &ruling{status: 400, code: "content_filter", calls: "a"}}, {fault: "safety", want: answer("content_filter", "SAFETY")},
 		{fault: "recitation", want: answer("content_filter", "RECITATION")}, {fault: "finish LANGUAGE", want: answer("content_filter", "LANGUAGE")},

@@ -48,7 +48,20 @@ func read(call *gemini.Call) (w wish, fail *apierror.Error) {
 	return w, fail
 }
 
-func name(key []byte) string { return gemini.Canonical(string(wire.PlainKey(key))) }
+// name is the member that a key means, "" for one that is none of this stage's.
+func name(key []byte) string {
+	switch string(wire.PlainKey(key)) {
+	case member, "thinking_config":
+		return member
+	case "thinkingBudget", "thinking_budget":
+		return "thinkingBudget"
+	case "thinkingLevel", "thinking_level":
+		return "thinkingLevel"
+	case "includeThoughts", "include_thoughts":
+		return "includeThoughts"
+	}
+	return ""
+}
 
 func (w *wish) members() *apierror.Error {
 	var budget, level, include []byte
