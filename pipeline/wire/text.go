@@ -227,13 +227,13 @@ func Bool(v []byte) (value, ok bool) {
 // maxHeaderSafe is the longest name that is worth a place in a header.
 const maxHeaderSafe = 64
 
-// HeaderSafe is a name, or a name and its value, as it may stand in a list in a header: "?" for what is
-// neither a letter, a digit nor one of "_-.=", and cut when it is long.
+// HeaderSafe is a name as it may stand in a list in a header: "?" for what is neither a letter, a
+// digit nor one of "_-.", and cut when it is long.
 func HeaderSafe(name string) string {
 	cut := len(name) > maxHeaderSafe
 	b := []byte(name[:min(len(name), maxHeaderSafe)])
 	for i, c := range b {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-' && c != '.' && c != '=' {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-' && c != '.' {
 			b[i] = '?'
 		}
 	}

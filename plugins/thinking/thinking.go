@@ -5,6 +5,8 @@
 package thinking
 
 import (
+	"strings"
+
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/config"
@@ -63,7 +65,8 @@ func (s *stage) edit(x *pipeline.Exchange, row models.ThinkingRow) *apierror.Err
 	asked, unwanted := choose(x, row, said.amount)
 	fit := limits.Fit(asked)
 	if fit != asked && fit.Said() {
-		x.Dropped(fit.String())
+		name, value, _ := strings.Cut(fit.String(), "=")
+		x.Changed(name, value)
 	}
 	switch {
 	case said.decided:
