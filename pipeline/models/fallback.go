@@ -31,8 +31,19 @@ func (c *Catalogue) fallBack(table map[string]string) error {
 	return nil
 }
 
-// bare tells what keeps s from being the base that a model is asked by.
+// bare tells what keeps s from being the base of a model that can take the place of another.
 func (c *Catalogue) bare(s string) error {
+	if err := c.base(s); err != nil {
+		return err
+	}
+	if Embeds(s) {
+		return errors.New("makes embeddings: vectors of another model are no substitute")
+	}
+	return nil
+}
+
+// base tells what keeps s from being the base that a model is asked by.
+func (c *Catalogue) base(s string) error {
 	if err := plain(s); err != nil {
 		return err
 	}
@@ -41,9 +52,6 @@ func (c *Catalogue) bare(s string) error {
 	}
 	if m := c.parse(s); m.Base != s {
 		return fmt.Errorf("asks for a feature: name the base, %q", m.Base)
-	}
-	if Embeds(s) {
-		return errors.New("makes embeddings: vectors of another model are no substitute")
 	}
 	return nil
 }

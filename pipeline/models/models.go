@@ -35,7 +35,8 @@ type Settings struct {
 	Alias   map[string]string `koanf:"alias"`   // name asked for -> name called, which may carry features
 	Listing string            `koanf:"listing"` // ListBase, ListFeatures or ListAll
 
-	Fallback map[string]string `koanf:"fallback"` // base -> base of the model to ask when that one cannot serve
+	Fallback map[string]string           `koanf:"fallback"` // base -> base of the model to ask when that one cannot serve
+	Thinking map[string]ThinkingSettings `koanf:"thinking"` // for models that think other than their family
 }
 
 // Limits is what the listing says of one known model. Zero means the default.
@@ -71,6 +72,7 @@ type Catalogue struct {
 	listing string
 
 	fallback map[string]string
+	thinking map[string]ThinkingRow // base -> how it thinks: the known ones and those of [models.thinking]
 }
 
 // New checks the table. An error names the key and what would be right.
@@ -98,6 +100,9 @@ func New(s Settings) (*Catalogue, error) {
 	}
 	if err := c.fallBack(s.Fallback); err != nil {
 		return nil, fmt.Errorf("models.fallback: %w", err)
+	}
+	if err := c.think(s.Thinking); err != nil {
+		return nil, fmt.Errorf("models.thinking%w", err)
 	}
 	return c, nil
 }

@@ -222,9 +222,9 @@ func TestFieldsOfTheReference(t *testing.T) {
 		}
 	}
 	for config, want := range map[string]string{
-		`{"topK":100,"maxOutputTokens":99999}`: `"generationConfig":{"topK":64,"maxOutputTokens":65536}`,
-		`{"topK":40,"maxOutputTokens":10}`:     `"generationConfig":{"topK":40,"maxOutputTokens":10}`,
-		`{"seed":7}`:                           `"generationConfig":{"seed":7}`,
+		`{"topK":100,"maxOutputTokens":99999}`: `"generationConfig":{"topK":64,"maxOutputTokens":65536,"thinkingConfig":{"includeThoughts":true}}`,
+		`{"topK":40,"maxOutputTokens":10}`:     `"generationConfig":{"topK":40,"maxOutputTokens":10,"thinkingConfig":{"includeThoughts":true}}`,
+		`{"seed":7}`:                           `"generationConfig":{"seed":7,"thinkingConfig":{"includeThoughts":true}}`,
 	} {
 		sim.ForgetCalls()
 		r := g.post("/v1beta/models/gemini-2.5-flash:generateContent", `{"contents":[{"role":"user","parts":[{"text":"hello"}]}],"generationConfig":`+config+`}`)

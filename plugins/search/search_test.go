@@ -118,7 +118,7 @@ func (l language) put(t *testing.T, x *pipeline.Exchange, model string, body []b
 		t.Fatalf("%v: %s", err, body)
 	}
 	f := models.FamilyOf(x.Model.Base)
-	target := gemini.Target{Major: f.Major, Minor: f.Minor, Thinks: f.Thinks(), MaxOutput: 65536}
+	target := gemini.Target{Major: f.Major, Minor: f.Minor, Limits: gemini.Limits(f.Thinking()), MaxOutput: 65536}
 	var hub []byte
 	var fail *apierror.Error
 	switch l.format {

@@ -38,7 +38,7 @@ func Kind(memory pipeline.Ephemeral, pictures Pictures) pipeline.Kind {
 		New: pipeline.New(Settings{}, func(set Settings, b *pipeline.Build) (pipeline.Stage, error) {
 			c, err := b.Models()
 			return &stage{catalogue: c, memory: memory, pictures: pictures, turns: make(chan struct{}, mostFetchers), safety: strings.ToUpper(set.Safety),
-				searches: b.Has("search"), log: b.Log}, err
+				searches: b.Has("search"), thinking: b.Has("thinking"), log: b.Log}, err
 		}),
 		Off: hubOnly,
 	}
@@ -51,6 +51,7 @@ type stage struct {
 	turns     chan struct{} // who may fetch a picture
 	safety    string
 	searches  bool // the stage search is there
+	thinking  bool // that stage decides whether thoughts are shown of which the request does not say
 	log       *slog.Logger
 	buffers   sync.Pool // *wire.Buffer, the handles: each keeps its bytes in wire.Buffers
 }
@@ -134,8 +135,8 @@ func (s *stage) buffer(x *pipeline.Exchange, size int) *wire.Buffer {
 // target is what the translation has to know of the model and the dialogue.
 func (s *stage) target(x *pipeline.Exchange) gemini.Target {
 	f := models.FamilyOf(x.Model.Base)
-	t := gemini.Target{MaxOutput: s.output(x.Model.Base), Major: f.Major, Minor: f.Minor, Pro: f.Line == models.Pro,
-		Lite: f.Line == models.FlashLite, Image: f.Line == models.Image, Thinks: f.Thinks()}
+	t := gemini.Target{MaxOutput: s.output(x.Model.Base), Major: f.Major, Minor: f.Minor, Image: f.Line == models.Image,
+		Limits: gemini.Limits(s.catalogue.Thinking(x.Model.Base).ThinkingLimits), ShownElsewhere: s.thinking}
 	if s.memory != nil {
 		t.Recall = s.recall(x)
 	}

@@ -50,7 +50,7 @@ var fields = gemini.Table[form]{
 	"modalities":      {"text; with image: responseModalities; audio is refused", takeModalities},
 	"n":               {"1; anything else is refused", takeN},
 
-	"reasoning_effort": {"thinkingConfig: a budget for 2.5, a level after it, with thoughts; not sent to models that do not think", func(f *form, v []byte) *apierror.Error {
+	"reasoning_effort": {"thinkingConfig: a budget for 2.5, a level after it; with thoughts, unless the stage thinking decides on them; not sent to models that do not think", func(f *form, v []byte) *apierror.Error {
 		return f.thinking.TakeEffort(v, "reasoning_effort")
 	}},
 	"thinking": {"thinkingConfig, as include_thoughts, thinking_budget, thinking_level or as type and budget_tokens", func(f *form, v []byte) *apierror.Error {

@@ -117,7 +117,7 @@ func TestFormatBesideTools(t *testing.T) {
 		{tool + `,` + schema, pro25, true, `It must fit this JSON Schema: {\"type\":\"object\"}`},
 		{tool + `,"response_format":{"type":"json_object"}`, pro25, true, `one JSON object`},
 		{`"web_search_options":{},` + schema, pro25, false, `"tools":[{"googleSearch":{}}]`}, // the stage search decides
-		{tool + `,` + schema, gemini.Target{Major: 3, Thinks: true}, false, `"responseJsonSchema":{"type":"object"}`},
+		{tool + `,` + schema, gemini.Target{Major: 3, Limits: limits("gemini-3-flash")}, false, `"responseJsonSchema":{"type":"object"}`},
 		{schema, pro25, false, `"responseJsonSchema":{"type":"object"}`},
 	} {
 		hub, r, err := translate(t, `{`+c.fields+`,"messages":[{"role":"system","content":"be kind"},`+hi+`]}`, c.o)
@@ -167,7 +167,7 @@ func TestSearch(t *testing.T) {
 }
 
 func TestFormat(t *testing.T) {
-	flash3 := gemini.Target{Major: 3, Thinks: true}
+	flash3 := gemini.Target{Major: 3, Limits: limits("gemini-3-flash")}
 	for fields, want := range map[string]string{
 		`"response_format":{"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]}}}`: `"responseMimeType":"application/json","responseJsonSchema":{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]}`,
 		`"response_format":{"type":"json_schema","json_schema":{"name":"n"}}`:                                                                                                 `"responseMimeType":"application/json"`,

@@ -7,16 +7,17 @@ import (
 	"testing"
 
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/models"
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
 )
 
 func pro25() gemini.Target {
-	return gemini.Target{MaxOutput: 65536, Major: 2, Minor: 5, Pro: true, Thinks: true}
+	return gemini.Target{MaxOutput: 65536, Major: 2, Minor: 5, Limits: limits("gemini-2.5-pro")}
 }
 
 func pro3() gemini.Target {
-	return gemini.Target{MaxOutput: 65536, Major: 3, Minor: 1, Pro: true, Thinks: true}
+	return gemini.Target{MaxOutput: 65536, Major: 3, Minor: 1, Limits: limits("gemini-3.1-pro")}
 }
 
 func scanned(t testing.TB, body string) []wire.Member {
@@ -345,3 +346,10 @@ func TestFields(t *testing.T) {
 		}
 	}
 }
+
+// limits is what the table says of a model.
+func limits(base string) gemini.Limits { return gemini.Limits(models.FamilyOf(base).Thinking()) }
+
+// thinkers are models of every way to think, for targets that are made of a number.
+var thinkers = [8]string{"gemini-2.0-flash", "gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite",
+	"gemini-3-pro", "gemini-3.1-pro", "gemini-3-flash", "gemini-flash-latest"}
