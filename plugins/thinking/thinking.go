@@ -103,16 +103,17 @@ func choose(x *pipeline.Exchange, row models.ThinkingRow, explicit gemini.Amount
 }
 
 // remove takes the thinkingConfig away from a model that Google would refuse it for. A suffix would have
-// no meaning. Models that draw or embed are left alone while the table says nothing of them.
+// no meaning. Models that draw or embed, and those whose name tells nothing, are left alone while the table
+// says nothing of them.
 func (s *stage) remove(x *pipeline.Exchange, row models.ThinkingRow) *apierror.Error {
 	if x.Model.Thinking != models.None {
 		if x.Fallback == "" {
-			return apierror.Newf(apierror.BadRequest, "the model %s cannot be told how to think: ask for it without %q",
+			return apierror.Newf(apierror.BadRequest, "the model %s cannot be told how to think, as far as this gateway knows: ask for it without %q",
 				wire.HeaderSafe(x.Model.Base), suffixOf(x.Model)).Naming("model")
 		}
 		x.Dropped(suffixOf(x.Model)) // it was meant for another model
 	}
-	if !row.Written && (models.FamilyOf(x.Model.Base).Line == models.Image || models.Embeds(x.Model.Base)) {
+	if !row.Written && unsure(x.Model.Base) {
 		return nil
 	}
 	if v, ok := x.Call.GetIn("generationConfig", member); ok {
@@ -122,4 +123,10 @@ func (s *stage) remove(x *pipeline.Exchange, row models.ThinkingRow) *apierror.E
 		}
 	}
 	return nil
+}
+
+// unsure tells a name that does not say whether the model takes a thinkingConfig: Google knows.
+func unsure(base string) bool {
+	return models.FamilyOf(base) == models.Family{} && !strings.HasPrefix(base, "gemma-") ||
+		models.FamilyOf(base).Line == models.Image || models.Embeds(base)
 }

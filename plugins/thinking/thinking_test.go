@@ -142,6 +142,8 @@ func TestRequestThenSuffixThenDefault(t *testing.T) {
 		{"gemini-2.0-flash", `"thinking_config":{"thinking_budget":200}`, "", "thinkingConfig"},
 		{"gemini-2.0-flash", `"thinkingConfig":{}`, "", ""},
 		{"gemma-4-31b-it", "", "", ""},
+		{"gemma-4-31b-it", `"thinkingConfig":{"thinkingBudget":200}`, "", "thinkingConfig"},
+		{"tunedModels/mine", `"thinkingConfig":{"thinkingBudget":200}`, `"thinkingBudget":200`, ""}, // Google knows
 		{"gemini-2.5-pro-exp", `"thinkingConfig":{"includeThoughts":true}`, "", "thinkingConfig"},
 		{"gemini-3-pro-image-preview", `"thinkingConfig":{"thinkingLevel":"LOW"}`, `"thinkingLevel":"LOW"`, ""},
 		{"gemini-3-pro-image-preview", "", "", ""},
