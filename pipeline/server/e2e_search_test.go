@@ -193,7 +193,12 @@ func readGemini(t *testing.T, body []byte, stream bool) (text string, cited []st
 	for _, data := range payloads(body, stream) {
 		var e struct {
 			Candidates []struct {
-				Content           struct{ Parts []struct{ Text string } }
+				Content struct {
+					Parts []struct {
+						Text    string
+						Thought bool
+					}
+				}
 				GroundingMetadata struct {
 					GroundingSupports json.RawMessage
 					GroundingChunks   json.RawMessage
@@ -204,7 +209,9 @@ func readGemini(t *testing.T, body []byte, stream bool) (text string, cited []st
 		decode(t, data, &e)
 		for _, c := range e.Candidates {
 			for _, p := range c.Content.Parts {
-				text += p.Text
+				if !p.Thought { // what is cited are bytes of the answer
+					text += p.Text
+				}
 			}
 			if g := c.GroundingMetadata; g.GroundingSupports != nil {
 				decode(t, g.GroundingSupports, &supports)
