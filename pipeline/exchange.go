@@ -30,6 +30,7 @@ type Exchange struct {
 	Call         gemini.Call   // hub request: raw bytes and a list of edits            (translate)
 	Tools        *gemini.Tools // the client's names of functions, nil when it has none (translate)
 	Thread       []byte        // the dialogue so far in the client's own words, where the gateway keeps it (translate)
+	Mix          Mix           // tools of Google's own beside functions                 (search)
 	SystemAsUser bool          // instructions of the system stand in turns of the user (compat)
 	Fetch        Fetch         // how Google is asked for the answer                    (fakestream, antitrunc)
 	Asking       any           // what the answer has to know of the question, of a type of its language; may be nil (translate)

@@ -1,6 +1,9 @@
 package pipeline
 
-import "sync"
+import (
+	"slices"
+	"sync"
+)
 
 // Header is the list of response headers that stages append to. It may be read by the server
 // while a stage appends: the status line of a silent stream goes out before the stages are done,
@@ -23,6 +26,13 @@ func (h *Header) Set(name, value string) {
 		}
 	}
 	h.pairs = append(h.pairs, pair{name, value})
+}
+
+// Delete takes name back.
+func (h *Header) Delete(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.pairs = slices.DeleteFunc(h.pairs, func(p pair) bool { return p.name == name })
 }
 
 // Get gives the first value of name, "" when there is none.

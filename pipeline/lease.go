@@ -37,6 +37,9 @@ type Advice struct {
 	// client is told whose request ends here. Google's own word is about one credential, and beside a
 	// daily quota it is wrong (protocol 4.7). 0 when it is unknown or something is free.
 	Free time.Duration
+	// Model says that it is the model that failed, and not the request or the credential: another one may
+	// be able to serve.
+	Model bool
 }
 
 // Try opens the record of one call to Google with the lease in use.
@@ -69,8 +72,11 @@ func (x *Exchange) Report(f *apierror.Error) {
 	}
 }
 
-// Advice is what the lease said of the last call.
+// Advice is what the lease said of the last call, or the pool when it lent nothing.
 func (x *Exchange) Advice() Advice { return x.advice }
+
+// Advise keeps what the pool says where it lends nothing: there is no call to report on then.
+func (x *Exchange) Advise(a Advice) { x.advice = a }
 
 // Returns counts the goes at a credential already tried.
 func (x *Exchange) Returns() int { return x.returns }

@@ -173,6 +173,18 @@ func TestBodiesSayWhatIsWrong(t *testing.T) {
 	}
 }
 
+func TestChanged(t *testing.T) {
+	x := pipeline.NewExchange(t.Context(), pipeline.Request{})
+	for range 2 { // a request that is written again says the same again
+		x.Changed("topK", "64")
+		x.Dropped("labels")
+		x.Changed("a=b, c", "1\r\nd=2")
+	}
+	if got := x.Header.Get("X-Dropped-Params"); got != "topK=64, labels, a?b??c=1??d?2" {
+		t.Error(got)
+	}
+}
+
 func TestDropped(t *testing.T) {
 	x := pipeline.NewExchange(t.Context(), pipeline.Request{})
 	x.Header.Set("X-Dropped-Params", "topK=64")

@@ -207,18 +207,25 @@ const maxDropped = 16
 
 // Dropped tells the client in X-Dropped-Params that a parameter was left out, once however many
 // calls leave it out. A request to Google that is written again says the same again.
-func (x *Exchange) Dropped(name string) {
+func (x *Exchange) Dropped(name string) { x.tell(wire.HeaderSafe(name)) }
+
+// Changed is Dropped for a parameter that was not left out but got another value: "topK=64".
+func (x *Exchange) Changed(name, value string) {
+	x.tell(wire.HeaderSafe(name) + "=" + wire.HeaderSafe(value))
+}
+
+func (x *Exchange) tell(what string) {
 	const header, more = "X-Dropped-Params", "more"
 	told := x.Header.Get(header)
 	if told == "" {
-		x.Header.Set(header, wire.HeaderSafe(name))
+		x.Header.Set(header, what)
 		return
 	}
 	names := strings.Split(told, ", ")
-	if name = wire.HeaderSafe(name); len(names) >= maxDropped {
-		name = more
+	if len(names) >= maxDropped {
+		what = more
 	}
-	if !slices.Contains(names, name) && names[len(names)-1] != more {
-		x.Header.Set(header, told+", "+name)
+	if !slices.Contains(names, what) && names[len(names)-1] != more {
+		x.Header.Set(header, told+", "+what)
 	}
 }

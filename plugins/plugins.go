@@ -3,12 +3,18 @@ package plugins
 
 import (
 	"gcli2api/pipeline"
+	"gcli2api/plugins/compat"
 	"gcli2api/plugins/fakestream"
+	"gcli2api/plugins/search"
+	"gcli2api/plugins/thinking"
 )
 
-// Catalogue is every optional stage there is.
+// Catalogue is every optional stage there is, in the order in which they stand by default.
 func Catalogue() []pipeline.Kind {
 	return []pipeline.Kind{
+		thinking.Kind(),
+		search.Kind(),
+		compat.Kind(),
 		fakestream.Kind(),
 	}
 }

@@ -43,7 +43,14 @@ func modelsExample() string {
 		fmt.Fprintln(&b, `"gemini-2.5-flash-image" = { input = 32768, output = 32768 }`)
 	}
 	fmt.Fprintln(&b, "\n[models.alias]   # name asked for = name called, which may carry features")
-	fmt.Fprint(&b, `"gpt-4o" = "gemini-2.5-pro"`)
+	fmt.Fprintln(&b, `"gpt-4o" = "gemini-2.5-pro"`)
+	fmt.Fprintln(&b, "\n[models.fallback]   # model = the one that is asked when it has no capacity, or is not there (stage retry)")
+	fmt.Fprintln(&b, `"gemini-3.1-pro-preview" = "gemini-2.5-pro"`)
+	fmt.Fprintln(&b, "\n[models.thinking]   # how a model thinks: tokens of a budget, or levels; off: a budget of 0 is accepted; default: sent when nothing is asked")
+	fmt.Fprintln(&b, `"gemini-2.5-pro" = { default = 8192 }`)
+	fmt.Fprintln(&b, `"my-model" = { min = 512, max = 16384, off = true }`)
+	fmt.Fprintln(&b, `"other-model" = { levels = ["low", "high"], default = "low" }`)
+	fmt.Fprint(&b, `"plain-model" = { thinks = false }`)
 	return b.String()
 }
 

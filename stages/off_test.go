@@ -1,7 +1,8 @@
 package stages_test
 
 import (
-	"regexp"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -74,7 +75,7 @@ func TestFormatOff(t *testing.T) {
 func TestModelOff(t *testing.T) {
 	h := newHouse(t)
 	const name = "gemini-2.5-pro-search"
-	if _, reply := h.run("", onGemini(name, native)); reply.Err == nil || reply.Err.Code != apierror.FeatureDisabled {
+	if _, reply := h.run(off("search"), onGemini(name, native)); reply.Err == nil || reply.Err.Code != apierror.FeatureDisabled {
 		t.Fatalf("model on: %v", reply.Err)
 	}
 	if n := len(h.sim.Calls()); n != 0 {
@@ -103,6 +104,34 @@ func TestTranslateOff(t *testing.T) {
 		if _, reply := h.run(off("translate"), in); reply.Err != nil {
 			t.Errorf("translate off, Gemini body on %s: %v", name, reply.Err)
 		}
+	}
+}
+
+func TestSearchOff(t *testing.T) {
+	const f = `{"type":"function","function":{"name":"f"}}`
+	h := newHouse(t)
+	for body, param := range map[string]string{
+		`"web_search_options":{}`:                              "web_search_options",
+		`"tools":[` + f + `,{"type":"web_search"}]`:            "tools[1]",
+		`"tools":[` + f + `,{"type":"web_search"}],"stop":"x"`: "tools[1]",
+		`"tools":[` + f + `]`:                                  "",
+		`"tools":[{"type":"web_search"}],"tool_choice":"none"`: "",
+	} {
+		body = `{"model":"gemini-2.5-pro","messages":[{"role":"user","content":"hi"}],` + body + `}`
+		if _, reply := h.run("", onOpenAI(body, "secret")); reply.Err != nil {
+			t.Errorf("search on: %v\n%s", reply.Err, body)
+		}
+		_, reply := h.run(off("search"), onOpenAI(body, "secret"))
+		if got := reply.Err; (got != nil) != (param != "") || got != nil && (got.Code != apierror.FeatureDisabled || got.Param != param || got.Status != 400) {
+			t.Errorf("search off: %v, want it to name %q\n%s", got, param, body)
+		}
+	}
+	const own = `{"contents":` + turn + `,"tools":[{"googleSearch":{}}`
+	if _, reply := h.run(off("search"), onGemini("gemini-2.5-pro", own+`]}`)); reply.Err != nil {
+		t.Errorf("search off, a Gemini body: %v", reply.Err)
+	}
+	if _, reply := h.run(off("search"), onGemini("gemini-2.5-pro", own+`,{"functionDeclarations":[{"name":"f"}]}]}`)); reply.Err == nil || reply.Err.Said == nil {
+		t.Errorf("search off, a Gemini body with functions: Google is to judge it, not %v", reply.Err)
 	}
 }
 
@@ -135,13 +164,14 @@ func TestUsageOff(t *testing.T) {
 // Without these there is no answer; the order check says who needs what, and what to switch on.
 func TestWhatCannotBeOff(t *testing.T) {
 	h := newHouse(t)
+	at := func(stage string) int { return slices.Index(load(t, h.kinds, "").Order(), stage) + 1 }
 	for stage, says := range map[string]string{
-		"credential": `stage "upstream" needs "lease", which no enabled stage settles: switch "credential" on`,
-		"upstream":   `stage "retry" needs "reply", which no enabled stage settles: switch "upstream" on`,
+		"credential": fmt.Sprintf(`stage "upstream" (position %d) needs "lease", which no enabled stage settles: switch "credential" on`, at("upstream")),
+		"upstream":   fmt.Sprintf(`stage "retry" (position %d) needs "reply", which no enabled stage settles: switch "upstream" on`, at("retry")),
 		"shape":      `the list settles no "encoder": switch "shape" on`,
 	} {
 		err := engine(t, h.kinds, true).Check(load(t, h.kinds, off(stage)))
-		if err == nil || regexp.MustCompile(` \(position \d+\)`).ReplaceAllString(err.Error(), "") != says {
+		if err == nil || err.Error() != says {
 			t.Errorf("%s off: %v\nwant %s", stage, err, says)
 		}
 	}

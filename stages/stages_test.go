@@ -89,14 +89,20 @@ type access struct{}
 func (access) Password() string   { return "secret" }
 func (access) PublicModels() bool { return false }
 
-// ledger counts what keys are charged.
-type ledger struct{ reserved, committed, refunded int }
+// ledger counts what keys are charged; a poor one has nothing left for a dearer model.
+type ledger struct {
+	reserved, committed, refunded int
+	poor                          bool
+}
 
 func (l *ledger) Reserve(_ context.Context, key string, m models.Model) (pipeline.Charge, *apierror.Error) {
 	l.reserved++
 	return pipeline.Charge{Key: key, Model: m.Canonical(), Units: 1}, nil
 }
 func (l *ledger) Reprice(_ context.Context, c pipeline.Charge, m models.Model) (pipeline.Charge, *apierror.Error) {
+	if l.poor {
+		return pipeline.Charge{}, apierror.New(apierror.QuotaExhausted, "the key has no quota left")
+	}
 	c.Model = m.Canonical()
 	return c, nil
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -62,7 +63,7 @@ func TestOverview(t *testing.T) {
 		t.Errorf("what is set as it is anyway is shown as a change: %s", got)
 	}
 	got := load(t, options("[stage.retry]\nenabled = false", "PORT=99", "PASSWORD=hunter2")).Overview(does)
-	for _, want := range []string{"config.toml: ok\n", "  off  retry        tries again\n", "server.port = 99  # environment (PORT)\n",
+	for _, want := range []string{"config.toml: ok\n", fmt.Sprintf("%3d  off  retry        tries again\n", slices.Index(stages(), "retry")+1), "server.port = 99  # environment (PORT)\n",
 		"stage.retry.enabled = false  # file (config.toml:2)\n", "server.password = \"********\""} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%s", want, got)

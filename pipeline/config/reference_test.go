@@ -57,7 +57,8 @@ func TestReferenceReads(t *testing.T) {
 	for _, want := range []string{
 		"\n# Port to listen on.\n# Between 1 and 65535; environment: PORT; after restart.\n#port = 7861\n",
 		"\n# Largest request body, after decompression; a larger one is 413.\n# At least 1KiB; environment: BODY_LIMIT; after restart.\n#body_limit = \"100MB\"\n",
-		"\norder = [\"auth\", \"quota\", \"format\", \"model\", \"translate\", ", " \"shape\", \"usage\"]\n",
+		"\norder = [\"auth\", \"quota\", \"format\", \"model\", \"translate\",",
+		"\"usage\"]\n",
 		"\n# Http, https, socks5 or socks5h address, or empty; environment: PROXY.\n#proxy = \"\"\n",
 		"\n# One of \"array\", \"sse\"; environment: GEMINI_STREAM_DEFAULT.\n",
 		"\n# Models.\n[models]\n#[models.aliases]\n#short = \"long\"\n",

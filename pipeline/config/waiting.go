@@ -4,8 +4,6 @@ package config
 // an environment twice.
 const (
 	forAntitrunc = "answers that are cut off are not continued yet"
-	forCompat    = "the compatibility mode has not landed yet"
-	forThinking  = "thoughts are shown until that stage lands"
 	forSignIn    = "signing in has not landed yet"
 	forEngines   = "Redis, Postgres and MongoDB have not landed yet; serve does not start with the address of one"
 )
@@ -14,14 +12,6 @@ const (
 // the stages will declare.
 func waitingSections() []Section {
 	return []Section{
-		{Name: "stage.thinking", Help: "Stage to come: thinking budgets and thoughts.", Params: []Param{
-			{Key: "stage.thinking.return_thoughts", Flat: "return_thoughts_to_frontend", Env: []string{"RETURN_THOUGHTS_TO_FRONTEND"}, Type: Bool, Default: true,
-				Help: "false keeps a model's thoughts from the client", Waits: forThinking},
-		}},
-		{Name: "stage.compat", Help: "Stage to come: system messages for models that take none.", Params: []Param{
-			{Key: "stage.compat.enabled", Flat: "compatibility_mode_enabled", Env: []string{"COMPATIBILITY_MODE"}, Type: Bool, Default: false,
-				Help: "true turns system messages into user messages", Waits: forCompat},
-		}},
 		{Name: "stage.antitrunc", Help: "Stage to come: goes on where an answer was cut off.", Params: []Param{
 			{Key: "stage.antitrunc.max_attempts", Flat: "anti_truncation_max_attempts", Env: []string{"ANTI_TRUNCATION_MAX_ATTEMPTS"}, Type: Int, Default: 3, Min: new(1.0), Max: new(10.0),
 				Help: "calls that may be made to finish one answer", Waits: forAntitrunc},

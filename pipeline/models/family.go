@@ -81,30 +81,3 @@ func (f Family) HasVariants() bool { return f.Line == Pro || f.Line == Flash || 
 
 // Embeds tells a model that makes vectors and no words.
 func Embeds(base string) bool { return strings.Contains(base, "embedding") }
-
-// Thinks tells whether the model takes a thinkingConfig at all; the ones before 2.5 answer 400.
-func (f Family) Thinks() bool {
-	return f.HasVariants() && (f.Major == 0 || f.Major > 2 || f.Major == 2 && f.Minor >= 5)
-}
-
-// ByLevel tells that thinking is set by a level and no longer by a budget.
-func (f Family) ByLevel() bool { return f.Thinks() && f.Major != 2 }
-
-// Offers tells whether a thinking suffix means something of its own for this family, and so
-// belongs into a complete listing. Every suffix is accepted, offered or not.
-func (f Family) Offers(t Thinking) bool {
-	if !f.Thinks() {
-		return false
-	}
-	switch t {
-	case Off, Full, Low, High:
-		return true
-	case Max:
-		return !f.ByLevel() // the same as high there
-	case Medium:
-		return f.Line != Pro || f.Major != 3 || f.Minor > 0 // 3-pro knows low and high only
-	case Minimal:
-		return f.Line != Pro || !f.ByLevel()
-	}
-	return false // On is the default of every thinking model
-}

@@ -53,32 +53,32 @@ func (c *Catalogue) List(on Enabled) []Entry {
 func (c *Catalogue) variants(e Entry, on Enabled) []Model {
 	switch c.listing {
 	case ListFeatures:
-		return singles(e.Family, on)
+		return singles(c.Thinking(e.Base).ThinkingLimits, on)
 	case ListAll:
-		return combinations(e.Family, on)
+		return combinations(c.Thinking(e.Base).ThinkingLimits, on)
 	}
 	return nil
 }
 
 // singles is each feature alone. Of thinking only the two ends: a list with every level for every
 // model is what people complained about.
-func singles(f Family, on Enabled) (list []Model) {
+func singles(l ThinkingLimits, on Enabled) (list []Model) {
 	for _, feature := range []Features{FakeStream, AntiTruncation, Search} {
 		if on.Features.Has(feature) {
 			list = append(list, Model{Features: feature})
 		}
 	}
 	for _, t := range []Thinking{Full, Off} {
-		if on.Thinking && f.Offers(t) {
+		if on.Thinking && l.Offers(t) {
 			list = append(list, Model{Thinking: t})
 		}
 	}
 	return list
 }
 
-// combinations is every thinking suffix that the family offers, with and without search, each
+// combinations is every thinking suffix that the model offers, with and without search, each
 // plain, faked and uncut. Faked and uncut together is accepted but not listed.
-func combinations(f Family, on Enabled) (list []Model) {
+func combinations(l ThinkingLimits, on Enabled) (list []Model) {
 	for _, how := range []Features{0, FakeStream, AntiTruncation} {
 		for _, search := range []Features{0, Search} {
 			if !on.Features.Has(how | search) {
@@ -86,7 +86,7 @@ func combinations(f Family, on Enabled) (list []Model) {
 			}
 			for t := None; t <= Full; t++ {
 				plain := how == 0 && search == 0 && t == None // the base itself
-				if !plain && (t == None || on.Thinking && f.Offers(t)) {
+				if !plain && (t == None || on.Thinking && l.Offers(t)) {
 					list = append(list, Model{Features: how | search, Thinking: t})
 				}
 			}

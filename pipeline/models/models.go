@@ -34,6 +34,9 @@ type Settings struct {
 	Limits  map[string]Limits `koanf:"limits"`  // for known names that differ from the defaults
 	Alias   map[string]string `koanf:"alias"`   // name asked for -> name called, which may carry features
 	Listing string            `koanf:"listing"` // ListBase, ListFeatures or ListAll
+
+	Fallback map[string]string           `koanf:"fallback"` // base -> base of the model to ask when that one cannot serve
+	Thinking map[string]ThinkingSettings `koanf:"thinking"` // for models that think other than their family
 }
 
 // Limits is what the listing says of one known model. Zero means the default.
@@ -56,6 +59,8 @@ func Defaults() Settings {
 		Limits:  map[string]Limits{},
 		Alias:   map[string]string{},
 		Listing: ListFeatures,
+
+		Fallback: map[string]string{},
 	}
 }
 
@@ -65,6 +70,9 @@ type Catalogue struct {
 	index   map[string]int   // base -> place in bases
 	alias   map[string]Model // alias -> its target, parsed
 	listing string
+
+	fallback map[string]string
+	thinking map[string]ThinkingRow // base -> how it thinks: the known ones and those of [models.thinking]
 }
 
 // New checks the table. An error names the key and what would be right.
@@ -89,6 +97,12 @@ func New(s Settings) (*Catalogue, error) {
 	}
 	if err := c.link(s.Alias); err != nil {
 		return nil, fmt.Errorf("models.alias: %w", err)
+	}
+	if err := c.fallBack(s.Fallback); err != nil {
+		return nil, fmt.Errorf("models.fallback: %w", err)
+	}
+	if err := c.think(s.Thinking); err != nil {
+		return nil, fmt.Errorf("models.thinking%w", err)
 	}
 	return c, nil
 }

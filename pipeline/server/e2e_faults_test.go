@@ -29,6 +29,7 @@ type faulty struct {
 	both   *ruling // a stream with API keys, where that differs from stream
 	openai *ruling // for a client of OpenAI, where that differs
 	fake   *ruling // of a fake stream, where that differs from a plain request
+	quiet  bool    // thoughts are not shown
 }
 
 func refusals() []faulty {
@@ -87,11 +88,13 @@ func accidents() []faulty {
 			studio: &ruling{status: 429, code: "quota_exhausted", calls: "abc", after: "2-90000"}},
 		{fault: "error-line 429", want: ruling{status: 429, code: "rate_limited", calls: "abc???", after: "1"}, stream: inBand("rate_limited")},
 		{fault: "no-response-member", want: bad, stream: &stop, both: inBand("upstream_unavailable")}, // AI Studio has no such member
-		{fault: "empty", want: empty}, {fault: "malformed-call", want: empty}, {fault: "finish OTHER", want: empty},
-		{fault: "thoughts-only", want: empty, stream: inBand("empty_answer")}, // thoughts that were shown cannot be taken back
+		{fault: "thoughts-only", want: empty, stream: inBand("empty_answer")},                         // thoughts that were shown cannot be taken back
 		{fault: "max-tokens", want: answer("length", "MAX_TOKENS")}, {fault: "max-tokens-empty", want: answer("length", "MAX_TOKENS")},
 		{fault: "blocked", want: answer("", "PROHIBITED_CONTENT"), openai: &ruling{status: 400, code: "content_filter", calls: "a"}}, {fault: "safety", want: answer("content_filter", "SAFETY")},
 		{fault: "recitation", want: answer("content_filter", "RECITATION")}, {fault: "finish LANGUAGE", want: answer("content_filter", "LANGUAGE")},
+	}
+	for _, wordless := range []string{"empty", "malformed-call", "finish OTHER"} {
+		rows = append(rows, faulty{fault: wordless, want: empty, stream: inBand("empty_answer")}, faulty{fault: wordless, want: empty, quiet: true})
 	}
 	for _, harmless := range []string{"split-data", "big 1", "many 30", "slow-first 100ms", "slow-event 100ms", "silence 100ms"} {
 		rows = append(rows, faulty{fault: harmless, want: stop})
@@ -154,6 +157,9 @@ func (row faulty) play(t *testing.T, a ask, kind string) {
 	l := launch{sim: sim, accounts: 3, light: true, env: map[string]string{"RETRY_429_INTERVAL": "0.01"}}
 	if kind == "geminiapi" {
 		l.accounts, l.keys = 0, 3
+	}
+	if row.quiet {
+		l.env["RETURN_THOUGHTS_TO_FRONTEND"] = "false"
 	}
 	g := start(t, l)
 	want := row.choose(a, kind == "geminiapi")

@@ -40,24 +40,24 @@ func listeners() []listener {
 	const schema = `{"type":"object","properties":{"city":{"type":"string"}}}`
 	const declared = `{"functionDeclarations":[{"name":"get_weather","parameters":{"type":"OBJECT","properties":{"city":{"type":"STRING"}}}},{"name":"get_time"}]}`
 	usage := `,"stream_options":{"include_usage":true}`
-	native := listener{name: "sse", path: "/v1beta/models/MODEL:streamGenerateContent?alt=sse", read: readGemini,
+	native := listener{name: "sse", path: "/v1beta/models/MODEL:streamGenerateContent?alt=sse", read: hearGemini,
 		body: `{"contents":[{"role":"user","parts":[{"text":PROMPT}]}]EXTRA}`, ends: `"finishReason"`, fail: `{"error":{`, beat: `data: {4}`, cut: "MAX_TOKENS",
 		extra: map[string]string{"picture": "", "calls": `,"tools":[` + declared + `]`, "thoughts": `,"generationConfig":{"thinkingConfig":{"includeThoughts":true}}`}}
 	array := native
 	array.name, array.path, array.beat = "array", "/v1beta/models/MODEL:streamGenerateContent", `^\n{3}`
 	const comments = `(: ping\n\n){3}`
 	return []listener{native, array,
-		{name: "chat", path: "/v1/chat/completions", read: readChat, body: `{"model":MODEL,"stream":true,"messages":[{"role":"user","content":PROMPT}]EXTRA}`,
+		{name: "chat", path: "/v1/chat/completions", read: hearChat, body: `{"model":MODEL,"stream":true,"messages":[{"role":"user","content":PROMPT}]EXTRA}`,
 			ends: "data: [DONE]", fail: `data: {"error":{`, beat: comments, cut: "length", byWish: true,
 			extra: map[string]string{"usage": usage, "picture": "", "thoughts": `,"reasoning_effort":"low"`, "calls": `,"tools":[{"type":"function","function":{"name":"get_weather","parameters":` +
 				schema + `}},{"type":"function","function":{"name":"get_time"}}]`}},
-		{name: "completions", path: "/v1/completions", read: readCompletions, body: `{"model":MODEL,"stream":true,"prompt":PROMPT EXTRA}`,
+		{name: "completions", path: "/v1/completions", read: hearCompletions, body: `{"model":MODEL,"stream":true,"prompt":PROMPT EXTRA}`,
 			ends: "data: [DONE]", fail: `data: {"error":{`, beat: comments, cut: "length", byWish: true, extra: map[string]string{"usage": usage}},
-		{name: "responses", path: "/v1/responses", read: readResponses, body: `{"model":MODEL,"stream":true,"input":PROMPT EXTRA}`,
+		{name: "responses", path: "/v1/responses", read: hearResponses, body: `{"model":MODEL,"stream":true,"input":PROMPT EXTRA}`,
 			ends: "event: response.completed", fail: "event: error\ndata: {", beat: comments, cut: "incomplete max_output_tokens",
 			extra: map[string]string{"thoughts": `,"reasoning":{"effort":"low","summary":"auto"}`,
 				"calls": `,"tools":[{"type":"function","name":"get_weather","parameters":` + schema + `},{"type":"function","name":"get_time","parameters":{"type":"object","properties":{}}}]`}},
-		{name: "messages", path: "/v1/messages", read: readMessages, body: `{"model":MODEL,"stream":true,"max_tokens":4096,"messages":[{"role":"user","content":PROMPT}]EXTRA}`,
+		{name: "messages", path: "/v1/messages", read: hearMessages, body: `{"model":MODEL,"stream":true,"max_tokens":4096,"messages":[{"role":"user","content":PROMPT}]EXTRA}`,
 			ends: "event: message_stop", fail: "event: error\ndata: {", beat: `(event: ping\ndata: {"type":"ping"}\n\n){3}`, cut: "max_tokens",
 			extra: map[string]string{"thoughts": `,"thinking":{"type":"enabled","budget_tokens":1024}`,
 				"calls": `,"tools":[{"name":"get_weather","input_schema":` + schema + `},{"name":"get_time","input_schema":{"type":"object","properties":{}}}]`}},
@@ -161,7 +161,7 @@ func (h *heard) end(finish string, usage any) {
 	}
 }
 
-func readChat(h *heard, e any) {
+func hearChat(h *heard, e any) {
 	h.from(e, "id", "model")
 	delta := dig(e, "choices", 0, "delta")
 	h.say(textAt(delta, "content"))
@@ -175,13 +175,13 @@ func readChat(h *heard, e any) {
 	h.end(textAt(e, "choices", 0, "finish_reason"), dig(e, "usage"))
 }
 
-func readCompletions(h *heard, e any) {
+func hearCompletions(h *heard, e any) {
 	h.from(e, "id", "model")
 	h.say(textAt(e, "choices", 0, "text"))
 	h.end(textAt(e, "choices", 0, "finish_reason"), dig(e, "usage"))
 }
 
-func readResponses(h *heard, e any) {
+func hearResponses(h *heard, e any) {
 	if r := dig(e, "response"); r != nil {
 		h.from(r, "id", "model")
 	}
@@ -205,7 +205,7 @@ func readResponses(h *heard, e any) {
 	}
 }
 
-func readMessages(h *heard, e any) {
+func hearMessages(h *heard, e any) {
 	switch textAt(e, "type") {
 	case "message_start":
 		h.from(dig(e, "message"), "id", "model")
@@ -224,7 +224,7 @@ func readMessages(h *heard, e any) {
 	}
 }
 
-func readGemini(h *heard, e any) {
+func hearGemini(h *heard, e any) {
 	h.from(e, "responseId", "modelVersion")
 	for _, p := range itemsAt(e, "candidates", 0, "content", "parts") {
 		switch {

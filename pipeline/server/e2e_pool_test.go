@@ -31,7 +31,7 @@ func TestPool(t *testing.T) {
 		{"by prompt, once", quick, "", simulator.Fault{}, "!fault once 503", 200, "aa"},
 		{"by prompt, twice", quick, "", simulator.Fault{}, "!fault times 2 429", 200, "abc"},
 		{"an expired token is renewed", nil, "", simulator.Fault{Do: "401"}, "hello", 200, "aa"},
-		{"empty once", nil, "", simulator.Fault{Do: "empty"}, "hello", 200, "ab"},
+		{"empty once", map[string]string{"RETURN_THOUGHTS_TO_FRONTEND": "false"}, "", simulator.Fault{Do: "empty"}, "hello", 200, "ab"},
 		{"no returns", map[string]string{"RETRY_429_MAX_RETRIES": "0"}, "", simulator.Fault{}, "!fault 429", 429, "abc"},
 		{"one return", map[string]string{"RETRY_429_MAX_RETRIES": "1", "RETRY_429_INTERVAL": "0.01"}, "", simulator.Fault{}, "!fault 429", 429, "abc?"},
 		{"429 is passed on", map[string]string{"RETRY_429_ENABLED": "false"}, "", simulator.Fault{}, "!fault 429", 429, "a"},
@@ -238,7 +238,8 @@ func TestUsageCountsEveryTry(t *testing.T) {
 	if err := json.Unmarshal(g.get("/usage/stats").body, &s); err != nil {
 		t.Fatal(err)
 	}
-	in, out := 4*simulator.Tokens("count me"), 4*simulator.Tokens("echo: count me")
+	const thought = "**Reading the request**\nThe last message has 8 characters."
+	in, out := 4*simulator.Tokens("count me"), 4*(simulator.Tokens("echo: count me")+simulator.Tokens(thought))
 	for _, c := range s.Data.Credentials {
 		first := c.Who == "ann0.json"
 		if first && (c.Calls != 1 || c.Errors != 1 || c.Prompt != 0) || !first && (c.Calls != 4 || c.Errors != 0 || c.Prompt != in || c.Output != out) {

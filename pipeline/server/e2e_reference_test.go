@@ -165,7 +165,7 @@ func (g *gateway) otherMethods(t *testing.T, route served) {
 // The entry of a model, in the list and alone.
 func TestModelEntry(t *testing.T) {
 	t.Parallel()
-	g := start(t, launch{light: true, config: "[models]\nknown = [\"gemini-2.5-pro\", \"small\"]\n[models.limits]\nsmall = { input = 1000, output = 100 }\n"})
+	g := start(t, launch{light: true, config: "[models]\nlisting = \"base\"\nknown = [\"gemini-2.5-pro\", \"small\"]\n[models.limits]\nsmall = { input = 1000, output = 100 }\n"})
 	want := func(name string, in, out int) string {
 		return fmt.Sprintf(`{"name":"models/%[1]s","baseModelId":"%[1]s","version":"001","displayName":"%[1]s","description":"Gemini %[1]s model",`+
 			`"inputTokenLimit":%d,"outputTokenLimit":%d,"supportedGenerationMethods":["generateContent","streamGenerateContent","countTokens"],`+
@@ -222,9 +222,9 @@ func TestFieldsOfTheReference(t *testing.T) {
 		}
 	}
 	for config, want := range map[string]string{
-		`{"topK":100,"maxOutputTokens":99999}`: `"generationConfig":{"topK":64,"maxOutputTokens":65536}`,
-		`{"topK":40,"maxOutputTokens":10}`:     `"generationConfig":{"topK":40,"maxOutputTokens":10}`,
-		`{"seed":7}`:                           `"generationConfig":{"seed":7}`,
+		`{"topK":100,"maxOutputTokens":99999}`: `"generationConfig":{"topK":64,"maxOutputTokens":65536,"thinkingConfig":{"includeThoughts":true}}`,
+		`{"topK":40,"maxOutputTokens":10}`:     `"generationConfig":{"topK":40,"maxOutputTokens":10,"thinkingConfig":{"includeThoughts":true}}`,
+		`{"seed":7}`:                           `"generationConfig":{"seed":7,"thinkingConfig":{"includeThoughts":true}}`,
 	} {
 		sim.ForgetCalls()
 		r := g.post("/v1beta/models/gemini-2.5-flash:generateContent", `{"contents":[{"role":"user","parts":[{"text":"hello"}]}],"generationConfig":`+config+`}`)

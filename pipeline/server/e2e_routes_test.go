@@ -13,6 +13,7 @@ import (
 
 const namedConfig = `
 [models]
+listing = "base"
 known = ["gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-image"]
 [models.alias]
 "中文/模型" = "gemini-2.5-flash"
@@ -108,7 +109,7 @@ func TestModelNamesInPaths(t *testing.T) {
 	}
 	// A feature whose stage is not there is refused by name, so the whole name was read.
 	for name, model := range map[string]string{"prefix": "流式抗截断/gemini-2.5-pro", "prefix encoded": "%E6%B5%81%E5%BC%8F%E6%8A%97%E6%88%AA%E6%96%AD%2Fgemini-2.5-pro",
-		"suffix": "gemini-2.5-pro-假流式", "english": "gemini-2.5-pro-search"} {
+		"suffix": "gemini-2.5-pro-假流式", "english": "gemini-2.5-pro-fake-stream"} {
 		t.Run("feature "+name, func(t *testing.T) {
 			got := g.rawPost("/v1beta/models/"+model+":generateContent", body)
 			if !strings.HasPrefix(got, "HTTP/1.1 400 ") || !strings.Contains(got, "feature_disabled") {

@@ -88,7 +88,7 @@ func cors(ctx *fasthttp.RequestCtx) {
 	}
 	h := &ctx.Response.Header
 	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", "X-Request-Id, Request-Id, X-Dropped-Params, X-Token-Count, Retry-After")
+	h.Set("Access-Control-Expose-Headers", "X-Request-Id, Request-Id, X-Dropped-Params, X-Model-Fallback, X-Token-Count, Retry-After")
 }
 
 func preflight(ctx *fasthttp.RequestCtx) {

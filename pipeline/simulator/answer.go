@@ -12,6 +12,7 @@ type answer struct {
 	show     bool   // the summary is part of the answer
 	text     string
 	calls    []call
+	searched string // id of a search that was run before the calls, whose parts are in the answer; "" for none
 	picture  []byte
 	finish   string // "" leaves it out
 	message  string // finishMessage
@@ -40,6 +41,9 @@ func (s *Server) answer(r *request, p play) *answer {
 	}
 	s.say(a, r)
 	a.obey(r)
+	if len(a.calls) > 0 && r.mixes() {
+		a.searched = fmt.Sprintf("search_%d", r.step()+1)
+	}
 	if slices.Contains(r.tools.builtIn, "googleSearch") && a.text != "" {
 		a.search = grounding(r.lastText(), a.text)
 	}
@@ -166,15 +170,35 @@ func (s *Server) misshape(a *answer, r *request, p play) bool {
 	return true
 }
 
-// grounding is a made-up search result that supports the whole text; offsets are bytes, as Google counts them.
+// sentence is the length of the first sentence of a text, in bytes, what ends it included.
+func sentence(text string) int {
+	end := len(text)
+	for _, stop := range []string{". ", "。"} {
+		if i := strings.Index(text, stop); i >= 0 {
+			end = min(end, i+len(stop))
+		}
+	}
+	return end
+}
+
+// grounding is a made-up search result that supports each sentence of the text; offsets are bytes, as Google counts them.
 func grounding(query, text string) object {
+	var supports []object
+	for from := 0; from < len(text); {
+		to := from + sentence(text[from:])
+		segment := object{"endIndex": to, "text": text[from:to]}
+		if from > 0 {
+			segment["startIndex"] = from
+		}
+		supports = append(supports, object{"segment": segment, "groundingChunkIndices": []int{0}, "confidenceScores": []float64{0.9}})
+		from = to
+	}
 	return object{
 		"webSearchQueries": []string{query},
 		"searchEntryPoint": object{"renderedContent": "<div>search</div>"},
 		"groundingChunks": []object{{"web": object{"uri": "https://vertexaisearch.cloud.google.com/grounding-api-redirect/simulated",
 			"title": "example.com", "domain": "example.com"}}},
-		"groundingSupports": []object{{"segment": object{"endIndex": len(text), "text": text},
-			"groundingChunkIndices": []int{0}, "confidenceScores": []float64{0.9}}},
+		"groundingSupports": supports,
 		"retrievalMetadata": object{},
 	}
 }

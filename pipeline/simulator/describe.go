@@ -20,6 +20,7 @@ type Description struct {
 	Tools            []string       `json:"tools"`            // names of functions, then of built-in tools
 	Schemas          map[string]any `json:"schemas"`          // parameters by function, as read
 	Calling          string         `json:"calling"`          // mode of functionCallingConfig
+	Mixed            bool           `json:"mixed"`            // toolConfig.includeServerSideToolInvocations
 	Allowed          []string       `json:"allowed"`
 	Calls            []string       `json:"calls"`     // function calls in the history: name and arguments
 	Responses        []string       `json:"responses"` // function results in the history: name and response
@@ -39,7 +40,7 @@ type Image struct {
 func describe(r *request) Description {
 	d := Description{
 		Model: r.model.Name, Backend: string(r.dialect.backend()), Stream: r.stream, Roles: []string{}, Texts: []string{},
-		Parts: [][]string{}, Images: []Image{}, Tools: []string{}, Calling: r.calling.mode, Allowed: r.calling.allowed,
+		Parts: [][]string{}, Images: []Image{}, Tools: []string{}, Calling: r.calling.mode, Mixed: r.calling.mixed, Allowed: r.calling.allowed,
 		Safety: r.safety, ThinkingConfig: r.thinking, GenerationConfig: received(r.received, "generationConfig"),
 		System: content{parts: r.system}.text(),
 	}

@@ -17,12 +17,7 @@ func (s *Server) callsFor(r *request) []call {
 	if len(r.tools.declared) == 0 || r.calling.mode == "NONE" {
 		return nil
 	}
-	step := 0
-	for _, c := range r.contents[r.lastUser()+1:] {
-		if c.has("functionCall") {
-			step++
-		}
-	}
+	step := r.step()
 	var calls []call
 	if steps := strings.Split(r.lastText(), " then "); step < len(steps) {
 		calls = r.callsIn(steps[step])
@@ -38,6 +33,21 @@ func (s *Server) callsFor(r *request) []call {
 		}
 	}
 	return calls
+}
+
+// step is how many steps of calls the current turn has already.
+func (r *request) step() (n int) {
+	for _, c := range r.contents[r.lastUser()+1:] {
+		if c.has("functionCall") {
+			n++
+		}
+	}
+	return n
+}
+
+// mixes tells that the model may search between the calls of functions, and shows what it did.
+func (r *request) mixes() bool {
+	return r.calling.mixed && len(r.tools.declared) > 0 && slices.Contains(r.tools.builtIn, "googleSearch")
 }
 
 // callable lists the declared functions that the request allows to be called.

@@ -225,3 +225,67 @@ func TestModelList(t *testing.T) {
 	k.send("GET", "/v1beta/models/nothing", "", keyHeader()).want(t, 404, "not found")
 	k.send("GET", "/v1beta/models?key=bad", "", nil).want(t, 400, "API_KEY_INVALID")
 }
+
+// A search between calls shows in the answer, and must come back with its signatures as long as the turn lasts, unless
+// the call has the sentinel.
+func TestStepsOfTheBackEnd(t *testing.T) {
+	k := start(t, Options{})
+	const model = "gemini-3-flash-preview"
+	const tools = `"tools":[{"functionDeclarations":[{"name":"add"}]},{"googleSearch":{}}],"toolConfig":{"includeServerSideToolInvocations":true}`
+	for _, method := range []string{"generateContent", "streamGenerateContent?alt=sse"} {
+		a := k.studio(method, model, `{"contents":[`+turn("call add {}")+`],`+tools+`}`)
+		if strings.HasPrefix(method, "stream") {
+			if all := string(a.body); strings.Count(all, `"toolCall"`) != 1 || strings.Count(all, `"toolResponse"`) != 1 {
+				t.Errorf("%s", all)
+			}
+			continue
+		}
+		p := read(t, a.body).Candidates[0].Content.Parts
+		if len(p) != 3 || p[0].ToolCall["id"] != "search_1" || p[1].ToolResponse["id"] != "search_1" || p[0].ThoughtSignature == "" || p[1].ThoughtSignature == "" || p[2].FunctionCall == nil {
+			t.Fatalf("%s", a.body)
+		}
+		signed := func(part, signature string) string {
+			if signature != "" {
+				signature = `,"thoughtSignature":"` + signature + `"`
+			}
+			return part[:len(part)-1] + signature + "}"
+		}
+		call, result := `{"toolCall":{"id":"search_1"}}`, `{"toolResponse":{"id":"search_1"}}`
+		f := `{"functionCall":{"name":"add","args":{}}}`
+		for name, c := range map[string]struct{ parts, after, says string }{
+			"as it came":         {signed(call, p[0].ThoughtSignature) + "," + signed(result, p[1].ThoughtSignature) + "," + signed(f, p[2].ThoughtSignature), "", ""},
+			"without the steps":  {signed(f, p[2].ThoughtSignature), "", "toolCall part \"search_1\", which is missing"},
+			"half of it":         {signed(call, p[0].ThoughtSignature) + "," + signed(f, p[2].ThoughtSignature), "", "toolResponse part \"search_1\""},
+			"behind the call":    {signed(f, p[2].ThoughtSignature) + "," + signed(call, p[0].ThoughtSignature) + "," + signed(result, p[1].ThoughtSignature), "", "missing in front"},
+			"unsigned":           {signed(call, "") + "," + signed(result, p[1].ThoughtSignature) + "," + signed(f, p[2].ThoughtSignature), "", "toolCall is missing its thought_signature"},
+			"signed by the call": {signed(call, p[2].ThoughtSignature) + "," + signed(result, p[1].ThoughtSignature) + "," + signed(f, p[2].ThoughtSignature), "", "belongs to another one"},
+			"with the sentinel":  {signed(f, Sentinel), "", ""},
+			"an earlier turn":    {signed(f, p[2].ThoughtSignature), "," + turn("and now?"), ""},
+		} {
+			body := `{"contents":[` + turn("go") + `,{"role":"model","parts":[` + c.parts + `]},{"role":"user","parts":[{"functionResponse":{"name":"add","response":{"a":1}}}]}` + c.after + `],` + tools + `}`
+			a := k.studio("generateContent", model, body)
+			if (a.status == 200) != (c.says == "") || c.says != "" && !strings.Contains(read(t, a.body).Error.Message, c.says) {
+				t.Errorf("%s: %d %s", name, a.status, a.body)
+			}
+		}
+	}
+}
+
+// Each sentence rests on a page of its own offsets, which count bytes.
+func TestGroundingCountsBytes(t *testing.T) {
+	k := start(t, Options{})
+	s := read(t, k.ask("generateContent", "gemini-2.5-flash", withTools(`[{"googleSearch":{}}]`, "")).body)
+	text, at := s.text(), 0
+	for _, v := range s.Candidates[0].GroundingMetadata["groundingSupports"].([]any) {
+		segment := v.(map[string]any)["segment"].(map[string]any)
+		from, _ := segment["startIndex"].(float64)
+		to := segment["endIndex"].(float64)
+		if int(from) != at || text[int(from):int(to)] != segment["text"] {
+			t.Errorf("%v of %q", segment, text)
+		}
+		at = int(to)
+	}
+	if at != len(text) {
+		t.Errorf("%d of %d bytes", at, len(text))
+	}
+}

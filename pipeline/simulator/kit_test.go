@@ -120,7 +120,8 @@ type seen struct {
 					ID, Name string
 					Args     map[string]any
 				}
-				InlineData *struct{ MIMEType, Data string }
+				ToolCall, ToolResponse map[string]any
+				InlineData             *struct{ MIMEType, Data string }
 			}
 		}
 		FinishReason      string

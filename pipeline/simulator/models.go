@@ -70,7 +70,7 @@ func DefaultModels() []Model {
 		{Name: "gemini-2.5-flash-lite", Backends: all, BudgetMin: 512, BudgetMax: 24576, BudgetOff: true},
 		{Name: "gemini-2.5-pro-preview-06-05", Backends: all, BudgetMin: 128, BudgetMax: 32768},
 		{Name: "gemini-2.5-flash-preview-09-2025", Backends: all, BudgetMax: 24576, BudgetOff: true},
-		{Name: "gemini-flash-latest", Backends: all, BudgetMax: 24576, BudgetOff: true},
+		{Name: "gemini-flash-latest", Backends: all, BudgetMin: 1, BudgetMax: 32768, Levels: every},
 		{Name: "gemini-3-pro-preview", Backends: all, BudgetMin: 128, BudgetMax: 32768, Levels: low, Preview: true},
 		{Name: "gemini-3-pro-preview-11-2025", Backends: all, BudgetMin: 128, BudgetMax: 32768, Levels: low, Preview: true},
 		{Name: "gemini-3.1-pro-preview", Backends: all, BudgetMin: 128, BudgetMax: 32768, Levels: lowMedium, Preview: true},

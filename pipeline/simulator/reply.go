@@ -35,6 +35,8 @@ type replyPart struct {
 	Thought   bool       `json:"thought,omitempty"`
 	Inline    *replyBlob `json:"inlineData,omitempty"`
 	Call      *replyCall `json:"functionCall,omitempty"`
+	ToolCall  object     `json:"toolCall,omitempty"`
+	ToolReply object     `json:"toolResponse,omitempty"`
 	Signature string     `json:"thoughtSignature,omitempty"`
 }
 
@@ -128,15 +130,28 @@ func textPart(s string) replyPart { return replyPart{Text: &s} }
 
 // callParts gives the calls of the answer; only the first of a step carries a signature.
 func (w *writer) callParts() []replyPart {
-	var parts []replyPart
+	parts := w.serverParts()
 	for i, c := range w.answer.calls {
 		p := replyPart{Call: &replyCall{c.id, c.name, c.args}}
 		if i == 0 && w.signs() {
-			p.Signature = sign(w.request.model.family(), c.name)
+			p.Signature = sign(w.request.model.family(), covering(c.name, w.answer.searched))
 		}
 		parts = append(parts, p)
 	}
 	return parts
+}
+
+// serverParts are a search that the back end ran by itself, and what came of it: both are signed.
+func (w *writer) serverParts() []replyPart {
+	id := w.answer.searched
+	if id == "" {
+		return nil
+	}
+	signature := sign(w.request.model.family(), covering("", id))
+	return []replyPart{
+		{ToolCall: object{"toolType": "GOOGLE_SEARCH_WEB", "args": object{"queries": []string{w.request.lastText()}}, "id": id}, Signature: signature},
+		{ToolReply: object{"toolType": "GOOGLE_SEARCH_WEB", "response": object{"search_suggestions": "<div>search</div>"}, "id": id}, Signature: signature},
+	}
 }
 
 // signs reports whether parts of this answer are signed: always from Gemini 3 on, before that when thinking with functions.

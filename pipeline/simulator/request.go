@@ -126,6 +126,8 @@ func newPart(in object) part {
 		p.mime, p.uri = str(value, "mimeType"), str(value, "fileUri")
 	case "functionCall":
 		p.id, p.name, p.value = str(value, "id"), str(value, "name"), child(value, "args")
+	case "toolCall", "toolResponse":
+		p.id = str(value, "id")
 	case "functionResponse":
 		p.id, p.name, p.value = str(value, "id"), str(value, "name"), child(value, "response")
 	}

@@ -225,6 +225,15 @@ func TestThinkingRules(t *testing.T) {
 		{"odd level", "a", "gemini-3-flash-preview", think(`"thinkingLevel":"SOME"`), "thinking_level"},
 		{"thoughts without thinking", "a", "gemini-2.5-flash", think(`"thinkingBudget":0,"includeThoughts":true`), "include_thoughts"},
 		{"model without thoughts", "s", "gemini-2.0-flash", think(`"thinkingBudget":100`), "Thinking is not enabled"},
+		{"shown by a model without thoughts", "s", "gemini-2.0-flash", think(`"includeThoughts":true`), "Thinking is not enabled"},
+		{"nothing of a model without thoughts", "s", "gemini-2.0-flash", think(`"thinkingLevel":"LOW"`), "Thinking is not enabled"},
+		{"-2", "a", "gemini-2.5-flash", think(`"thinkingBudget":-2`), "thinking budget -2"},
+		{"0 on 3-pro", "a", "gemini-3-pro-preview", think(`"thinkingBudget":0`), "Budget 0 is invalid"},
+		{"MINIMAL on 3.1-pro", "a", "gemini-3.1-pro-preview", think(`"thinkingLevel":"MINIMAL"`), "Thinking level MINIMAL"},
+		{"thoughts hidden without thinking", "a", "gemini-2.5-flash", think(`"thinkingBudget":0,"includeThoughts":false`), ""},
+		{"both in snake case", "s", "gemini-3.5-flash", `{"contents":[{"role":"user","parts":[{"text":"hi"}]}],"generation_config":{"thinking_config":{"thinking_budget":-1,"thinking_level":"low"}}}`, "only one of thinking budget and thinking level"},
+		{"thoughts in snake case", "s", "gemini-2.5-flash", `{"contents":[{"role":"user","parts":[{"text":"hi"}]}],"generation_config":{"thinking_config":{"thinking_budget":0,"include_thoughts":true}}}`, "include_thoughts"},
+		{"half a token", "a", "gemini-2.5-flash", think(`"thinkingBudget":0.5`), "thinking_budget"},
 	})
 }
 

@@ -228,12 +228,12 @@ func Bool(v []byte) (value, ok bool) {
 const maxHeaderSafe = 64
 
 // HeaderSafe is a name as it may stand in a list in a header: "?" for what is neither a letter, a
-// digit nor one of "_-.", and cut when it is long.
+// digit nor one of "_-.[]", and cut when it is long.
 func HeaderSafe(name string) string {
 	cut := len(name) > maxHeaderSafe
 	b := []byte(name[:min(len(name), maxHeaderSafe)])
 	for i, c := range b {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-' && c != '.' {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-' && c != '.' && c != '[' && c != ']' {
 			b[i] = '?'
 		}
 	}

@@ -33,7 +33,9 @@ type stage struct{ pool *pool.Pool }
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	var tried []string
 	for i := range x.Attempts {
-		tried = append(tried, x.Attempts[i].Credential)
+		if x.Attempts[i].Model == x.Model.Base { // not those of the model that this one is the fallback of
+			tried = append(tried, x.Attempts[i].Credential)
+		}
 	}
 	if x.Lease != nil {
 		x.Lease.Release()
@@ -41,8 +43,11 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	}
 	want := pool.Want{Model: x.Model.Base, Verb: x.In.Route.Verb, Tried: tried, ID: x.In.ID}
 	cached := usesCache(x)
-	if cached {
+	switch mixed := len(x.Mix.Hosted) > 0; {
+	case cached, mixed && x.Mix.Whole:
 		want.Kinds = []string{oauth.Gemini}
+	case mixed:
+		want.Favour = oauth.Gemini
 	}
 	if len(tried) > 0 && x.Advice().Again == pipeline.Same {
 		want.Prefer = tried[len(tried)-1]
@@ -52,15 +57,32 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 		fail = apierror.New(fail.Code, "cachedContent needs an API key of Google AI Studio: "+fail.Message).Naming("cachedContent").After(fail.RetryAfter)
 	}
 	if fail != nil {
+		x.Advise(pipeline.Advice{Model: s.ofModel(want, fail)})
 		return x.Fail(s.unserved(x, want, fail))
 	}
 	x.Lease = l
 	return pipeline.Next
 }
 
+// ofModel tells that for another model the pool might have had a credential.
+func (s *stage) ofModel(want pool.Want, fail *apierror.Error) bool {
+	switch fail.Code {
+	case apierror.QuotaExhausted, apierror.RateLimited, apierror.ModelNotFound, apierror.UpstreamUnavailable:
+		return true
+	case apierror.NoCredential:
+		why := s.pool.Exhausted(want)
+		return why.Total > 0 && why.Fit == 0 && want.Kinds == nil
+	}
+	return false
+}
+
 // unserved tells a client whose request no kind of credential in the pool can make, however long it
 // waits: Code Assist makes no embeddings and no pictures.
 func (s *stage) unserved(x *pipeline.Exchange, want pool.Want, fail *apierror.Error) *apierror.Error {
+	if x.Mix.Whole && s.pool.Exhausted(want).Fit == 0 {
+		tool := x.AskedBy(x.Mix.Hosted[0])[0]
+		return apierror.Newf(apierror.BadRequest, "tools: functions beside %s need an API key of Google AI Studio, and this gateway has none: leave one of the two out", tool).Naming(tool)
+	}
 	what := ""
 	switch {
 	case x.In.Route.Verb == pipeline.Embed:

@@ -165,6 +165,60 @@ func TestCachedContentGoesToKeysOnly(t *testing.T) {
 	}
 }
 
+// Functions beside Google's own tools go to a key where one is free; and nowhere else, where nothing of it may
+// be left out.
+func TestMixGoesToKeys(t *testing.T) {
+	dir := t.TempDir()
+	file := `{"refresh_token":"1//made-up","token":"ya29.made-up","expiry":"2100-01-01T00:00:00Z","project_id":"p-1","email":"a@example.com"}`
+	if err := os.WriteFile(filepath.Join(dir, "a.json"), []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		whole bool
+		keys  []string
+		kinds string // of the calls, each rate limited
+		code  apierror.Code
+	}{
+		"a preference":             {false, []string{"AIza-first"}, "gemini codeassist", ""},
+		"a preference for nothing": {false, nil, "codeassist", ""},
+		"a demand":                 {true, []string{"AIza-first"}, "gemini", apierror.RateLimited},
+		"a demand for nothing":     {true, nil, "", apierror.BadRequest},
+	} {
+		p, err := pool.New(pool.Options{Dir: dir, OAuth: oauth.New(oauth.Options{Settings: func() oauth.Settings { return oauth.Settings{} }}),
+			Settings: pool.Settings{APIKeys: c.keys, CallsPerRotation: 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := exchange(context.Background())
+		x.Model.Base = "gemini-3-flash-preview"
+		x.Tools = &gemini.Tools{}
+		x.Tools.Host(gemini.Search, "web_search_options")
+		x.Mix = pipeline.Mix{Hosted: []string{gemini.Search}, Whole: c.whole}
+		s := &stage{p}
+		var kinds []string
+		for range 2 {
+			if s.Process(x) != pipeline.Next {
+				break
+			}
+			kinds = append(kinds, x.Lease.Kind())
+			x.Try()
+			x.Report(said(429))
+			if x.Advice().Again != pipeline.Other {
+				break
+			}
+		}
+		if strings.Join(kinds, " ") != c.kinds {
+			t.Errorf("%s: called %q", name, kinds)
+		}
+		f := x.Reply.Err
+		if c.code == apierror.BadRequest && (f == nil || f.Code != c.code || f.Status != 400 || f.Param != "web_search_options" || !strings.Contains(f.Message, "functions beside web_search_options")) {
+			t.Errorf("%s: %+v", name, f)
+		}
+		s.End(x)
+		_ = p.Close()
+	}
+}
+
 // Only what lacks a key is put down to the cache: a key that rests says so in its own words.
 func TestCachedContentWhenTheKeyRests(t *testing.T) {
 	for _, c := range []struct {
@@ -188,5 +242,84 @@ func TestCachedContentWhenTheKeyRests(t *testing.T) {
 			t.Errorf("%d: %+v", c.status, f)
 		}
 		s.End(x)
+	}
+}
+
+// What the model that was asked before has tried says nothing of this one.
+func TestTriesOfAnotherModelDoNotCount(t *testing.T) {
+	_, s := lender(t, "AIza-1", "AIza-2")
+	x := exchange(context.Background())
+	x.Model.Base = "gemini-3.1-pro-preview"
+	for range 2 {
+		s.Process(x)
+		x.Try()
+		x.Report(said(429))
+	}
+	if v := s.Process(x); v == pipeline.Next && x.Lease != nil {
+		x.Try()
+		x.Report(said(429))
+	}
+	x.FallBack("gemini-2.5-pro")
+	x.Model.Base = x.Fallback
+	seen := map[string]bool{}
+	for range 2 {
+		if v := s.Process(x); v != pipeline.Next {
+			t.Fatalf("verdict %v, %v", v, x.Reply.Err)
+		}
+		seen[x.Lease.ID()] = true
+		x.Try()
+		x.Report(said(429))
+	}
+	if len(seen) != 2 {
+		t.Errorf("only %v were lent", seen)
+	}
+	s.End(x)
+}
+
+// Where nothing is lent, the pool says whether it might be for another model.
+func TestWhetherAnotherModelMayBeServed(t *testing.T) {
+	cached := `{"cachedContent":"cachedContents/x"}`
+	account := `{"refresh_token":"1//made-up","token":"ya29.made-up","expiry":"2100-01-01T00:00:00Z","project_id":"p-1","email":"a@example.com"}`
+	for _, c := range []struct {
+		name, model, body string
+		keys              []string
+		account           bool
+		fault             *apierror.Error // of every call before
+		want              bool
+	}{
+		{"no credential", "gemini-2.5-pro", `{}`, nil, false, nil, false},
+		{"none of a kind that serves it", "gemini-2.5-flash-image", `{}`, nil, true, nil, true},
+		{"none for what is cached", "gemini-2.5-pro", cached, nil, true, nil, false},
+		{"limited", "gemini-2.5-pro", `{}`, []string{"AIza-1"}, false, gemini.ParseError(429, "60", nil, time.Now()), true},
+		{"not there", "gemini-2.5-pro", `{}`, []string{"AIza-1"}, false, gemini.ParseError(404, "", nil, time.Now()), true},
+		{"refused", "gemini-2.5-pro", `{}`, []string{"AIza-1"}, false, gemini.ParseError(403, "", nil, time.Now()), false},
+	} {
+		dir := t.TempDir()
+		if c.account {
+			if err := os.WriteFile(filepath.Join(dir, "a.json"), []byte(account), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p, err := pool.New(pool.Options{Dir: dir, OAuth: oauth.New(oauth.Options{Settings: func() oauth.Settings { return oauth.Settings{} }}),
+			Settings: pool.Settings{APIKeys: c.keys}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &stage{p}
+		first := exchange(context.Background())
+		if first.Model.Base = c.model; c.fault != nil {
+			s.Process(first)
+			first.Try()
+			first.Report(c.fault)
+			s.End(first)
+		}
+		x := exchange(context.Background())
+		x.Model.Base = c.model
+		x.Call, _ = gemini.NewCall([]byte(c.body))
+		if v := s.Process(x); v != pipeline.Respond || x.Lease != nil || x.Advice().Model != c.want {
+			t.Errorf("%s: verdict %v, %v, advice %+v", c.name, v, x.Reply.Err, x.Advice())
+		}
+		s.End(x)
+		_ = p.Close()
 	}
 }

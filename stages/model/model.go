@@ -2,9 +2,12 @@
 package model
 
 import (
+	"strings"
+
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/models"
+	"gcli2api/pipeline/wire"
 )
 
 // Settings is the [stage.model] table; the table of known models is [models].
@@ -20,7 +23,7 @@ func Kind() pipeline.Kind {
 		Gives: []pipeline.Fact{pipeline.HasModel},
 		New: pipeline.New(Settings{}, func(_ Settings, b *pipeline.Build) (pipeline.Stage, error) {
 			c, err := b.Models()
-			return &stage{catalogue: c, on: enabled(b)}, err
+			return &stage{catalogue: c, on: enabled(b), compat: b.Has("compat")}, err
 		}),
 		Off: unparsed,
 	}
@@ -40,9 +43,11 @@ func enabled(b *pipeline.Build) models.Enabled {
 type stage struct {
 	catalogue *models.Catalogue
 	on        models.Enabled
+	compat    bool // there is a stage that heeds X-Compat
 }
 
-// Process settles x.Model, or answers a listing.
+// Process settles x.Model, or answers a listing. Come back to for a fallback, it settles that one with the
+// features of the name that was asked for.
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	if x.In.Route.Verb == pipeline.List {
 		x.Reply.Body = models.AppendList(nil, s.catalogue.List(s.on))
@@ -55,6 +60,10 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	x.Model = s.catalogue.Parse(name)
 	if fail := s.accept(x); fail != nil {
 		return x.Fail(fail)
+	}
+	if x.Fallback != "" {
+		x.Model.Base = x.Fallback
+		x.Header.Set("X-Model-Fallback", wire.HeaderSafe(x.Fallback))
 	}
 	if x.In.Route.Verb == pipeline.Get {
 		return s.get(x)
@@ -76,6 +85,18 @@ func (s *stage) accept(x *pipeline.Exchange) *apierror.Error {
 	}
 	if m.Thinking != models.None && !s.on.Thinking {
 		return apierror.New(apierror.FeatureDisabled, "thinking suffixes of model names are switched off on this gateway").Naming("model")
+	}
+	return s.compatible(x)
+}
+
+// compatible refuses a header for a stage that is off; "off" is what it gets then.
+func (s *stage) compatible(x *pipeline.Exchange) *apierror.Error {
+	v := x.In.Route.Verb
+	if s.compat || v != pipeline.Generate && v != pipeline.Streaming {
+		return nil
+	}
+	if asked := strings.TrimSpace(x.In.Header("X-Compat")); asked != "" && !strings.EqualFold(asked, "off") {
+		return apierror.New(apierror.FeatureDisabled, "the compatibility mode (header X-Compat) is switched off on this gateway").Naming("X-Compat")
 	}
 	return nil
 }

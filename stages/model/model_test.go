@@ -24,7 +24,7 @@ func made(t *testing.T, on models.Enabled) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &stage{c, on}
+	return &stage{catalogue: c, on: on}
 }
 
 // onOpenAI asks in the body, onGemini in the path.
@@ -230,6 +230,66 @@ func TestOffNamesGoUpUnparsed(t *testing.T) {
 	for _, verb := range []pipeline.Verb{pipeline.List, pipeline.Get} {
 		if x := onGemini(verb, "x"); unparsed(x) != pipeline.Next || !x.Reply.Empty() {
 			t.Errorf("%v: reply %+v", verb, x.Reply)
+		}
+	}
+}
+
+// Walked again for a fallback, the base is another one, and all else what the name asks for.
+func TestFallback(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		features models.Features
+		thinking models.Thinking
+	}{
+		{"gemini-2.5-pro", 0, models.None},
+		{"gpt-4o", 0, models.None}, // an alias
+		{"假流式/gemini-2.5-pro-search-low", models.FakeStream | models.Search, models.Low},
+	} {
+		for _, x := range []*pipeline.Exchange{onOpenAI(c.name), onGemini(pipeline.Streaming, c.name)} {
+			s := made(t, everything)
+			s.Process(x)
+			if x.Model.Base != "gemini-2.5-pro" || x.Header.Get("X-Model-Fallback") != "" {
+				t.Errorf("%q, at first: %+v", c.name, x.Model)
+			}
+			x.FallBack("gemini-2.5-flash")
+			v := s.Process(x)
+			m := x.Model
+			if v != pipeline.Next || m.Asked != c.name || m.Base != "gemini-2.5-flash" || m.Features != c.features || m.Thinking != c.thinking {
+				t.Errorf("%q: verdict %v, %+v", c.name, v, m)
+			}
+			if got := x.Header.Get("X-Model-Fallback"); got != "gemini-2.5-flash" {
+				t.Errorf("%q: header %q", c.name, got)
+			}
+		}
+	}
+}
+
+// A header for a stage that is not there is refused where that stage would act.
+func TestCompatIsOff(t *testing.T) {
+	for _, c := range []struct {
+		header string
+		verb   pipeline.Verb
+		on     bool
+		fails  bool
+	}{
+		{"system-to-user", pipeline.Generate, false, true},
+		{"system-to-user", pipeline.Streaming, false, true},
+		{"nonsense", pipeline.Generate, false, true},
+		{"off", pipeline.Generate, false, false},
+		{"", pipeline.Generate, false, false},
+		{"system-to-user", pipeline.Count, false, false},
+		{"system-to-user", pipeline.Get, false, false},
+		{"system-to-user", pipeline.Generate, true, false},
+		{"nonsense", pipeline.Generate, true, false}, // that stage says so itself
+	} {
+		x := onGemini(c.verb, "gemini-2.5-pro")
+		x.In.Client = pipeline.Fixed{Headers: map[string]string{"X-Compat": c.header}}
+		s := made(t, everything)
+		s.compat = c.on
+		v := s.Process(x)
+		f := x.Reply.Err
+		if c.fails != (f != nil) || c.fails && (v != pipeline.Respond || f.Code != apierror.FeatureDisabled || f.Status != 400 || f.Param != "X-Compat") {
+			t.Errorf("%+v: verdict %v, %v", c, v, f)
 		}
 	}
 }

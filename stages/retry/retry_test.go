@@ -58,7 +58,7 @@ var usual = Settings{MaxCalls: 12, Returns: 3, From: "credential", On429: true, 
 // calls counts how often an exchange calls Google when every call fails alike.
 func calls(s Settings, advice pipeline.Advice, f *apierror.Error) (n, returns int) {
 	x := failed(context.Background(), &lease{advice: advice}, f)
-	r := &stage{s}
+	r := &stage{Settings: s}
 	for r.Process(x) == pipeline.Rewind("credential") {
 		again(x, f)
 	}
@@ -110,17 +110,17 @@ func TestWhatIsNotGooglesIsPassedOn(t *testing.T) {
 	own := apierror.New(apierror.BadRequest, "of our own making")
 	x := failed(context.Background(), &lease{advice: advice}, said(500))
 	x.Reply.Err = own
-	if v := (&stage{usual}).Process(x); v != pipeline.Next || x.Reply.Err != own {
+	if v := (&stage{Settings: usual}).Process(x); v != pipeline.Next || x.Reply.Err != own {
 		t.Errorf("own error: verdict %v", v)
 	}
 	x = failed(context.Background(), &lease{advice: advice}, said(500))
 	x.Lease = nil // the pool had none; its error may be a failed refresh, which Google said too
-	if v := (&stage{usual}).Process(x); v != pipeline.Next {
+	if v := (&stage{Settings: usual}).Process(x); v != pipeline.Next {
 		t.Errorf("no lease: verdict %v", v)
 	}
 	x = pipeline.NewExchange(context.Background(), pipeline.Request{})
 	x.Reply.Err, x.Lease = said(500), &lease{advice: advice}
-	if v := (&stage{usual}).Process(x); v != pipeline.Next {
+	if v := (&stage{Settings: usual}).Process(x); v != pipeline.Next {
 		t.Errorf("no call yet: verdict %v", v)
 	}
 }
@@ -138,7 +138,7 @@ func TestWhenThePoolIsFree(t *testing.T) {
 		{"a 500", 500, time.Minute, time.Second},
 	} {
 		x := failed(context.Background(), &lease{advice: pipeline.Advice{Free: c.free}}, said(c.status).After(time.Second))
-		if v := (&stage{usual}).Process(x); v != pipeline.Next || x.Reply.Err.RetryAfter != c.want {
+		if v := (&stage{Settings: usual}).Process(x); v != pipeline.Next || x.Reply.Err.RetryAfter != c.want {
 			t.Errorf("%s: verdict %v, retry after %v, want %v", c.name, v, x.Reply.Err.RetryAfter, c.want)
 		}
 	}
@@ -163,7 +163,7 @@ func TestPauses(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			x := failed(context.Background(), &lease{advice: c.advice}, said(c.status))
 			start := time.Now()
-			if v := (&stage{s}).Process(x); v != pipeline.Rewind("credential") {
+			if v := (&stage{Settings: s}).Process(x); v != pipeline.Rewind("credential") {
 				t.Fatalf("verdict %v", v)
 			}
 			if took := time.Since(start); took < c.least || c.most > 0 && took > c.most {
@@ -177,7 +177,7 @@ func TestNobodyWaitsAnyMore(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	x := failed(ctx, &lease{advice: pipeline.Advice{Again: pipeline.Later, Wait: time.Hour}}, said(429))
 	done := make(chan pipeline.Verdict)
-	go func() { done <- (&stage{usual}).Process(x) }()
+	go func() { done <- (&stage{Settings: usual}).Process(x) }()
 	cancel()
 	if v := <-done; v != pipeline.Next || x.Returns() != 0 {
 		t.Errorf("verdict %v, returns %d", v, x.Returns())
@@ -231,7 +231,7 @@ func TestStreams(t *testing.T) {
 			x.Try()
 			s := &stream{events: c.events, err: c.err}
 			x.Reply.Stream = &reporting{s, x}
-			v := (&stage{usual}).Process(x)
+			v := (&stage{Settings: usual}).Process(x)
 			if c.goes != (v == pipeline.Rewind("credential")) || !c.goes && v != pipeline.Next {
 				t.Fatalf("verdict %v", v)
 			}
@@ -249,7 +249,7 @@ func TestStreams(t *testing.T) {
 			if _, err := x.Reply.Stream.Next(); err != c.err {
 				t.Errorf("the end: %v", err)
 			}
-			if v := (&stage{usual}).Process(x); v != pipeline.Next || len(x.Attempts) != 1 {
+			if v := (&stage{Settings: usual}).Process(x); v != pipeline.Next || len(x.Attempts) != 1 {
 				t.Errorf("after the first byte: verdict %v", v)
 			}
 		})

@@ -26,7 +26,7 @@ func (s *stage) restorer(x *pipeline.Exchange) *restorer {
 	if x.Answer == wire.Gemini && x.Asked == wire.Gemini || v != pipeline.Generate && v != pipeline.Streaming {
 		return nil
 	}
-	r := &restorer{s: s, x: x, at: gemini.Restorer{Tools: x.Tools, Seed: x.In.ID, Prefix: "call_"}}
+	r := &restorer{s: s, x: x, at: gemini.Restorer{Tools: x.Tools, Seed: x.In.ID, Prefix: "call_", Mixed: len(x.Mix.Hosted) > 0}}
 	if x.Answer == wire.Anthropic {
 		r.at.Prefix = "toolu_"
 	}
@@ -41,10 +41,13 @@ func (r *restorer) event(data []byte) []byte {
 	}
 	var items []pipeline.Item
 	for _, m := range r.at.Made() {
+		if m.Over {
+			m.Signature = ""
+		}
 		if m.Signature == "" && m.Google == "" {
 			continue
 		}
-		known := gemini.Remembered{ID: m.Google, Signature: m.Signature, Kind: r.x.Lease.Kind(), Model: r.x.Model.Base}
+		known := gemini.Remembered{ID: m.Google, Signature: m.Signature, Kind: r.x.Lease.Kind(), Model: r.x.Model.Base, Before: m.Before}
 		items = append(items, pipeline.Item{ID: m.ID, Value: known.Append(nil)})
 	}
 	if len(items) == 0 {

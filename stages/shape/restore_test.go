@@ -177,3 +177,31 @@ func TestDisappointments(t *testing.T) {
 		}
 	}
 }
+
+// What Google's own tools did in front of a call is kept with it; where that is too much, so that the
+// signature which covers it is no good, the call is kept without.
+func TestStepsOfGooglesToolsAreRemembered(t *testing.T) {
+	const step = `{"toolCall":{"id":"s"},"thoughtSignature":"t"}`
+	large := `{"toolResponse":{"response":"` + strings.Repeat("x", 64<<10) + `"}}`
+	for name, c := range map[string]struct {
+		hosted       []string
+		step         string
+		before, sign string
+	}{
+		"a mix":         {[]string{"googleSearch"}, step, step, "s1"},
+		"too much":      {[]string{"googleSearch"}, large, "", ""},
+		"no such thing": {nil, step, "", "s1"},
+	} {
+		x, s, m := remembering(openaiRoute, wire.OpenAI)
+		x.Mix.Hosted = c.hosted
+		x.Reply.Body = []byte(strings.Replace(called, `"parts":[`, `"parts":[`+c.step+`,`, 1))
+		if v := s.Process(x); v != pipeline.Next || len(m.items) != 1 {
+			t.Fatalf("%s: %v %v", name, x.Reply.Err, m.items)
+		}
+		for _, known := range m.items {
+			if known.Before != c.before || known.Signature != c.sign || known.ID != "g1" {
+				t.Errorf("%s: %+v", name, known)
+			}
+		}
+	}
+}

@@ -13,6 +13,10 @@ import (
 // patience is how long the store may take: a request is not worth more.
 const patience = 2 * time.Second
 
+// mostBefore bounds what a request grows by, all calls together, for the steps of Google's own tools in front
+// of them: what a client sends must not cost many times its size. The calls beyond it get the sentinel.
+const mostBefore = 1 << 20
+
 var errSlow = errors.New("the look-ups of this request took too long")
 
 // recall finds what the gateway remembers of the calls in a dialogue. A store that fails, or has taken
@@ -21,7 +25,7 @@ var errSlow = errors.New("the look-ups of this request took too long")
 // each time.
 func (s *stage) recall(x *pipeline.Exchange) func(id []byte) (gemini.Remembered, bool) {
 	at := pipeline.Place{Owner: x.Caller.Owner(), Shelf: pipeline.Signatures}
-	broken, found, left := false, map[string]bool{}, patience
+	broken, found, left, room := false, map[string]bool{}, patience, mostBefore
 	return func(id []byte) (m gemini.Remembered, ok bool) {
 		if broken || len(id) == 0 || found[string(id)] {
 			return m, false
@@ -42,7 +46,12 @@ func (s *stage) recall(x *pipeline.Exchange) func(id []byte) (gemini.Remembered,
 		}
 		found[string(id)] = true
 		if m = gemini.Recollect(doc); models.FamilyOf(m.Model).Major != models.FamilyOf(x.Model.Base).Major {
-			m.Signature = "" // good for its own family only (protocol 6.4)
+			m.Signature, m.Before = "", "" // good for its own family only (protocol 6.4)
+		}
+		if n := len(m.Before); n > room {
+			m.Signature, m.Before = "", ""
+		} else {
+			room -= n
 		}
 		return m, true
 	}

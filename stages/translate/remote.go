@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"slices"
 	"sync"
 
 	"gcli2api/pipeline"
@@ -44,7 +45,7 @@ func (s *stage) inline(x *pipeline.Exchange, hub []byte) ([]byte, *apierror.Erro
 	case s.pictures == nil:
 		return nil, blame(x, &list[0], apierror.New(apierror.BadRequest, "remote pictures are not fetched by this gateway: send them as data:<mime>;base64,<data>"))
 	}
-	s.fetch(x.Context(), list)
+	s.fetchOnce(x, list)
 	size := len(hub)
 	for i := range list {
 		if f := list[i].fail; f != nil {
@@ -78,6 +79,24 @@ func remotes(hub []byte) (list []remote) {
 		}
 	}
 	return list
+}
+
+type fetchedKey struct{}
+
+// fetchOnce keeps the pictures where the request may be made again for a fallback, and has them then.
+func (s *stage) fetchOnce(x *pipeline.Exchange, list []remote) {
+	before, _ := x.Note(fetchedKey{}).([]remote)
+	same := func(a, b remote) bool { return a.address == b.address }
+	if slices.EqualFunc(before, list, same) {
+		for i := range list {
+			list[i].picture, list[i].fail = before[i].picture, before[i].fail
+		}
+		return
+	}
+	s.fetch(x.Context(), list)
+	if _, may := s.catalogue.Fallback(x.Model.Base); may && x.Fallback == "" {
+		x.Keep(fetchedKey{}, list)
+	}
 }
 
 // fetch gets each address once, a few at a time. The first failure ends the others and is the only one.

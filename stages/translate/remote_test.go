@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/models"
 	"gcli2api/pipeline/outbound"
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
@@ -147,6 +149,22 @@ func TestRecall(t *testing.T) {
 	if _, ok := again([]byte("call_1")); ok || m.asks != 2 {
 		t.Errorf("an id repeated in one dialogue is found again, after %d look-ups", m.asks)
 	}
+	// What Google's tools did is given back within bounds; beyond them there is no signature that covers it.
+	large := gemini.Remembered{ID: "g", Signature: "s", Kind: "gemini", Model: "gemini-3-pro-preview", Before: `{"toolCall":"` + strings.Repeat("x", 60<<10) + `"}`}
+	find20 := s.recall(x)
+	given, bare := 0, 0
+	for i := range 20 {
+		m.docs["key:k1/sig/large_"+strconv.Itoa(i)] = large.Append(nil)
+		switch got, _ := find20([]byte("large_" + strconv.Itoa(i))); {
+		case got == large:
+			given++
+		case got.Before == "" && got.Signature == "" && got.ID == "g":
+			bare++
+		}
+	}
+	if got, _ := find20([]byte("call_1")); given != 17 || bare != 3 || got != known {
+		t.Errorf("%d with all, %d without, then %+v", given, bare, got)
+	}
 	x.Model.Base = "gemini-2.5-pro"
 	if got, ok := s.recall(x)([]byte("call_1")); !ok || got.Signature != "" || got.ID != "g" {
 		t.Errorf("of another family: %v %+v", ok, got)
@@ -221,6 +239,36 @@ func TestHollowTurns(t *testing.T) {
 		}
 		if got, _ := x.Call.Get("contents"); string(got) != `[`+want+`]` {
 			t.Errorf("got  %s\nwant [%s]", got, want)
+		}
+	}
+}
+
+// A request that is made again for a fallback has its pictures already; nothing is kept where there is none.
+func TestRemotePicturesAreFetchedOnce(t *testing.T) {
+	for _, c := range []struct {
+		model string
+		want  int32
+	}{{"falls-back", 2}, {"does-not", 4}} {
+		set := models.Defaults()
+		set.Fallback = map[string]string{"falls-back": "other"}
+		catalogue, err := models.New(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pics, s := &album{}, made(t)
+		s.pictures, s.catalogue = pics, catalogue
+		x := exchange(openaiRoute, wire.OpenAI, `{}`)
+		x.Model.Base = c.model
+		hub := hubWith("http://h/a", "http://h/b", "http://h/a")
+		first, fail := s.inline(x, []byte(hub))
+		if fail != nil {
+			t.Fatal(fail)
+		}
+		x.FallBack("other")
+		x.Model.Base = x.Fallback
+		again, fail := s.inline(x, []byte(hub))
+		if fail != nil || string(first) != string(again) || pics.asked.Load() != c.want {
+			t.Errorf("%s: %d fetches, %v\n%s\n%s", c.model, pics.asked.Load(), fail, first, again)
 		}
 	}
 }

@@ -37,7 +37,8 @@ func Kind(memory pipeline.Ephemeral, pictures Pictures) pipeline.Kind {
 		},
 		New: pipeline.New(Settings{}, func(set Settings, b *pipeline.Build) (pipeline.Stage, error) {
 			c, err := b.Models()
-			return &stage{catalogue: c, memory: memory, pictures: pictures, turns: make(chan struct{}, mostFetchers), safety: strings.ToUpper(set.Safety), log: b.Log}, err
+			return &stage{catalogue: c, memory: memory, pictures: pictures, turns: make(chan struct{}, mostFetchers), safety: strings.ToUpper(set.Safety),
+				searches: b.Has("search"), thinking: b.Has("thinking"), log: b.Log}, err
 		}),
 		Off: hubOnly,
 	}
@@ -49,6 +50,8 @@ type stage struct {
 	pictures  Pictures
 	turns     chan struct{} // who may fetch a picture
 	safety    string
+	searches  bool // the stage search is there
+	thinking  bool // that stage decides whether thoughts are shown of which the request does not say
 	log       *slog.Logger
 	buffers   sync.Pool // *wire.Buffer, the handles: each keeps its bytes in wire.Buffers
 }
@@ -99,6 +102,9 @@ func (s *stage) foreign(x *pipeline.Exchange) *apierror.Error {
 		return fail
 	}
 	buf.B = hub
+	if fail := s.hosted(said.Tools, hub); fail != nil {
+		return fail
+	}
 	if len(said.Ignored) > 0 {
 		x.Header.Set("X-Dropped-Params", strings.Join(said.Ignored, ", "))
 	}
@@ -129,8 +135,8 @@ func (s *stage) buffer(x *pipeline.Exchange, size int) *wire.Buffer {
 // target is what the translation has to know of the model and the dialogue.
 func (s *stage) target(x *pipeline.Exchange) gemini.Target {
 	f := models.FamilyOf(x.Model.Base)
-	t := gemini.Target{MaxOutput: s.output(x.Model.Base), Major: f.Major, Minor: f.Minor, Pro: f.Line == models.Pro,
-		Lite: f.Line == models.FlashLite, Image: f.Line == models.Image, Thinks: f.Thinks()}
+	t := gemini.Target{MaxOutput: s.output(x.Model.Base), Major: f.Major, Minor: f.Minor, Image: f.Line == models.Image,
+		Limits: gemini.Limits(s.catalogue.Thinking(x.Model.Base).ThinkingLimits), ShownElsewhere: s.thinking}
 	if s.memory != nil {
 		t.Recall = s.recall(x)
 	}

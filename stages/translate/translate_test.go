@@ -118,6 +118,37 @@ func TestFamilies(t *testing.T) {
 	}
 }
 
+// Whether thoughts are shown that nobody spoke of is decided by the stage thinking, where there is one.
+func TestWhoShowsThoughts(t *testing.T) {
+	for _, c := range []struct {
+		said        string
+		alone, both string // what is said of thoughts, without and with that stage
+	}{
+		{`"reasoning_effort":"low"`, "true", ""},
+		{`"reasoning_effort":"none"`, "", "false"}, // no thinking is wanted, though this model knows no way to do without
+		{`"reasoning_effort":"low","thinking":{"include_thoughts":false}`, "false", "false"},
+		{`"thinking":{"include_thoughts":true}`, "true", "true"},
+		{`"thinking":{"thinking_budget":500}`, "", ""},
+	} {
+		for _, on := range []bool{false, true} {
+			s := made(t)
+			s.thinking = on
+			x := exchange(openaiRoute, wire.OpenAI, `{"messages":[{"role":"user","content":"hi"}],`+c.said+`}`)
+			if v := s.Process(x); v != pipeline.Next {
+				t.Fatalf("%s: %v", c.said, x.Reply.Err)
+			}
+			want := c.alone
+			if on {
+				want = c.both
+			}
+			config, _ := x.Call.GetIn("generationConfig", "thinkingConfig")
+			if got := string(wire.Get(config, "includeThoughts")); got != want {
+				t.Errorf("%s, thinking %v: %s", c.said, on, config)
+			}
+		}
+	}
+}
+
 func TestWhatIsRefused(t *testing.T) {
 	for _, c := range []struct {
 		name  string

@@ -29,16 +29,17 @@ func mended(x *pipeline.Exchange, f *apierror.Error) bool {
 	return resigned(x, f) || unpunished(x, f)
 }
 
+// resignedKey and unpunishedKey keep the model whose call was mended: that of a fallback is another one.
 type resignedKey struct{}
 
 // resigned is for the signatures that a client sent, or did not send: the sentinel stands in their
 // place, which Google takes from everybody.
 func resigned(x *pipeline.Exchange, f *apierror.Error) bool {
 	contents, there := x.Call.Get("contents")
-	if !gemini.Unsigned(f) || !there || wire.KindOf(contents) != wire.KindArray || x.Note(resignedKey{}) != nil {
+	if !gemini.Unsigned(f) || !there || wire.KindOf(contents) != wire.KindArray || x.Note(resignedKey{}) == x.Model.Base {
 		return false
 	}
-	x.Keep(resignedKey{}, true)
+	x.Keep(resignedKey{}, x.Model.Base)
 	x.Call.Set("contents", gemini.AppendSentinels(make([]byte, 0, len(contents)+256), contents))
 	return true
 }
@@ -48,10 +49,10 @@ type unpunishedKey struct{}
 // unpunished is for penalties, which many models refuse (protocol 3.3) and no list tells which: they are
 // left out, and the client hears so. One that speaks Gemini hears Google's own word instead.
 func unpunished(x *pipeline.Exchange, f *apierror.Error) bool {
-	if x.Asked == wire.Gemini || f.Status != 400 || f.Said == nil || !strings.Contains(f.Said.Text, "enalty is not enabled") || x.Note(unpunishedKey{}) != nil {
+	if x.Asked == wire.Gemini || f.Status != 400 || f.Said == nil || !strings.Contains(f.Said.Text, "enalty is not enabled") || x.Note(unpunishedKey{}) == x.Model.Base {
 		return false
 	}
-	x.Keep(unpunishedKey{}, true)
+	x.Keep(unpunishedKey{}, x.Model.Base)
 	for ours, theirs := range map[string]string{"presencePenalty": "presence_penalty", "frequencyPenalty": "frequency_penalty"} {
 		if _, there := x.Call.GetIn("generationConfig", ours); there {
 			x.Call.DeleteIn("generationConfig", ours)

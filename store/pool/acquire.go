@@ -77,7 +77,12 @@ func (p *Pool) choose(k lane, w *Want, t time.Time) (*entry, *apierror.Error) {
 		if fail := p.open(k, t); fail != nil {
 			return nil, fail
 		}
-		e = p.next(k, t.UnixNano())
+		if w.Favour != "" {
+			e = p.next(p.favoured(k, w), t.UnixNano())
+		}
+		if e == nil {
+			e = p.next(k, t.UnixNano())
+		}
 	}
 	if e == nil {
 		return nil, p.exhausted(k, t).explain(w.Model, t)
@@ -155,6 +160,7 @@ func (l *lease) Report(f *apierror.Error) pipeline.Advice {
 		p.punish(o)
 		p.cause = ""
 		a = p.advise(o)
+		a.Model = o.ofModel()
 		if o.said().HTTP == 429 {
 			a.Free = p.freeIn(l.lane, t)
 		}

@@ -33,6 +33,16 @@ func (p *Pool) advise(o outcome) pipeline.Advice {
 	return pipeline.Advice{}
 }
 
+// ofModel tells that Google has no such model, or nothing left of it: with another one the same credentials
+// may serve.
+func (o outcome) ofModel() bool {
+	switch o.said().HTTP {
+	case 404, 429, 503:
+		return o.r.scope == onPair || o.r.scope == onModel
+	}
+	return false
+}
+
 func (p *Pool) adviseSame(o outcome) (pipeline.Advice, bool) {
 	l := o.l
 	if l.prior >= len(o.r.same) || l.entry.gone || !l.entry.soft(l.lane.model, o.now.UnixNano()) {

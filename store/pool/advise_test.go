@@ -150,3 +150,39 @@ func TestUntilMidnightInCalifornia(t *testing.T) {
 		}
 	}
 }
+
+// Which failures are those of the model: with another one the same credential may serve.
+func TestFailuresOfTheModel(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		status int
+		body   string
+		want   bool
+	}{
+		{"no such model", 404, plain("Requested entity was not found."), true},
+		{"no capacity", 503, infoC, true},
+		{"no capacity, as a 429", 429, infoC, true},
+		{"overloaded", 503, plain("The model is overloaded. Please try again later."), true},
+		{"busy", 503, plain("The service is currently unavailable."), true},
+		{"rate", 429, infoA, true},
+		{"quota", 429, infoB, true},
+		{"bare", 429, bare, true},
+		{"credits", 429, `{"error":{"message":"Insufficient AI credits.","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"INSUFFICIENT_G1_CREDITS_BALANCE"}]}}`, false},
+		{"a page", 429, "<html>unusual traffic</html>", false},
+		{"another page", 404, "<html>not found</html>", false},
+		{"a mistake", 400, plain("Request contains an invalid argument."), false},
+		{"refused", 403, plain("Forbidden"), false},
+		{"broken", 500, plain("Internal error encountered."), false},
+		{"late", 504, plain("Deadline expired before operation could complete."), false},
+	} {
+		p, c := keys(t, 2)
+		l, fail := p.Acquire(t.Context(), Want{Model: "m"})
+		if fail != nil {
+			t.Fatal(fail)
+		}
+		if a := l.Report(gemini.ParseError(row.status, "", []byte(row.body), c.at)); a.Model != row.want {
+			t.Errorf("%s: %+v", row.name, a)
+		}
+		l.Release()
+	}
+}

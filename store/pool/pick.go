@@ -16,6 +16,9 @@ type Want struct {
 	Kinds []string      // allowed kinds, nil for all
 	ID    string        // of the exchange, for the lines of the log that it causes
 
+	// Favour is a kind to take where one of it is free; the others serve as well.
+	Favour string
+
 	// Tried are the ids of the credentials of the exchange's earlier calls, one element a call,
 	// repeats included: they tell how often each was tried.
 	Tried []string
@@ -63,6 +66,12 @@ func (p *Pool) laneOf(w *Want) lane {
 		}
 	}
 	return l
+}
+
+// favoured is the part of a lane that the request had rather have.
+func (p *Pool) favoured(k lane, w *Want) lane {
+	k.kinds &= kindBit(w.Favour)
+	return k
 }
 
 func (p *Pool) place(k lane) *place {
@@ -150,6 +159,11 @@ func (p *Pool) untried(k lane, tried []string, self string, now int64) *entry {
 func (p *Pool) again(k lane, w *Want, now int64) *entry {
 	if e := p.byID[w.Prefer]; e != nil && e.kind&k.kinds != 0 && e.soft(k.model, now) {
 		return e
+	}
+	if w.Favour != "" {
+		if e := p.untried(p.favoured(k, w), w.Tried, "", now); e != nil {
+			return e
+		}
 	}
 	if e := p.untried(k, w.Tried, "", now); e != nil {
 		return e

@@ -75,12 +75,16 @@ func TestGenaiChat(t *testing.T) {
 	kinds(t, func(t *testing.T, h *house) {
 		r := h.generate(t, genai.Text("Hello"), nil)
 		in, out := int32(simulator.Tokens("Hello")), int32(simulator.Tokens("echo: Hello"))
-		u := r.UsageMetadata
+		u, parts := r.UsageMetadata, r.Candidates[0].Content.Parts
+		if len(parts) != 2 || !parts[0].Thought { // shown unasked
+			t.Fatalf("%+v", parts)
+		}
+		thoughts := int32(simulator.Tokens(parts[0].Text))
 		if r.Text() != "echo: Hello" || r.Candidates[0].FinishReason != genai.FinishReasonStop {
 			t.Errorf("%+v", r)
 		}
-		if u.PromptTokenCount != in || u.CandidatesTokenCount != out || u.TotalTokenCount != in+out {
-			t.Errorf("usage %+v, want %d and %d", u, in, out)
+		if u.PromptTokenCount != in || u.CandidatesTokenCount != out || u.ThoughtsTokenCount != thoughts || u.TotalTokenCount != in+out+thoughts {
+			t.Errorf("usage %+v, want %d, %d and %d", u, in, out, thoughts)
 		}
 	})
 }
@@ -127,7 +131,8 @@ func TestGenaiConversation(t *testing.T) {
 		if d.Roles[0] != "user" || d.Texts[0] != story || d.Roles[len(d.Roles)-1] != "user" || strings.Join(d.Texts[1:len(d.Texts)-1], "") != first.String() {
 			t.Errorf("roles %q, texts %q", d.Roles, d.Texts)
 		}
-		config := map[string]any{"temperature": 0.25, "topK": 40.0, "topP": 0.5, "seed": 7.0, "maxOutputTokens": 2345.0, "stopSequences": []any{`a"b`}}
+		config := map[string]any{"temperature": 0.25, "topK": 40.0, "topP": 0.5, "seed": 7.0, "maxOutputTokens": 2345.0, "stopSequences": []any{`a"b`},
+			"thinkingConfig": map[string]any{"includeThoughts": true}} // thoughts are shown unless the client says otherwise
 		if !reflect.DeepEqual(d.GenerationConfig, config) {
 			t.Errorf("generationConfig %v, want %v", d.GenerationConfig, config)
 		}
@@ -167,7 +172,7 @@ func partsText(r *genai.GenerateContentResponse) (text string) {
 
 func TestGenaiFinishReasons(t *testing.T) {
 	kinds(t, func(t *testing.T, h *house) {
-		cfg := &genai.GenerateContentConfig{MaxOutputTokens: 3}
+		cfg := &genai.GenerateContentConfig{MaxOutputTokens: 3, ThinkingConfig: &genai.ThinkingConfig{ThinkingBudget: genai.Ptr[int32](0)}} // thoughts count
 		const prompt = "a prompt that is longer than its answer may be"
 		if r := h.generate(t, genai.Text(prompt), cfg); r.Text() != "echo: a prom" || r.Candidates[0].FinishReason != genai.FinishReasonMaxTokens {
 			t.Errorf("%+v", r.Candidates[0])

@@ -84,7 +84,11 @@ func TestOpenAIChat(t *testing.T) {
 		if got.Message.Content != "echo: Hello" || got.FinishReason != "stop" || c.Model != flash {
 			t.Errorf("%s", c.RawJSON())
 		}
-		in, out := int64(simulator.Tokens("Hello")), int64(simulator.Tokens("echo: Hello"))
+		thoughts := extra(got.Message.JSON.ExtraFields)
+		if thoughts == "" {
+			t.Errorf("no thoughts are shown: %s", c.RawJSON())
+		}
+		in, out := int64(simulator.Tokens("Hello")), int64(simulator.Tokens("echo: Hello")+simulator.Tokens(thoughts))
 		if u.PromptTokens != in || u.CompletionTokens != out || u.TotalTokens != in+out {
 			t.Errorf("usage %s, want %d and %d", u.RawJSON(), in, out)
 		}
@@ -100,8 +104,8 @@ func TestOpenAIStream(t *testing.T) {
 		}
 		p.StreamOptions = openai.ChatCompletionStreamOptionsParam{IncludeUsage: openai.Bool(true)}
 		s := h.stream(t.Context(), p)
-		in, out := int64(simulator.Tokens(prompt)), int64(simulator.Tokens("echo: "+prompt))
-		if s.err != nil || s.usage.PromptTokens != in || s.usage.CompletionTokens != out || s.usage.TotalTokens != in+out {
+		in, out := int64(simulator.Tokens(prompt)), int64(simulator.Tokens("echo: "+prompt)+simulator.Tokens(s.thoughts))
+		if s.err != nil || s.thoughts == "" || s.usage.PromptTokens != in || s.usage.CompletionTokens != out || s.usage.TotalTokens != in+out {
 			t.Errorf("%v, usage %s, want %d and %d", s.err, s.usage.RawJSON(), in, out)
 		}
 	})
@@ -168,8 +172,11 @@ func TestOpenAIParameters(t *testing.T) {
 		if stops, _ := json.Marshal(d.GenerationConfig["stopSequences"]); string(stops) != `["a\"b","c\"d"]` { // quoted, or the description would stop there
 			t.Errorf("stopSequences %s", stops)
 		}
-		if len(d.Safety) != 0 || d.ThinkingConfig != nil {
-			t.Errorf("nobody asked for %v %v", d.Safety, d.ThinkingConfig)
+		if len(d.Safety) != 0 {
+			t.Errorf("nobody asked for %v", d.Safety)
+		}
+		if len(d.ThinkingConfig) != 1 || d.ThinkingConfig["includeThoughts"] != true { // shown unasked, and nothing is said of how much
+			t.Errorf("thinkingConfig %v", d.ThinkingConfig)
 		}
 		p = ask("say this and STOP here")
 		p.Stop = openai.ChatCompletionNewParamsStopUnion{OfString: openai.String("STOP")}
@@ -229,7 +236,7 @@ func TestOpenAIThinking(t *testing.T) {
 func TestOpenAIFinishReasons(t *testing.T) {
 	kinds(t, func(t *testing.T, h *house) {
 		p := ask("a prompt that is longer than its answer may be")
-		p.MaxTokens = openai.Int(3)
+		p.MaxTokens, p.ReasoningEffort = openai.Int(3), shared.ReasoningEffortNone // thoughts count
 		c := h.chat(t, p)
 		if c.Choices[0].FinishReason != "length" || c.Choices[0].Message.Content != "echo: a prom" || c.Usage.CompletionTokens != 3 {
 			t.Errorf("%s", c.RawJSON())

@@ -45,6 +45,7 @@ type form struct {
 	messages    []byte
 	system      []byte
 	tools       []byte
+	functions   int // declared
 	choice      choice
 	format      []byte // the schema of the answer
 	formatName  string // where it stood
@@ -61,7 +62,7 @@ func (f *form) translate(dst, body []byte, members []wire.Member, t gemini.Targe
 	if err != nil {
 		return dst, Request{}, err
 	}
-	if f.Tools.Len() == 0 {
+	if f.Tools.Len() == 0 && len(f.Tools.Hosted) == 0 {
 		f.Tools = nil
 	}
 	return dst, f.Request, nil

@@ -40,14 +40,14 @@ var fields = gemini.Table[form]{
 	}},
 	"stop_sequences": {"stopSequences, more than 5 are refused; empty ones are not sent; Google does not tell which one ended the answer, so that stop_reason is end_turn", takeStop},
 
-	"tools": {"functionDeclarations; bash and text_editor are declared as functions; web_search is googleSearch, web_fetch urlContext, code_execution codeExecution, each left out beside functions; other tools of Anthropic's are refused",
+	"tools": {"functionDeclarations; bash and text_editor are declared as functions; web_search is googleSearch, web_fetch urlContext, code_execution codeExecution, which the stage search decides on beside functions or JSON; other tools of Anthropic's are refused",
 		func(f *form, v []byte) *apierror.Error {
 			f.tools = v
 			return nil
 		}},
 	"tool_choice":   {"functionCallingConfig: auto, any, tool, none; with disable_parallel_tool_use the answer has one call at most; refused when it forces a tool that is not there", takeChoice},
 	"thinking":      {"thinkingConfig: enabled with budget_tokens, adaptive or disabled; display omitted hides the thoughts", takeThinking},
-	"output_config": {"effort: thinkingConfig, unless thinking has a budget or is disabled; format json_schema: responseJsonSchema; beside tools, models before Gemini 3 are told of it in words, which is reported", takeOutputConfig},
+	"output_config": {"effort: thinkingConfig, unless thinking has a budget or is disabled; format json_schema: responseJsonSchema; beside functions, models before Gemini 3 are told of it in words, which is reported", takeOutputConfig},
 	"output_format": {"as output_config.format", func(f *form, v []byte) *apierror.Error {
 		return f.takeFormat(v, "output_format")
 	}},

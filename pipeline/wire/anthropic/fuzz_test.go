@@ -183,7 +183,7 @@ func FuzzToHub(f *testing.F) {
 		if err != nil {
 			return
 		}
-		target := gemini.Target{MaxOutput: int(o) * 300, Major: int(o & 3), Minor: int(o >> 2 & 7), Pro: o&32 != 0, Lite: o&64 != 0, Thinks: o&128 != 0}
+		target := gemini.Target{MaxOutput: int(o) * 300, Major: int(o & 3), Minor: int(o >> 2 & 7), Limits: limits(thinkers[o>>5])}
 		for _, to := range []toHub{ToHub, CountToHub} {
 			out, r, bad := to(nil, body, members, target)
 			if bad != nil {

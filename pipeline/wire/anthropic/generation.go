@@ -38,7 +38,7 @@ func (f *form) appendFormat(dst []byte, o gemini.Target) ([]byte, *apierror.Erro
 	if f.format == nil {
 		return dst, nil
 	}
-	if o.FormatInWords(wire.Filled(f.tools)) { // it stands in the instruction
+	if o.FormatInWords(f.functions > 0) { // it stands in the instruction
 		return dst, nil
 	}
 	dst = append(wire.Key(dst, "responseMimeType"), `"application/json"`...)

@@ -60,7 +60,7 @@ func (f *form) appendDialogue(dst, body []byte, t gemini.Target) ([]byte, *apier
 	if err := d.system().in("system"); err != nil {
 		return d.B, err
 	}
-	if f.format != nil && t.FormatInWords(wire.Filled(f.tools)) {
+	if f.format != nil && t.FormatInWords(f.functions > 0) {
 		f.Ignore(f.formatName)
 		d.TellFormat(f.format)
 	}

@@ -129,7 +129,7 @@ func everywhere(t *testing.T, test func(t *testing.T, g *google)) {
 		{studio: false, model: "gemini-2.5-pro", target: pro25},
 		{studio: true, model: "gemini-2.5-flash", target: flash25},
 		{studio: false, model: "gemini-3-flash", target: flash3},
-		{studio: true, model: "gemini-3-pro-preview", target: gemini.Target{MaxOutput: 65536, Major: 3, Pro: true, Thinks: true}},
+		{studio: true, model: "gemini-3-pro-preview", target: gemini.Target{MaxOutput: 65536, Major: 3, Limits: limits("gemini-3-pro")}},
 	} {
 		name := "assist " + c.model
 		if c.studio {

@@ -114,7 +114,7 @@ func (f *form) appendThinking(dst []byte, o gemini.Target) ([]byte, *apierror.Er
 		err = t.Take([]byte(`{"type":"disabled"}`), "thinking")
 	case said.effort != "":
 		err = t.TakeEffort(wire.AppendQuoted(nil, said.effort), "output_config.effort")
-	case said.kind == adaptive && o.Major == 2 && o.Lite: // the one line that does not think unasked
+	case said.kind == adaptive && o.Limits.Idle:
 		err = t.Take([]byte(`{"thinking_budget":-1}`), "thinking")
 	}
 	if err != nil {

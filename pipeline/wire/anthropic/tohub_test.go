@@ -7,15 +7,16 @@ import (
 	"testing"
 
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/models"
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
 )
 
 var (
-	pro25   = gemini.Target{MaxOutput: 65536, Major: 2, Minor: 5, Pro: true, Thinks: true}
-	flash25 = gemini.Target{MaxOutput: 65536, Major: 2, Minor: 5, Thinks: true}
-	lite25  = gemini.Target{MaxOutput: 65536, Major: 2, Minor: 5, Lite: true, Thinks: true}
-	flash3  = gemini.Target{MaxOutput: 65536, Major: 3, Thinks: true}
+	pro25   = gemini.Target{MaxOutput: 65536, Major: 2, Minor: 5, Limits: limits("gemini-2.5-pro")}
+	flash25 = gemini.Target{MaxOutput: 65536, Major: 2, Minor: 5, Limits: limits("gemini-2.5-flash")}
+	lite25  = gemini.Target{MaxOutput: 65536, Major: 2, Minor: 5, Limits: limits("gemini-2.5-flash-lite")}
+	flash3  = gemini.Target{MaxOutput: 65536, Major: 3, Limits: limits("gemini-3-flash")}
 	old     = gemini.Target{MaxOutput: 8192, Major: 2}
 )
 
@@ -169,7 +170,7 @@ func TestWhatIsReported(t *testing.T) {
 			"messages.server_tool_use", "messages.mcp_tool_result"},
 		dialogueOf(userBlocks(`{"type":"document","citations":{"enabled":true},"source":{"type":"text","data":"x"}},{"type":"document","citations":{"enabled":true},"source":{"type":"text","data":"x"}}`), ""): {"messages.citations"},
 		dialogueOf(hi, `,"tools":[`+tool1+`,{"type":"web_search_20250305","name":"web_search"},{"type":"tool_search_tool_regex_20251119","name":"tool_search_tool_regex"}]`): {
-			"tools.tool_search_tool", "tools.web_search"},
+			"tools.tool_search_tool"},
 		dialogueOf(hi, `,"tools":[`+tool1+`,{"name":"g","input_schema":{"type":"object","properties":{"a":{"type":"string","newWord":1}}}}]`): {"tools[1].input_schema:newWord"},
 	} {
 		_, r, err := translate(t, body, pro25)
@@ -229,3 +230,10 @@ func TestCount(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// limits is what the table says of a model.
+func limits(base string) gemini.Limits { return gemini.Limits(models.FamilyOf(base).Thinking()) }
+
+// thinkers are models of every way to think, for targets that are made of a number.
+var thinkers = [8]string{"gemini-2.0-flash", "gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite",
+	"gemini-3-pro", "gemini-3.1-pro", "gemini-3-flash", "gemini-flash-latest"}

@@ -16,6 +16,7 @@ type toolbox struct {
 	functions int
 	google    []string // Google's own tools, each once
 	names     []string // what the client calls those
+	hosted    []gemini.Hosted
 }
 
 // tool is one element of tools as it was written.
@@ -46,19 +47,32 @@ func (f *form) appendTools(dst []byte, o gemini.Target) ([]byte, *apierror.Error
 			return dst, err
 		}
 	}
-	// Google takes its own tools beside functions from some models at some of its endpoints only.
-	forced := f.choice.kind == oneTool && slices.Contains(box.names, f.choice.name)
-	if box.functions > 0 && !forced {
-		for _, name := range box.names {
-			f.once("tools." + wire.HeaderSafe(name))
-		}
-		return f.appendCalling(append(dst, "]}]"...))
-	}
-	if forced && box.functions > 0 {
+	f.functions = box.functions
+	if forced := f.choice.kind == oneTool && slices.Contains(box.names, f.choice.name); forced && box.functions > 0 {
 		f.Ignore("tools")
 		*f.Tools = gemini.Tools{}
+		f.functions = 0
 	}
-	return f.appendGoogle(dst[:begin], &box)
+	if f.functions == 0 {
+		return f.appendGoogle(dst[:begin], &box)
+	}
+	if dst = append(dst, "]}"...); f.choice.kind != noTool {
+		dst = f.appendHosted(dst, &box)
+	}
+	return f.appendCalling(append(dst, ']'))
+}
+
+// appendHosted appends Google's own tools. Whether they may stand beside functions is for the stage search
+// to say; they make no tokens that could be counted.
+func (f *form) appendHosted(dst []byte, box *toolbox) []byte {
+	f.Tools.Hosted = box.hosted
+	if f.counting && f.functions > 0 {
+		return dst
+	}
+	for _, name := range box.google {
+		dst = append(wire.Key(append(wire.Comma(dst), '{'), name), "{}}"...)
+	}
+	return dst
 }
 
 // appendGoogle appends Google's own tools: nothing forces one, they are used when they are of use.
@@ -74,11 +88,7 @@ func (f *form) appendGoogle(dst []byte, box *toolbox) ([]byte, *apierror.Error) 
 	case c.kind != auto:
 		f.Ignore("tool_choice")
 	}
-	dst = append(dst, `"tools":[`...)
-	for _, name := range box.google {
-		dst = append(wire.Key(append(wire.Comma(dst), '{'), name), "{}}"...)
-	}
-	return append(dst, ']'), nil
+	return append(f.appendHosted(append(dst, `"tools":[`...), box), ']'), nil
 }
 
 // appendCalling appends what tool_choice says of functions.
@@ -168,6 +178,7 @@ func (f *form) appendTool(dst []byte, t *tool, box *toolbox) ([]byte, *apierror.
 		t.name = family(t.kind)
 	}
 	box.names = append(box.names, t.name)
+	box.hosted = append(box.hosted, gemini.Hosted{Google: google, Client: "tools." + wire.HeaderSafe(t.name)})
 	if !slices.Contains(box.google, google) {
 		box.google = append(box.google, google)
 	}

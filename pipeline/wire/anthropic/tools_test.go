@@ -1,6 +1,7 @@
 package anthropic
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -39,7 +40,9 @@ func TestTools(t *testing.T) {
 		`,"tools":[` + search + `],"tool_choice":{"type":"tool","name":"web_search"}`: `{"tools":[{"googleSearch":{}}],`,
 		`,"tools":[` + search + `],"tool_choice":{"type":"none"}`:                     `{`,
 		`,"tools":[{"type":"web_search_20260318","name":"web_search"},{"type":"web_fetch_20250910","name":"web_fetch"},{"type":"code_execution_20250825","name":"code_execution"},` + search + `]`: `{"tools":[{"googleSearch":{}},{"urlContext":{}},{"codeExecution":{}}],`,
-		`,"tools":[` + search + `,` + tool1 + `]`:                                                   `{"tools":[{"functionDeclarations":[` + decl1 + `]}],`,
+		`,"tools":[` + search + `,` + tool1 + `]`:                                                   `{"tools":[{"functionDeclarations":[` + decl1 + `]},{"googleSearch":{}}],`,
+		`,"tools":[` + search + `,` + tool1 + `],"tool_choice":{"type":"any"}`:                      `{"tools":[{"functionDeclarations":[` + decl1 + `]},{"googleSearch":{}}],` + calling(`"mode":"ANY"`),
+		`,"tools":[` + search + `,` + tool1 + `],"tool_choice":{"type":"none"}`:                     `{"tools":[{"functionDeclarations":[` + decl1 + `]}],` + calling(`"mode":"NONE"`),
 		`,"tools":[` + search + `,` + tool1 + `],"tool_choice":{"type":"tool","name":"web_search"}`: `{"tools":[{"googleSearch":{}}],`,
 		`,"tools":[{"type":"tool_search_tool_bm25","name":"tool_search_tool_bm25"},` + tool1 + `]`:  `{"tools":[{"functionDeclarations":[` + decl1 + `]}],`,
 	} {
@@ -49,6 +52,23 @@ func TestTools(t *testing.T) {
 		} else if before(hub) != want {
 			t.Errorf("%s\ngot  %s\nwant %s", more, before(hub), want)
 		}
+	}
+}
+
+// What the client calls Google's own tools is remembered for whoever leaves one out.
+func TestHosted(t *testing.T) {
+	tools := `,"tools":[{"type":"web_search_20250305","name":"web_search"},{"type":"code_execution_20250825","name":"run"},` + tool1 + `]`
+	want := []gemini.Hosted{{Google: "googleSearch", Client: "tools.web_search"}, {Google: "codeExecution", Client: "tools.run"}}
+	if _, r, err := translate(t, dialogueOf(hi, tools), pro25); err != nil || !reflect.DeepEqual(r.Tools.Hosted, want) || len(r.Ignored) > 0 {
+		t.Errorf("%v %+v", err, r)
+	}
+	if _, r, err := translate(t, dialogueOf(hi, tools+`,"tool_choice":{"type":"none"}`), pro25); err != nil || r.Tools.Hosted != nil {
+		t.Errorf("%v %+v", err, r)
+	}
+	format := `,"output_config":{"format":{"type":"json_schema","schema":{"type":"object"}}}`
+	hub, r, err := translate(t, dialogueOf(hi, `,"tools":[{"type":"web_search_20250305","name":"web_search"}]`+format), pro25)
+	if err != nil || !strings.Contains(hub, "googleSearch") || !strings.Contains(hub, "responseMimeType") || r.Tools.Len() != 0 {
+		t.Errorf("JSON with search is the stage's to decide: %v %s", err, hub)
 	}
 }
 

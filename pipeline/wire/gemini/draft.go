@@ -180,6 +180,9 @@ func (d *Draft) Call(c Invocation) {
 		known, _ = d.Recall(c.ID)
 	}
 	p.google = known.ID
+	if len(known.Before) > 0 {
+		d.B = append(wire.Comma(d.B), known.Before...)
+	}
 	d.B = append(wire.Comma(d.B), `{"functionCall":{`...)
 	if p.google != "" {
 		d.B = append(wire.AppendQuoted(append(d.B, `"id":`...), p.google), ',')

@@ -14,11 +14,14 @@ type Restorer struct {
 	Tools  *Tools // may be nil
 	Seed   string // not the same for two answers
 	Prefix string // of ids: "call_"
+	Mixed  bool   // Google may run tools of its own before the calls: what it did is kept with the next one
 
-	made []Made
-	n    uint64
-	seed uint64
-	buf  []byte
+	made   []Made
+	n      uint64
+	seed   uint64
+	buf    []byte
+	before []byte // parts of Google's own tools since the last call
+	over   bool   // there were more than are kept
 }
 
 // Made is a call of the answer: the id that the client gets, and what Google said with it.
@@ -26,13 +29,18 @@ type Made struct {
 	ID        string
 	Google    string // its own id
 	Signature string
+	Before    string // as in Remembered
+	Over      bool   // there is more in front of it than is kept: the signature, which covers that, is no good
 }
+
+// mostBefore bounds what is kept in front of one call.
+const mostBefore = 64 << 10
 
 // Event gives the event (or the whole reply) as the client is to see it: data itself where there is
 // no call, else memory that is good until the next Event. Made then lists the calls of this event.
 func (r *Restorer) Event(data []byte) []byte {
 	r.made = r.made[:0]
-	if !bytes.Contains(data, []byte(`"functionCall"`)) {
+	if !bytes.Contains(data, []byte(`"functionCall"`)) && !(r.Mixed && MayHaveServerParts(data)) {
 		return data
 	}
 	out, from := r.buf[:0], 0
@@ -71,6 +79,9 @@ func (r *Restorer) parts(out, data []byte, c *wire.Cursor, from int) ([]byte, in
 			break
 		}
 		p := PartOf(raw)
+		if r.Mixed && p.OfServer() {
+			r.keep(raw)
+		}
 		if wire.KindOf(p.Call) != wire.KindObject {
 			continue
 		}
@@ -89,6 +100,18 @@ func (r *Restorer) parts(out, data []byte, c *wire.Cursor, from int) ([]byte, in
 		from = begin + len(p.Call)
 	}
 	return out, from
+}
+
+// keep holds a part until the call comes that it stands in front of.
+func (r *Restorer) keep(part []byte) {
+	if r.over = r.over || len(r.before)+len(part)+1 > mostBefore; r.over {
+		r.before = nil
+		return
+	}
+	if len(r.before) > 0 {
+		r.before = append(r.before, ',')
+	}
+	r.before = append(r.before, part...)
 }
 
 // leadingComma is the length of white space and a comma in front of data.
@@ -119,7 +142,8 @@ func (r *Restorer) call(out []byte, p *Part) []byte {
 	if s, ok := wire.Inner(p.Signature); ok {
 		m.Signature = string(s)
 	}
-	m.ID = r.id()
+	m.ID, m.Before, m.Over = r.id(), string(r.before), r.over
+	r.before, r.over = r.before[:0], false
 	r.made = append(r.made, m)
 	out = wire.AppendQuoted(append(out, `{"id":`...), m.ID)
 	out = append(out, `,"name":`...)

@@ -26,6 +26,9 @@ func AppendSentinels(dst, contents []byte) []byte {
 		first := true
 		for p := wire.ArrayOf(wire.Get(a.Value, "parts")); p.Next(); {
 			part := PartOf(p.Value)
+			if part.OfServer() { // nothing without their signatures, and the calls that have the sentinel do without them
+				continue
+			}
 			sign := first && part.Call != nil
 			first = first && part.Call == nil
 			if part.Signature == nil && !sign {

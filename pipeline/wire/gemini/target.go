@@ -7,10 +7,13 @@ type Target struct {
 	MaxOutput int  // tokens it writes at most; 0 means 65,536
 	Major     int  // generation: 2 of "gemini-2.5-pro"; 0 when the name has none
 	Minor     int  // 5 of "gemini-2.5-pro"
-	Pro       bool // the pro line
-	Lite      bool // the flash-lite line
 	Image     bool // makes pictures
-	Thinks    bool // takes a thinkingConfig at all
+
+	// Limits is what the model takes of a thinkingConfig.
+	Limits Limits
+	// ShownElsewhere tells that the translation need not decide on thoughts of which the request does not
+	// say whether they are to be shown.
+	ShownElsewhere bool
 
 	// Recall finds what is remembered of a call, by the id that the client knows it by; may be nil.
 	Recall func(id []byte) (Remembered, bool)
@@ -18,7 +21,7 @@ type Target struct {
 
 // Signs tells that the model refuses calls in a dialogue without their signatures (protocol 6.4), and
 // a dialogue that ends with its own turn (protocol 3.4), as all do from the third generation on.
-func (t *Target) Signs() bool { return t.Major >= 3 || t.Major == 0 && t.Thinks }
+func (t *Target) Signs() bool { return t.Major >= 3 || t.Major == 0 && t.Limits.ByLevel() }
 
 // Beside is what the body of another language said beside the hub request.
 type Beside struct {

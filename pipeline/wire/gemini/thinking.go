@@ -2,69 +2,10 @@ package gemini
 
 import (
 	"strconv"
-	"strings"
 
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
 )
-
-// level is how much a model thinks, in Google's words and OpenAI's.
-type level uint8
-
-const (
-	unset level = iota
-	none
-	minimal
-	low
-	medium
-	high
-)
-
-func levelOf(word string) (level, bool) {
-	switch strings.ToLower(word) {
-	case "none":
-		return none, true
-	case "minimal":
-		return minimal, true
-	case "low":
-		return low, true
-	case "medium":
-		return medium, true
-	case "high", "xhigh", "max":
-		return high, true
-	case "thinking_level_unspecified":
-		return unset, true
-	}
-	return unset, false
-}
-
-// budget is the level for models that count tokens (protocol 6.2).
-func (l level) budget() int64 {
-	switch l {
-	case none:
-		return 0
-	case minimal, low:
-		return 1024
-	case medium:
-		return 8192
-	}
-	return 24576
-}
-
-// levelFor is the way back: models after 2.5 discourage budgets.
-func levelFor(budget int64) level {
-	switch {
-	case budget < 0: // dynamic, which is what they do unasked
-		return unset
-	case budget == 0:
-		return none
-	case budget <= 1024:
-		return low
-	case budget <= 8192:
-		return medium
-	}
-	return high
-}
 
 // Thinking is what a request says of it, in whichever of its places.
 type Thinking struct {
@@ -143,83 +84,43 @@ func (t *Thinking) Append(dst []byte, o Target) (out []byte, ignored string, fai
 		return dst, "", Refuse("reasoning_effort", "cannot be used together with a thinking budget or level")
 	case t.budgeted && t.level != unset:
 		return dst, "", Refuse("thinking_budget", "cannot be used together with a thinking level")
-	case !o.Thinks:
+	case !o.Limits.Thinks():
 		if t.effort != unset {
 			return dst, "reasoning_effort", nil
 		}
 		return dst, "thinking", nil
 	}
-	asked := max(t.effort, t.level)
-	body := make([]byte, 0, 64)
-	off := false
-	if o.Major == 2 {
-		body, ignored, off = t.appendBudget(body, o, asked)
-	} else {
-		if t.budgeted {
-			asked = levelFor(t.budget)
-		}
-		if asked != unset {
-			body = append(append(append(body, `"thinkingLevel":"`...), o.word(asked)...), '"')
-		}
-		off = asked == none
+	asked := Amount{level: max(t.effort, t.level)}
+	if t.budgeted {
+		asked = Tokens(t.budget)
 	}
-	// Thoughts of a model that does not think are a 400.
-	show := t.include || !t.decided && t.effort > none
-	if !off && (t.decided || show) {
-		if len(body) > 0 {
-			body = append(body, ',')
-		}
-		body = strconv.AppendBool(append(body, `"includeThoughts":`...), show)
+	fit := o.Limits.Fit(asked)
+	if t.budgeted && !o.Limits.ByLevel() && fit != asked {
+		ignored = "thinking_budget=" + strconv.FormatInt(fit.budget, 10)
 	}
-	if len(body) == 0 {
+	body := fit.Append(append(make([]byte, 0, 64), '{'))
+	show, said := t.shows(asked, o)
+	if fit.None() { // thoughts of a model that does not think are a 400
+		said = false
+	}
+	if said {
+		body = strconv.AppendBool(wire.Key(body, "includeThoughts"), show)
+	}
+	if len(body) == 1 {
 		return dst, ignored, nil
 	}
-	dst = append(wire.Comma(dst), `"thinkingConfig":{`...)
-	return append(append(dst, body...), '}'), ignored, nil
+	return append(append(wire.Key(dst, "thinkingConfig"), body...), '}'), ignored, nil
 }
 
-// appendBudget writes the budget of a 2.5 model, if any was asked, and tells whether it is zero.
-func (t *Thinking) appendBudget(dst []byte, o Target, asked level) (out []byte, ignored string, off bool) {
-	if !t.budgeted && asked == unset {
-		return dst, "", false
-	}
-	want := t.budget
-	if !t.budgeted {
-		want = asked.budget()
-	}
-	least, most := int64(0), int64(24576)
+// shows tells whether thoughts are to be a part of the answer, if that was said at all. An effort alone
+// says that they are, unless somebody else decides on what was not said; and who wants no thinking at
+// all wants no thoughts either, though most models know no way to do without.
+func (t *Thinking) shows(asked Amount, o Target) (show, said bool) {
 	switch {
-	case o.Pro:
-		least, most = 128, 32768
-	case o.Lite && want != 0:
-		least = 512
+	case t.decided:
+		return t.include, t.include || !asked.None() || o.ShownElsewhere
+	case asked.None():
+		return false, o.ShownElsewhere
 	}
-	budget := want
-	if want != -1 {
-		budget = min(max(want, least), most)
-	}
-	if t.budgeted && budget != want {
-		ignored = "thinking_budget=" + strconv.FormatInt(budget, 10)
-	}
-	return strconv.AppendInt(append(dst, `"thinkingBudget":`...), budget, 10), ignored, budget == 0 || want == 0
-}
-
-// word is the level as Google writes it, or the nearest one that the model has.
-func (o Target) word(l level) string {
-	least := low
-	if !o.Pro && o.Major == 3 && o.Minor < 7 {
-		least = minimal
-	}
-	switch max(l, least) {
-	case minimal:
-		return "MINIMAL"
-	case low:
-		return "LOW"
-	case medium:
-		if o.Pro && o.Major == 3 && o.Minor == 0 { // low and high only; Google's own layer rounds up
-			return "HIGH"
-		}
-		return "MEDIUM"
-	}
-	return "HIGH"
+	return t.effort > none, t.effort > none && !o.ShownElsewhere
 }

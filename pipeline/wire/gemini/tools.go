@@ -18,6 +18,7 @@ type Tools struct {
 	Single bool     // the client takes at most one call an answer
 	Legacy bool     // the client speaks of functions, OpenAI's first form: it hears function_call
 	Signed []Signed // the remembered signatures that the request carries
+	Hosted []Hosted // the tools that Google runs itself
 
 	list   []Function
 	client map[identity]int
@@ -177,6 +178,7 @@ type Remembered struct {
 	Signature string // between quotes, "" when it gave none
 	Kind      string // of the credential
 	Model     string // base name
+	Before    string // parts in front of the call in its step, of tools that Google runs itself: raw, with commas between them
 }
 
 // Append writes what Recollect reads.
@@ -185,6 +187,9 @@ func (m Remembered) Append(dst []byte) []byte {
 	dst = wire.AppendQuoted(append(dst, `,"signature":`...), m.Signature)
 	dst = wire.AppendQuoted(append(dst, `,"kind":`...), m.Kind)
 	dst = wire.AppendQuoted(append(dst, `,"model":`...), m.Model)
+	if len(m.Before) > 0 {
+		dst = append(append(append(dst, `,"before":[`...), m.Before...), ']')
+	}
 	return append(dst, '}')
 }
 
@@ -201,6 +206,10 @@ func Recollect(doc []byte) (m Remembered) {
 			m.Kind = text
 		case "model":
 			m.Model = text
+		case "before":
+			if n := len(o.Value); wire.KindOf(o.Value) == wire.KindArray && n > 2 {
+				m.Before = string(o.Value[1 : n-1])
+			}
 		}
 	}
 	return m

@@ -62,7 +62,7 @@ func measure(b *testing.B, body []byte) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := ToHub(dst[:0], body, members, gemini.Target{MaxOutput: 65536, Major: 2, Minor: 5, Pro: true, Thinks: true}); err != nil {
+		if _, _, err := ToHub(dst[:0], body, members, pro25); err != nil {
 			b.Fatal(err)
 		}
 	}

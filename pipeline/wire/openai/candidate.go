@@ -89,7 +89,7 @@ func readParts(c *wire.Cursor, list []part) (parts []part, sign []byte) {
 
 // readPart tells with false that there is nothing in the part for a client.
 func readPart(c *wire.Cursor) (p part, ok bool) {
-	hidden := false
+	hidden, ofServer := false, false
 	for in := c.Object(); in && c.Member(); {
 		kind := text
 		switch string(c.Key) {
@@ -112,11 +112,18 @@ func readPart(c *wire.Cursor) (p part, ok bool) {
 		case "thoughtSignature":
 			p.sign = c.Value()
 			continue
+		case "toolCall", "toolResponse": // its signature belongs to no text, and the client cannot carry either
+			c.Skip()
+			ofServer = true
+			continue
 		default:
 			c.Skip()
 			continue
 		}
 		p.kind, p.value, ok = kind, c.Value(), true
+	}
+	if ofServer {
+		return part{}, false
 	}
 	if p.kind == text {
 		p.value, ok = wire.Inside(p.value)

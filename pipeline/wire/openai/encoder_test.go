@@ -86,6 +86,10 @@ func TestStream(t *testing.T) {
 			[]string{event(`{"text":"x"},{"text":"hm","thought":true},{"text":"y"}`, "")},
 			[]string{chunk(delta(aRole+`,"reasoning_content":"hm","content":"xy"`, null), "")},
 		},
+		"steps of Google's own tools, whose signatures belong to no text": {
+			[]string{event(`{"toolCall":{"id":"s"},"thoughtSignature":"c2ln"},{"toolResponse":{"id":"s"},"thoughtSignature":"c2ln"},{"text":"x"}`, "STOP")},
+			[]string{chunk(delta(aRole+`,"content":"x"`, "stop"), "")},
+		},
 		"nothing to tell": {
 			[]string{event(`{"text":"x"}`, ""), event(`{"text":""}`, ""), `{"usageMetadata":{"promptTokenCount":1}}`, `{}`, `{"candidates":[]}`, `{"candidates":[{}]}`, `{"candidates":[{"content":{}}]}`, event(``, "STOP"), event(``, "STOP")},
 			[]string{chunk(delta(aRole+`,"content":"x"`, null), ""), chunk(delta("", "stop"), "")},

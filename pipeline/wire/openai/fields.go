@@ -46,11 +46,11 @@ var fields = gemini.Table[form]{
 	}},
 	"seed":            {"seed; a number beyond 32 bits is folded, the same one always to the same", takeSeed},
 	"stop":            {"stopSequences: a string or a list, 5 at most; empty ones are not sent", takeStop},
-	"response_format": {"json_object: responseMimeType application/json; json_schema: responseJsonSchema besides, rewritten as the parameters of a tool; beside tools, models before Gemini 3 are told of it in words, which is reported; text: nothing", takeResponseFormat},
+	"response_format": {"json_object: responseMimeType application/json; json_schema: responseJsonSchema besides, rewritten as the parameters of a tool; beside functions, models before Gemini 3 are told of it in words, which is reported; text: nothing", takeResponseFormat},
 	"modalities":      {"text; with image: responseModalities; audio is refused", takeModalities},
 	"n":               {"1; anything else is refused", takeN},
 
-	"reasoning_effort": {"thinkingConfig: a budget for 2.5, a level after it, with thoughts; not sent to models that do not think", func(f *form, v []byte) *apierror.Error {
+	"reasoning_effort": {"thinkingConfig: a budget for 2.5, a level after it; with thoughts, unless the stage thinking decides on them; not sent to models that do not think", func(f *form, v []byte) *apierror.Error {
 		return f.thinking.TakeEffort(v, "reasoning_effort")
 	}},
 	"thinking": {"thinkingConfig, as include_thoughts, thinking_budget, thinking_level or as type and budget_tokens", func(f *form, v []byte) *apierror.Error {
@@ -59,7 +59,7 @@ var fields = gemini.Table[form]{
 	"google":     {"thinking_config as thinking; cached_content: cachedContent; safety_settings: safetySettings; the rest is ignored and reported", takeGoogle},
 	"extra_body": {"google as the field google; the rest is ignored and reported", takeExtraBody},
 
-	"tools":              {"functionDeclarations: function, and custom as a function that takes a text; other types are refused; strict is not passed on", takeTools},
+	"tools":              {"functionDeclarations: function, and custom as a function that takes a text; web_search and web_search_preview: as web_search_options, unless tool_choice does not allow them; other types are refused; strict is not passed on", takeTools},
 	"tool_choice":        {"functionCallingConfig: none, required and a name; allowed_tools: ANY of them, or only they are declared; a tool that is not in the request is refused", takeChoice},
 	"functions":          {"as tools, one call an answer, which is a function_call", takeFunctions},
 	"function_call":      {"as tool_choice, for functions", takeFunctionCall},
@@ -68,7 +68,7 @@ var fields = gemini.Table[form]{
 	"top_logprobs":       {"logprobs, 0 to 20; refused without the field logprobs", takeTopLogprobs},
 	"audio":              {"refused", refuseFilled("audio", "is not supported: answers are text")},
 	"prediction":         {"ignored and reported: it would only make the answer quicker", report("prediction")},
-	"web_search_options": {"googleSearch; beside functions left out and reported, and so is what it says", takeSearch},
+	"web_search_options": {"googleSearch, which the stage search decides on, beside functions or JSON; what it says is ignored and reported", takeSearch},
 
 	"verbosity":              {"ignored and reported: Google's models know no such setting", report("verbosity")},
 	"enable_anti_truncation": {"ignored: the model name asks for it", nil},

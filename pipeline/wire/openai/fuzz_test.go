@@ -178,7 +178,7 @@ func FuzzToHub(f *testing.F) {
 		}
 		Detect(members)
 		out, r, bad := ToHub(nil, body, members, gemini.Target{
-			MaxOutput: int(o) * 300, Major: int(o & 3), Minor: int(o >> 2 & 7), Pro: o&32 != 0, Lite: o&64 != 0, Thinks: o&128 != 0,
+			MaxOutput: int(o) * 300, Major: int(o & 3), Minor: int(o >> 2 & 7), Limits: limits(thinkers[o>>5]),
 		})
 		if bad != nil {
 			if bad.Status != 400 || bad.Message == "" {

@@ -81,7 +81,7 @@ func TestHistory(t *testing.T) {
 // The third generation wants a signature at the first call of a step: what is remembered, else what
 // the client brings, else the word that stands for a lost one.
 func TestSignatures(t *testing.T) {
-	o := gemini.Target{Major: 3, Thinks: true, Recall: func(id []byte) (gemini.Remembered, bool) {
+	o := gemini.Target{Major: 3, Limits: limits("gemini-3-flash"), Recall: func(id []byte) (gemini.Remembered, bool) {
 		if string(id) != "kept" {
 			return gemini.Remembered{}, false
 		}

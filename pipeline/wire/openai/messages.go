@@ -66,7 +66,7 @@ func (f *form) messages(dst, body []byte, o *gemini.Target) ([]byte, *apierror.E
 		return dst, refuse("messages", "must be a list")
 	}
 	t := turns{Draft: gemini.Draft{B: dst, Recall: o.Recall, Signs: o.Signs(), Tools: f.Tools}, form: f}
-	if f.json && o.FormatInWords(f.toolList != nil || f.functionList != nil || f.search) {
+	if f.json && o.FormatInWords(f.functions > 0) {
 		f.told = true
 		f.ignored("response_format")
 		t.TellFormat(f.schema)

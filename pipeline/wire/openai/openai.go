@@ -74,7 +74,8 @@ type form struct {
 	thinking    gemini.Thinking
 
 	told           bool       // the format of the answer stands in the instruction
-	search         bool       // web_search_options
+	searches       int        // places that ask for Google's search: the field, and tools of the list
+	functions      int        // in the list of tools
 	toolList       []byte     // tools
 	functionList   []byte     // functions
 	choice         toolChoice // tool_choice

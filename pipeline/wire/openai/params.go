@@ -115,10 +115,19 @@ func takeSearch(f *form, v []byte) *apierror.Error {
 	if wire.KindOf(v) != wire.KindObject {
 		return refuse("web_search_options", "must be an object")
 	}
-	if f.search = true; wire.Filled(v) {
-		f.ignored("web_search_options")
+	f.searched("web_search_options")
+	for o := wire.ObjectOf(v); o.Next(); {
+		if wire.KindOf(o.Value) != wire.KindNull {
+			f.unknown(append([]byte("web_search_options."), o.Key...))
+		}
 	}
 	return nil
+}
+
+// searched takes note of a place that asks for Google's search.
+func (f *form) searched(at string) {
+	f.searches++
+	f.tools().Host(gemini.Search, at)
 }
 
 // refuseFilled lets an empty list and an empty object through, which clients send for nothing.

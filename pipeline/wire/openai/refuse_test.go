@@ -55,7 +55,7 @@ var refused = map[string][]string{
 
 	"tools":                         {`"x"`, `{}`, `5`},
 	"tools[0]":                      {`["x"]`, `[null]`},
-	"tools[1].type":                 {`[` + aTool + `,{"function":{"name":"g"}}]`, `[` + aTool + `,{"type":"web_search"}]`, `[` + aTool + `,{"type":5}]`},
+	"tools[1].type":                 {`[` + aTool + `,{"function":{"name":"g"}}]`, `[` + aTool + `,{"type":"file_search"}]`, `[` + aTool + `,{"type":5}]`},
 	"tools[0].function":             {`[{"type":"function"}]`, `[{"type":"function","function":"f"}]`, `[{"type":"function","name":"f"}]`},
 	"tools[0].function.name":        {`[{"type":"function","function":{}}]`, `[{"type":"function","function":{"name":5}}]`, `[{"type":"function","function":{"name":""}}]`},
 	"tools[1].function.name":        {`[` + aTool + `,` + aTool + `]`},

@@ -72,7 +72,7 @@ func (g *google) post(t *testing.T, path, header, value, body string) (int, []by
 
 func target(model string) gemini.Target {
 	f := models.FamilyOf(model)
-	return gemini.Target{Major: f.Major, Minor: f.Minor, Pro: f.Line == models.Pro, Lite: f.Line == models.FlashLite, Thinks: f.Thinks()}
+	return gemini.Target{Major: f.Major, Minor: f.Minor, Limits: gemini.Limits(f.Thinking())}
 }
 
 func hubOf(t *testing.T, model, body string) (string, openai.Request) {

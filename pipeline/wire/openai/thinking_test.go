@@ -8,13 +8,13 @@ import (
 )
 
 func TestThinking(t *testing.T) {
-	flash25 := gemini.Target{Major: 2, Minor: 5, Thinks: true}
-	lite25 := gemini.Target{Major: 2, Minor: 5, Lite: true, Thinks: true}
-	pro3 := gemini.Target{Major: 3, Pro: true, Thinks: true}
-	pro31 := gemini.Target{Major: 3, Minor: 1, Pro: true, Thinks: true}
-	flash3 := gemini.Target{Major: 3, Thinks: true}
-	flash37 := gemini.Target{Major: 3, Minor: 7, Thinks: true}
-	latest := gemini.Target{Thinks: true}
+	flash25 := gemini.Target{Major: 2, Minor: 5, Limits: limits("gemini-2.5-flash")}
+	lite25 := gemini.Target{Major: 2, Minor: 5, Limits: limits("gemini-2.5-flash-lite")}
+	pro3 := gemini.Target{Major: 3, Limits: limits("gemini-3-pro")}
+	pro31 := gemini.Target{Major: 3, Minor: 1, Limits: limits("gemini-3.1-pro")}
+	flash3 := gemini.Target{Major: 3, Limits: limits("gemini-3-flash")}
+	flash37 := gemini.Target{Major: 3, Minor: 7, Limits: limits("gemini-3.7-flash")}
+	latest := gemini.Target{Limits: limits("gemini-flash-latest")}
 	gemma := gemini.Target{}
 	for _, c := range []struct {
 		fields  string

@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/models"
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
 )
 
-var pro25 = gemini.Target{MaxOutput: 65536, Major: 2, Minor: 5, Pro: true, Thinks: true}
+var pro25 = gemini.Target{MaxOutput: 65536, Major: 2, Minor: 5, Limits: limits("gemini-2.5-pro")}
 
 // The turns that gemini.Draft adds.
 const (
@@ -221,3 +222,10 @@ func TestMessageNameIsReportedOnce(t *testing.T) {
 		t.Errorf("got %+v %v", r, err)
 	}
 }
+
+// limits is what the table says of a model.
+func limits(base string) gemini.Limits { return gemini.Limits(models.FamilyOf(base).Thinking()) }
+
+// thinkers are models of every way to think, for targets that are made of a number.
+var thinkers = [8]string{"gemini-2.0-flash", "gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite",
+	"gemini-3-pro", "gemini-3.1-pro", "gemini-3-flash", "gemini-flash-latest"}

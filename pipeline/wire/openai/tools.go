@@ -58,25 +58,60 @@ func (f *form) declare(dst []byte) ([]byte, *apierror.Error) {
 	if err := other.withoutTools(); err != nil {
 		return dst, err
 	}
-	switch {
-	case list == nil && f.search:
-		return append(wire.Key(dst, "tools"), `[{"googleSearch":{}}]`...), choice.withoutTools()
-	case list == nil:
-		return dst, choice.withoutTools()
-	case f.search: // one of the two, for models before Gemini 3 and on Code Assist (protocol 7)
-		f.ignored("web_search_options")
+	if list == nil {
+		return f.appendSearch(dst), choice.withoutTools()
 	}
 	legacy := f.functionList != nil
 	f.tools().Single, f.Tools.Legacy = f.single || legacy, legacy
+	begin := len(dst)
 	dst = append(wire.Key(dst, "tools"), `[{"functionDeclarations":[`...)
-	at := place{list: name}
-	for a := wire.ArrayOf(list); a.Next(); at.at++ {
+	for a, at := wire.ArrayOf(list), (place{list: name}); a.Next(); at.at++ {
 		var err *apierror.Error
 		if dst, err = f.tool(dst, a.Value, at); err != nil {
 			return dst, err
 		}
 	}
-	return choice.append(append(dst, "]}]"...), f.Tools)
+	if f.functions == 0 {
+		return f.appendSearch(dst[:begin]), f.searchOnly(choice)
+	}
+	if dst = append(dst, "]}"...); f.searches > 0 {
+		dst = append(dst, googleSearch...)
+	}
+	return choice.append(append(dst, ']'), f.Tools)
+}
+
+const googleSearch = `,{"googleSearch":{}}`
+
+// appendSearch appends the tools of a request without functions.
+func (f *form) appendSearch(dst []byte) []byte {
+	if f.searches == 0 {
+		return dst
+	}
+	dst = append(wire.Key(dst, "tools"), '[')
+	return append(append(dst, googleSearch[1:]...), ']')
+}
+
+// searchOnly checks a choice where the list has no functions: the model searches when that is of use, and
+// cannot be made to.
+func (f *form) searchOnly(c *toolChoice) *apierror.Error {
+	if c.mode == must {
+		f.ignored("tool_choice")
+		return nil
+	}
+	return c.withoutTools()
+}
+
+// search takes note of a tool that asks for Google's search, unless the choice is of other tools or of none.
+func (f *form) search(v []byte, at place) {
+	if c := f.choice.mode; c == none || c == mayListed || c == mustListed {
+		return
+	}
+	f.searched(at.String())
+	for o := wire.ObjectOf(v); o.Next(); {
+		if !o.Is("type") && wire.KindOf(o.Value) != wire.KindNull {
+			f.ignored(at.String() + "." + wire.HeaderSafe(string(o.Key)))
+		}
+	}
 }
 
 // tool appends the declaration of an element of the list, when it may be called.
@@ -93,11 +128,14 @@ func (f *form) tool(dst, v []byte, at place) ([]byte, *apierror.Error) {
 		return f.function(dst, fn, at.below(".function"))
 	case "custom":
 		return f.custom(dst, custom, at.below(".custom"))
+	case "web_search", "web_search_preview", "web_search_2025_08_26", "web_search_preview_2025_03_11":
+		f.search(v, at)
+		return dst, nil
 	}
 	if kind == nil {
 		return dst, at.refuse(".type", "is missing")
 	}
-	return dst, at.refuse(".type", "must be function or custom")
+	return dst, at.refuse(".type", "must be function, custom or web_search")
 }
 
 // function appends a declaration.
@@ -143,6 +181,7 @@ func (f *form) head(dst, name []byte, at place, custom bool) (out []byte, declar
 	if why != "" {
 		return dst, false, at.refuse(".name", why)
 	}
+	f.functions++
 	google, fresh := f.Tools.Declare(string(client), custom)
 	if !fresh {
 		return dst, false, at.refuse(".name", "is declared twice")

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
 )
 
@@ -115,8 +116,8 @@ func TestFormatBesideTools(t *testing.T) {
 	}{
 		{tool + `,` + schema, pro25, true, `It must fit this JSON Schema: {\"type\":\"object\"}`},
 		{tool + `,"response_format":{"type":"json_object"}`, pro25, true, `one JSON object`},
-		{`"web_search_options":{},` + schema, pro25, true, `"tools":[{"googleSearch":{}}]`},
-		{tool + `,` + schema, gemini.Target{Major: 3, Thinks: true}, false, `"responseJsonSchema":{"type":"object"}`},
+		{`"web_search_options":{},` + schema, pro25, false, `"tools":[{"googleSearch":{}}]`}, // the stage search decides
+		{tool + `,` + schema, gemini.Target{Major: 3, Limits: limits("gemini-3-flash")}, false, `"responseJsonSchema":{"type":"object"}`},
 		{schema, pro25, false, `"responseJsonSchema":{"type":"object"}`},
 	} {
 		hub, r, err := translate(t, `{`+c.fields+`,"messages":[{"role":"system","content":"be kind"},`+hi+`]}`, c.o)
@@ -131,18 +132,42 @@ func TestFormatBesideTools(t *testing.T) {
 }
 
 func TestSearch(t *testing.T) {
-	hub, r, err := translate(t, `{"web_search_options":{"search_context_size":"low"},"messages":[`+hi+`]}`, pro25)
-	if err != nil || !strings.Contains(hub, `"tools":[{"googleSearch":{}}]`) || !slices.Equal(r.Ignored, []string{"web_search_options"}) {
-		t.Errorf("%v %q %s", err, r.Ignored, hub)
+	const f = `{"type":"function","function":{"name":"f"}}`
+	const fs, s = `{"functionDeclarations":[{"name":"f"}]}`, `{"googleSearch":{}}`
+	for fields, c := range map[string]struct{ tools, asked, ignored string }{
+		`"web_search_options":{}`:                                                  {`[` + s + `]`, "web_search_options", ""},
+		`"web_search_options":{"search_context_size":"low"}`:                       {`[` + s + `]`, "web_search_options", "web_search_options.search_context_size"},
+		`"web_search_options":{},"tools":[` + f + `]`:                              {`[` + fs + `,` + s + `]`, "web_search_options", ""},
+		`"web_search_options":{},"functions":[{"name":"f"}]`:                       {`[` + fs + `,` + s + `]`, "web_search_options", ""},
+		`"tools":[{"type":"web_search"}]`:                                          {`[` + s + `]`, "tools[0]", ""},
+		`"tools":[{"type":"web_search_preview","user_location":{"a":1},"x":null}]`: {`[` + s + `]`, "tools[0]", "tools[0].user_location"},
+		`"tools":[` + f + `,{"type":"web_search"},{"type":"web_search","web_search":{}}],"web_search_options":{}`: {`[` + fs + `,` + s + `]`,
+			"web_search_options,tools[1],tools[2]", "tools[2].web_search"},
+		`"tools":[{"type":"web_search"}],"tool_choice":"required"`:                                                                             {`[` + s + `]`, "tools[0]", "tool_choice"},
+		`"tools":[{"type":"web_search"}],"tool_choice":"none"`:                                                                                 {"", "", ""},
+		`"tools":[` + f + `,{"type":"web_search"}],"tool_choice":"none"`:                                                                       {`[` + fs + `]`, "", ""},
+		`"web_search_options":{},"tools":[` + f + `],"tool_choice":"none"`:                                                                     {`[` + fs + `,` + s + `]`, "web_search_options", ""},
+		`"tools":[` + f + `,{"type":"web_search"}],"tool_choice":{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[` + f + `]}}`: {`[` + fs + `]`, "", ""},
+	} {
+		hub, r, err := translate(t, `{`+fields+`,"messages":[`+hi+`]}`, pro25)
+		if err != nil {
+			t.Errorf("%s: %v", fields, err)
+			continue
+		}
+		if got := string(wire.Get([]byte(hub), "tools")); got != c.tools {
+			t.Errorf("%s: got  %s want %s", fields, got, c.tools)
+		}
+		if got := strings.Join(r.Tools.AskedBy("googleSearch"), ","); got != c.asked || strings.Join(r.Ignored, ",") != c.ignored {
+			t.Errorf("%s: asked by %q, ignored %q", fields, got, r.Ignored)
+		}
 	}
-	hub, r, err = translate(t, `{"web_search_options":{},"tools":[{"type":"function","function":{"name":"f"}}],"messages":[`+hi+`]}`, pro25)
-	if err != nil || strings.Contains(hub, "googleSearch") || !slices.Equal(r.Ignored, []string{"web_search_options"}) {
-		t.Errorf("%v %q %s", err, r.Ignored, hub)
+	if _, _, err := translate(t, `{"tools":[{"type":"web_search"}],"tool_choice":{"type":"function","function":{"name":"f"}},"messages":[`+hi+`]}`, pro25); err == nil {
+		t.Error("a choice of a function that is not there")
 	}
 }
 
 func TestFormat(t *testing.T) {
-	flash3 := gemini.Target{Major: 3, Thinks: true}
+	flash3 := gemini.Target{Major: 3, Limits: limits("gemini-3-flash")}
 	for fields, want := range map[string]string{
 		`"response_format":{"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]}}}`: `"responseMimeType":"application/json","responseJsonSchema":{"type":"object","properties":{"a":{"type":"integer"}},"required":["a"]}`,
 		`"response_format":{"type":"json_schema","json_schema":{"name":"n"}}`:                                                                                                 `"responseMimeType":"application/json"`,

@@ -190,7 +190,7 @@ func codexBody(input string) string {
 // tool that a search has found. Each comes back as it was declared, and its output is taken.
 func TestCodex(t *testing.T) {
 	_, r, fail := translate(t, codexBody(hi), "", pro3())
-	if want := "tools[4].external_web_access,tools[5].output_format,tools[5],tools[4],tools[1].format,text.verbosity,reasoning.context"; fail != nil || !sameWords(r.Ignored, want) {
+	if want := "tools[4].external_web_access,tools[5].output_format,tools[5],tools[1].format,text.verbosity,reasoning.context"; fail != nil || !sameWords(r.Ignored, want) {
 		t.Fatalf("%v, ignored %v", fail, r.Ignored)
 	}
 	found := `{"type":"namespace","name":"mcp__db","description":"d","tools":[{"type":"function","name":"ask","defer_loading":true,"parameters":{"type":"object","properties":{}}}]}`

@@ -29,7 +29,7 @@ var fields = gemini.Table[form]{
 	}},
 	"store": {"false: the response cannot be asked for again or gone on from; true by default", takeFlag("store", func(f *form, on bool) { f.Store = on })},
 
-	"tools": {"function, custom (a function with a text), namespace (its functions, by namespace and name), local_shell, shell, apply_patch and tool_search of the client (functions, whose calls are items of their own), web_search (googleSearch), code_interpreter (codeExecution), image_generation (models that draw); functions win over Google's own tools, which are then left out and reported, and so are tool_search of the server and programmatic_tool_calling, for all functions are declared at once; mcp, file_search and computer use are refused", func(f *form, v []byte) *apierror.Error {
+	"tools": {"function, custom (a function with a text), namespace (its functions, by namespace and name), local_shell, shell, apply_patch and tool_search of the client (functions, whose calls are items of their own), web_search (googleSearch), code_interpreter (codeExecution), image_generation (models that draw); the stage search decides on Google's own tools beside functions or JSON; tool_search of the server and programmatic_tool_calling are left out and reported, for all functions are declared at once; mcp, file_search and computer use are refused", func(f *form, v []byte) *apierror.Error {
 		f.list = v
 		return nil
 	}},
@@ -47,7 +47,7 @@ var fields = gemini.Table[form]{
 		return gemini.Range{Name: "top_p", From: 0, To: 1}.Take(&f.topP, v)
 	}},
 	"max_output_tokens": {"maxOutputTokens, at least 1, cut down to what the model writes", takeMostTokens},
-	"text":              {"format: json_object and json_schema; together with tools models before Gemini 3 are told of it in words, which is reported; verbosity is ignored and reported", takeText},
+	"text":              {"format: json_object and json_schema; together with functions models before Gemini 3 are told of it in words, which is reported; verbosity is ignored and reported", takeText},
 	"reasoning":         {"effort: thinkingConfig; summary: thoughts are shown as reasoning items", takeReasoning},
 	"include":           {"reasoning.encrypted_content: reasoning items carry the signatures of calls; code_interpreter_call.outputs, web_search_call.action.sources; the rest is ignored and reported", takeInclude},
 	"top_logprobs":      {"ignored and reported: few of Google's models tell", takeTopLogprobs},

@@ -169,7 +169,7 @@ func FuzzToHub(f *testing.F) {
 			return
 		}
 		out, r, fail := ToHub(nil, Input{Body: body, Members: members}, gemini.Target{
-			MaxOutput: int(o) * 300, Major: int(o & 3), Minor: int(o >> 2 & 7), Pro: o&32 != 0, Lite: o&64 != 0, Image: o&16 != 0, Thinks: o&128 != 0,
+			MaxOutput: int(o) * 300, Major: int(o & 3), Minor: int(o >> 2 & 7), Image: o&16 != 0, Limits: limits(thinkers[o>>5]),
 		})
 		if fail != nil {
 			if fail.Status != 400 || fail.Message == "" || fail.Param == "" {

@@ -68,7 +68,7 @@ func (f *form) toHub(dst, thread []byte, t *gemini.Target) ([]byte, *apierror.Er
 	if dst, fail = f.generation(dst, t); fail != nil {
 		return dst, fail
 	}
-	if f.names.Len() > 0 {
+	if f.names.Len() > 0 || len(f.names.Hosted) > 0 {
 		f.names.Single = f.single
 		f.Tools = f.names
 	}
@@ -117,7 +117,7 @@ type form struct {
 	summary      bool // thoughts are to be shown
 	single       bool // one call an answer
 	picture      bool // the tool image_generation
-	called       bool // a tool goes up
+	called       bool // a function goes up
 	names        *gemini.Tools
 }
 

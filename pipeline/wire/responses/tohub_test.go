@@ -7,16 +7,17 @@ import (
 	"testing"
 
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/models"
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
 )
 
 func pro25() gemini.Target {
-	return gemini.Target{MaxOutput: 65536, Major: 2, Minor: 5, Pro: true, Thinks: true}
+	return gemini.Target{MaxOutput: 65536, Major: 2, Minor: 5, Limits: limits("gemini-2.5-pro")}
 }
 
 func pro3() gemini.Target {
-	return gemini.Target{MaxOutput: 65536, Major: 3, Minor: 1, Pro: true, Thinks: true}
+	return gemini.Target{MaxOutput: 65536, Major: 3, Minor: 1, Limits: limits("gemini-3.1-pro")}
 }
 
 func scanned(t testing.TB, body string) []wire.Member {
@@ -193,14 +194,16 @@ func TestTools(t *testing.T) {
 		"allowed, must": {fTool + "," + gTool, `"tool_choice":{"type":"allowed_tools","mode":"required","tools":[{"type":"function","name":"f"}]}`, `"tools":[{"functionDeclarations":[` + fDeclared + `]}]` + config(`"mode":"ANY"`), ""},
 		"a name that Google refuses": {`{"type":"function","name":"查 询"}`, `"tool_choice":{"type":"function","name":"查 询"}`,
 			`"tools":[{"functionDeclarations":[{"name":"N","parametersJsonSchema":{"type":"object","properties":{}}}]}]` + config(`"mode":"ANY","allowedFunctionNames":["N"]`), ""},
-		"search":                 {`{"type":"web_search"},{"type":"web_search_preview_2025_03_11","user_location":null}`, "", `"tools":[{"googleSearch":{}}]`, ""},
-		"search, with more":      {`{"type":"web_search_preview","search_context_size":"low"}`, "", `"tools":[{"googleSearch":{}}]`, "tools[0].search_context_size"},
-		"code":                   {`{"type":"code_interpreter","container":{"type":"auto","file_ids":[]}},{"type":"web_search"}`, "", `"tools":[{"codeExecution":{}},{"googleSearch":{}}]`, "tools[0].container"},
-		"functions win":          {`{"type":"web_search"},` + fTool, "", `"tools":[{"functionDeclarations":[` + fDeclared + `]}]`, "tools[0]"},
-		"search by name":         {`{"type":"web_search"},` + fTool, `"tool_choice":{"type":"web_search"}`, `"tools":[{"googleSearch":{}}]`, "tool_choice"},
-		"search, not":            {`{"type":"web_search"}`, `"tool_choice":"none"`, "", ""},
-		"search, must":           {`{"type":"web_search"}`, `"tool_choice":"required"`, `"tools":[{"googleSearch":{}}]`, "tool_choice"},
-		"only search is allowed": {`{"type":"web_search"},` + fTool, `"tool_choice":{"type":"allowed_tools","mode":"auto","tools":[{"type":"web_search_preview"}]}`, `"tools":[{"googleSearch":{}}]`, ""},
+		"search":                  {`{"type":"web_search"},{"type":"web_search_preview_2025_03_11","user_location":null}`, "", `"tools":[{"googleSearch":{}}]`, ""},
+		"search, with more":       {`{"type":"web_search_preview","search_context_size":"low"}`, "", `"tools":[{"googleSearch":{}}]`, "tools[0].search_context_size"},
+		"code":                    {`{"type":"code_interpreter","container":{"type":"auto","file_ids":[]}},{"type":"web_search"}`, "", `"tools":[{"codeExecution":{}},{"googleSearch":{}}]`, "tools[0].container"},
+		"search and functions":    {`{"type":"web_search"},` + fTool, "", `"tools":[{"functionDeclarations":[` + fDeclared + `]},{"googleSearch":{}}]`, ""},
+		"search, functions, none": {`{"type":"web_search"},` + fTool, `"tool_choice":"none"`, `"tools":[{"functionDeclarations":[` + fDeclared + `]}],"toolConfig":{"functionCallingConfig":{"mode":"NONE"}}`, ""},
+		"search twice, must":      {`{"type":"web_search"},` + fTool + `,{"type":"web_search_preview"}`, `"tool_choice":"required"`, `"tools":[{"functionDeclarations":[` + fDeclared + `]},{"googleSearch":{}}],"toolConfig":{"functionCallingConfig":{"mode":"ANY"}}`, ""},
+		"search by name":          {`{"type":"web_search"},` + fTool, `"tool_choice":{"type":"web_search"}`, `"tools":[{"googleSearch":{}}]`, "tool_choice"},
+		"search, not":             {`{"type":"web_search"}`, `"tool_choice":"none"`, "", ""},
+		"search, must":            {`{"type":"web_search"}`, `"tool_choice":"required"`, `"tools":[{"googleSearch":{}}]`, "tool_choice"},
+		"only search is allowed":  {`{"type":"web_search"},` + fTool, `"tool_choice":{"type":"allowed_tools","mode":"auto","tools":[{"type":"web_search_preview"}]}`, `"tools":[{"googleSearch":{}}]`, ""},
 		"custom": {`{"type":"custom","name":"sh","description":"runs"}`, `"tool_choice":{"type":"custom","name":"sh"}`,
 			`"tools":[{"functionDeclarations":[{"name":"sh","description":"runs",CUSTOM}]}]` + config(`"mode":"ANY","allowedFunctionNames":["sh"]`), ""},
 		"custom, with a grammar": {`{"type":"custom","name":"sh","description":"runs","format":{"type":"grammar","syntax":"lark","definition":"start: \"x\""}}`, "",
@@ -229,7 +232,8 @@ func TestTools(t *testing.T) {
 			if strings.Join(r.Ignored, ",") != c.ignored {
 				t.Errorf("ignored %v", r.Ignored)
 			}
-			if (r.Tools != nil) != (strings.Contains(c.tools, `"name"`)) {
+			hosted := strings.Contains(c.want, "googleSearch") || strings.Contains(c.want, "codeExecution")
+			if (r.Tools != nil) != (strings.Contains(c.tools, `"name"`) || hosted) || r.Tools != nil && len(r.Tools.Hosted) > 0 != hosted {
 				t.Errorf("tools %v", r.Tools)
 			}
 			if f, ok := r.Tools.Known("sh"); ok && !f.Custom {
@@ -342,3 +346,10 @@ func TestFields(t *testing.T) {
 		}
 	}
 }
+
+// limits is what the table says of a model.
+func limits(base string) gemini.Limits { return gemini.Limits(models.FamilyOf(base).Thinking()) }
+
+// thinkers are models of every way to think, for targets that are made of a number.
+var thinkers = [8]string{"gemini-2.0-flash", "gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.5-flash-lite",
+	"gemini-3-pro", "gemini-3.1-pro", "gemini-3-flash", "gemini-flash-latest"}

@@ -44,6 +44,17 @@ func sortOf(v []byte) (sort, bool) {
 // hosted tells Google's own tools from functions.
 func (s sort) hosted() bool { return s >= search }
 
+// google is the member of a tool at Google, "" for what is none of its own tools.
+func (s sort) google() string {
+	switch s {
+	case search:
+		return gemini.Search
+	case code:
+		return "codeExecution"
+	}
+	return ""
+}
+
 // tool is one of the list, raw.
 type tool struct {
 	spot
@@ -81,7 +92,7 @@ func (f *form) appendTools(dst, thread []byte, t *gemini.Target) ([]byte, *apier
 		return dst, fail
 	}
 	functions, hosted := f.sift(tools, c)
-	if f.called = functions || hosted; !f.called {
+	if f.called = functions; !functions && !hosted {
 		return dst, nil
 	}
 	dst = append(wire.Key(dst, "tools"), '[')
@@ -98,11 +109,13 @@ func (f *form) appendTools(dst, thread []byte, t *gemini.Target) ([]byte, *apier
 		}
 		dst = append(dst, '}')
 	}
-	return f.appendChoice(append(dst, "]}]"...), c), nil
+	if dst = append(dst, "]}"...); hosted {
+		dst = f.appendHosted(dst, tools, c)
+	}
+	return f.appendChoice(append(dst, ']'), c), nil
 }
 
-// sift finds out which sorts go up. Google refuses its own tools beside functions in most places, so
-// the functions win, unless the choice is one of Google's.
+// sift finds out which sorts go up. Whether Google takes both is for the stage search to say.
 func (f *form) sift(tools []tool, c *choice) (functions, hosted bool) {
 	for i := range tools {
 		t := &tools[i]
@@ -116,15 +129,7 @@ func (f *form) sift(tools []tool, c *choice) (functions, hosted bool) {
 	if c.mode == must && !functions {
 		f.Ignore("tool_choice") // Google's own tools cannot be forced
 	}
-	if !functions || !hosted {
-		return functions, hosted
-	}
-	for i := range tools {
-		if s := tools[i].sort; s.hosted() && s != picture && c.allows(&tools[i]) {
-			f.Ignore(tools[i].path())
-		}
-	}
-	return true, false
+	return functions, hosted
 }
 
 // appendHosted appends Google's own tools, each once.
@@ -132,15 +137,13 @@ func (f *form) appendHosted(dst []byte, tools []tool, c *choice) []byte {
 	seen := [picture + 1]bool{}
 	for i := range tools {
 		s := tools[i].sort
-		if seen[s] || !c.allows(&tools[i]) {
+		google := s.google()
+		if google == "" || !c.allows(&tools[i]) {
 			continue
 		}
-		seen[s] = true
-		switch s {
-		case search:
-			dst = append(wire.Comma(dst), `{"googleSearch":{}}`...)
-		case code:
-			dst = append(wire.Comma(dst), `{"codeExecution":{}}`...)
+		if f.names.Host(google, tools[i].path()); !seen[s] {
+			seen[s] = true
+			dst = append(wire.Key(append(wire.Comma(dst), '{'), google), "{}}"...)
 		}
 	}
 	return dst

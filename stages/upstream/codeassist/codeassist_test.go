@@ -172,6 +172,8 @@ func TestCount(t *testing.T) {
 		{"a whole request", `{"generateContentRequest":{"model":"models/x","contents":` + turn + `}}`, turn},
 		{"a whole request in snake case", `{"generate_content_request":{"contents":` + turn + `,"system_instruction":{"parts":[{"text":"s"}]}}}`,
 			`[{"role":"user","parts":[{"text":"s"}]},{"role":"user","parts":[{"text":"hi"}]}]`},
+		{"steps of Google's own tools do not", `{"contents":[{"role":"user","parts":[{"text":"hi"}]},{"role":"model","parts":[{"toolCall":{},"thoughtSignature":"x"},{"toolResponse":{},"thoughtSignature":"x"},{"text":"a"}]}]}`,
+			`[{"role":"user","parts":[{"text":"hi"}]},{"role":"model","parts":[{"text":"a"}]}]`},
 		{"the system instruction counts", `{"contents":` + turn + `,"systemInstruction":{"role":"system","parts":[{"text":"s"}]}}`,
 			`[{"role":"user","parts":[{"text":"s"}]},{"role":"user","parts":[{"text":"hi"}]}]`},
 		{"thoughts and signatures do not", `{"contents":[{"role":"user","parts":[{"text":"hi"}]},{"role":"model","parts":[{"text":"t","thought":true},{"text":"a","thoughtSignature":"x"},{"text":"b","thought_signature":"x"}]},{"role":"model","parts":[{"text":"t","thought":true}]},{"parts":[{"text":"no thought"}]}]}`,
@@ -183,6 +185,26 @@ func TestCount(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
 		})
+	}
+}
+
+// What the Gemini API ran by itself is unknown here, and a client that brought it hears that it is left out.
+func TestStepsOfGooglesTools(t *testing.T) {
+	const body = `{"contents":[{"role":"user","parts":[{"text":"go"}]},{"role":"model","parts":[{"toolCall":{"id":"s"},"thoughtSignature":"x"},{"tool_response":{"id":"s"}},{"functionCall":{"name":"f"}}]}],` +
+		`"tools":[{"functionDeclarations":[{"name":"f"}]},{"googleSearch":{}}],"tool_config":{"include_server_side_tool_invocations":true,"functionCallingConfig":{"mode":"AUTO"}}}`
+	x := exchange(t, pipeline.Generate, "gemini-3-flash-preview", body)
+	got := prepare(t, codeassist.New(settings{}), x).body
+	for _, want := range []string{`{"role":"model","parts":[{"functionCall":{"name":"f"}}]}`, `"tools":[{"functionDeclarations":[{"name":"f"}]}]`, `"toolConfig":{"functionCallingConfig":{"mode":"AUTO"}}`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %s in %s", want, got)
+		}
+	}
+	if named := x.Header.Get("X-Dropped-Params"); named != "contents.parts.toolCall, googleSearch" {
+		t.Errorf("named %q", named)
+	}
+	x = exchange(t, pipeline.Generate, "gemini-3-flash-preview", `{"contents":`+turn+`,"toolConfig":{"includeServerSideToolInvocations":true}}`)
+	if got := prepare(t, codeassist.New(settings{}), x).body; strings.Contains(got, "ServerSide") || x.Header.Get("X-Dropped-Params") != "toolConfig.includeServerSideToolInvocations" {
+		t.Errorf("%s, named %q", got, x.Header.Get("X-Dropped-Params"))
 	}
 }
 

@@ -22,6 +22,9 @@ func appendCount(dst []byte, x *pipeline.Exchange) []byte {
 	if parts := wire.Get(system, "parts"); wire.KindOf(parts) == wire.KindArray {
 		dst = append(append(append(dst, `{"role":"user","parts":`...), parts...), '}')
 	}
+	if left, some := gemini.WithoutServerParts(nil, contents); some {
+		contents = left
+	}
 	for a := wire.ArrayOf(contents); a.Next(); {
 		dst = appendThoughtless(dst, a.Value)
 	}

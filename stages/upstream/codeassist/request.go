@@ -51,6 +51,7 @@ func key[T string | []byte](dst []byte, name T) []byte {
 // tells the client of the others. null is no value there (protocol 3.2).
 func appendRequest(dst []byte, x *pipeline.Exchange, model string) []byte {
 	dst = append(dst, '{')
+	mixed := mixes(x)
 	for i := range x.Call.Len() {
 		name, value := x.Call.At(i)
 		if wire.KindOf(value) == wire.KindNull {
@@ -65,7 +66,11 @@ func appendRequest(dst []byte, x *pipeline.Exchange, model string) []byte {
 		dst = wire.Key(dst, name)
 		switch name {
 		case "contents":
-			dst = appendContents(dst, value)
+			dst = appendContents(dst, value, x)
+		case "tools":
+			dst = appendTools(dst, x, value, mixed)
+		case "toolConfig":
+			dst = appendToolConfig(dst, x, value, mixed)
 		case "systemInstruction":
 			dst = appendSystem(dst, value)
 		case "generationConfig":
@@ -81,7 +86,13 @@ func appendRequest(dst []byte, x *pipeline.Exchange, model string) []byte {
 
 // appendContents gives every turn a role: without one it counts as the user's (behaviour 5.10),
 // but this backend wants to read it.
-func appendContents(dst, v []byte) []byte {
+func appendContents(dst, v []byte, x *pipeline.Exchange) []byte {
+	if left, some := gemini.WithoutServerParts(nil, v); some {
+		// Steps of tools that the Gemini API ran: a client that brings them itself hears that they are not told.
+		if v = left; x.Asked == wire.Gemini {
+			x.Dropped("contents.parts.toolCall")
+		}
+	}
 	begin := len(dst)
 	dst = append(dst, '[')
 	amended := false

@@ -1,0 +1,57 @@
+package models
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// Fallback gives the base of the model to ask once when base has no capacity, or is not there.
+func (c *Catalogue) Fallback(base string) (string, bool) {
+	to, ok := c.fallback[base]
+	return to, ok
+}
+
+// fallBack checks the table. Both sides are bases: the features are those of the name that was asked for.
+func (c *Catalogue) fallBack(table map[string]string) error {
+	for _, from := range slices.Sorted(maps.Keys(table)) {
+		if err := c.bare(from); err != nil {
+			return fmt.Errorf("name %q %w", from, err)
+		}
+		to := table[from]
+		if err := c.bare(to); err != nil {
+			return fmt.Errorf("%q: %q %w", from, to, err)
+		}
+		if from == to {
+			return fmt.Errorf("%q leads to itself", from)
+		}
+	}
+	c.fallback = maps.Clone(table)
+	return nil
+}
+
+// bare tells what keeps s from being the base of a model that can take the place of another.
+func (c *Catalogue) bare(s string) error {
+	if err := c.base(s); err != nil {
+		return err
+	}
+	if Embeds(s) {
+		return errors.New("makes embeddings: vectors of another model are no substitute")
+	}
+	return nil
+}
+
+// base tells what keeps s from being the base that a model is asked by.
+func (c *Catalogue) base(s string) error {
+	if err := plain(s); err != nil {
+		return err
+	}
+	if _, alias := c.alias[s]; alias {
+		return errors.New("is an alias: name its target")
+	}
+	if m := c.parse(s); m.Base != s {
+		return fmt.Errorf("asks for a feature: name the base, %q", m.Base)
+	}
+	return nil
+}
