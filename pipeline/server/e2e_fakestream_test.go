@@ -120,13 +120,13 @@ func (l listener) check(t *testing.T, what string, h heard) {
 func TestFakeStreamFaults(t *testing.T) {
 	for _, row := range append(refusals(), accidents()...) {
 		for _, a := range streams()[:2] {
+			a.fake = true
 			for _, kind := range []string{"codeassist", "geminiapi"} {
 				t.Run(row.fault+"/"+a.name+"/"+kind, func(t *testing.T) {
 					if testing.Short() && (kind == "geminiapi") != a.gemini {
 						t.Skip("short: each language with one kind of credential is enough")
 					}
 					t.Parallel()
-					a.fake = true
 					row.play(t, a, kind)
 				})
 			}
