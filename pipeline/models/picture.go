@@ -50,6 +50,9 @@ func colon(word string) string {
 	return word
 }
 
+// String is the suffixes.
+func (p Picture) String() string { return string(p.appendTo(nil)) }
+
 // appendTo writes the suffixes.
 func (p Picture) appendTo(b []byte) []byte {
 	switch p.Size {
