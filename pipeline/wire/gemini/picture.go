@@ -62,7 +62,9 @@ func (p *Picture) TakeQuality(b *Beside, v []byte, name string) *apierror.Error 
 }
 
 // TakeRatio reads Google's aspect_ratio.
-func (p *Picture) TakeRatio(_ *Beside, v []byte, name string) *apierror.Error { return p.ratio.take(v, name) }
+func (p *Picture) TakeRatio(_ *Beside, v []byte, name string) *apierror.Error {
+	return p.ratio.take(v, name)
+}
 
 // TakeConfig reads Google's image_config in either spelling; b hears of members that go nowhere.
 func (p *Picture) TakeConfig(b *Beside, v []byte, name string) *apierror.Error {
