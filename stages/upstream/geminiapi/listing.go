@@ -134,13 +134,21 @@ func (l *Listing) ask(ctx context.Context) ([]models.Served, *apierror.Error) {
 			return nil, fail
 		}
 		list, fail := l.pages(ctx, lease.Token())
-		advice := lease.Report(fail)
+		advice := pipeline.Advice{Again: pipeline.Other}
+		if !unlisted(fail) {
+			advice = lease.Report(fail)
+		}
 		lease.Release()
 		want.Tried = append(want.Tried, lease.ID())
 		if fail == nil || advice.Again != pipeline.Other || len(want.Tried) == mostKeys {
 			return list, fail
 		}
 	}
+}
+
+// unlisted tells a place that gives no listing to this key: with models it may serve all the same.
+func unlisted(fail *apierror.Error) bool {
+	return fail != nil && fail.Said != nil && (fail.Said.HTTP == 403 || fail.Said.HTTP == 404)
 }
 
 // Close ends a reading that runs and waits for it.

@@ -230,6 +230,23 @@ func TestListingFails(t *testing.T) {
 	}
 }
 
+// A place that gives no list may serve models all the same: the key is not blamed.
+func TestListingForbidden(t *testing.T) {
+	s := googleWith(t, key(0))
+	l := listing(t, s.URL(), key(0))
+	s.Script(simulator.Fault{Do: "403", Verb: "models"}, simulator.Fault{Do: "404", Verb: "models"})
+	for range 2 {
+		l.Refresh(context.Background())
+		if lines := l.said(); len(lines) != 1 || l.has("gemini-2.0-flash") {
+			t.Errorf("said %q, knows %v", lines, l.names())
+		}
+		l.pass(2 * time.Minute)
+	}
+	if l.Refresh(context.Background()); !l.has("gemini-2.0-flash") {
+		t.Errorf("the key was switched off: %q", l.said())
+	}
+}
+
 func TestListingAsksAnotherKey(t *testing.T) {
 	s := googleWith(t, key(1)) // Google does not know the first one
 	l := listing(t, s.URL(), key(0), key(1))
