@@ -4,6 +4,7 @@ package plugins
 import (
 	"gcli2api/pipeline"
 	"gcli2api/plugins/compat"
+	"gcli2api/plugins/fakestream"
 	"gcli2api/plugins/search"
 	"gcli2api/plugins/thinking"
 )
@@ -14,5 +15,6 @@ func Catalogue() []pipeline.Kind {
 		thinking.Kind(),
 		search.Kind(),
 		compat.Kind(),
+		fakestream.Kind(),
 	}
 }

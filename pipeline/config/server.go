@@ -63,7 +63,7 @@ func serverParams() []Param {
 func pipelineParams() []Param {
 	return []Param{
 		{Key: orderKey, Type: StringList, Help: "the stages in the order of time",
-			Default: []string{"auth", "quota", "format", "model", "translate", "thinking", "search", "compat", "credential", "upstream", "retry", "shape", "usage"}},
+			Default: []string{"auth", "quota", "format", "model", "translate", "thinking", "search", "compat", "fakestream", "credential", "upstream", "retry", "shape", "usage"}},
 		{Key: "pipeline.open", Type: Bool, Default: false,
 			Help: "true lets the gateway listen beyond loopback with the stage auth switched off: everybody may ask"},
 	}

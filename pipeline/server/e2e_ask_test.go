@@ -12,6 +12,7 @@ type ask struct {
 	gemini bool
 	stream bool
 	array  bool // Gemini's stream without alt=sse
+	fake   bool // the stream is a fake one
 }
 
 func asks() []ask {
@@ -28,6 +29,9 @@ func (g *gateway) put(a ask, prompt string) reply {
 }
 
 func (a ask) http(model, prompt string) (path, body string) {
+	if a.fake {
+		model = "假流式/" + model
+	}
 	switch {
 	case !a.gemini && a.stream:
 		return "/v1/chat/completions", `{"model":"` + model + `","stream":true,"messages":[{"role":"user","content":` + quoted(prompt) + `}]}`

@@ -28,6 +28,7 @@ type faulty struct {
 	studio *ruling // with API keys (AI Studio), where that differs
 	both   *ruling // a stream with API keys, where that differs from stream
 	openai *ruling // for a client of OpenAI, where that differs
+	fake   *ruling // of a fake stream, where that differs from a plain request
 	quiet  bool    // thoughts are not shown
 }
 
@@ -80,7 +81,7 @@ func accidents() []faulty {
 	rows := []faulty{
 		{fault: "cut", want: bad, stream: inBand("upstream_unavailable")},
 		{fault: "garbage", want: bad, stream: inBand("upstream_unavailable")},
-		{fault: "eof", want: answer("stop", ""), stream: inBand("stream_broken")}, // a JSON body that is whole is whole
+		{fault: "eof", want: answer("stop", ""), stream: inBand("stream_broken"), fake: inBand("stream_broken")}, // a JSON body that is whole is whole
 		{fault: "error-event", want: ruling{status: 503, code: "upstream_unavailable", calls: "aaabb"}, stream: inBand("upstream_unavailable")},
 		{fault: "error-line", want: ruling{status: 503, code: "upstream_unavailable", calls: "aaabb"}, stream: inBand("upstream_unavailable")},
 		{fault: "error-event 429-quota 1h", want: ruling{status: 429, code: "quota_exhausted", calls: "abc", after: "3590-3600"}, stream: inBand("quota_exhausted"),
@@ -135,8 +136,10 @@ func TestFaults(t *testing.T) {
 
 // choose finds the ruling for a way to ask and a kind of credential.
 func (row faulty) choose(a ask, studio bool) ruling {
-	stream := a.stream
+	stream := a.stream && !a.fake // which asks Google as a plain request does
 	switch {
+	case a.fake && row.fake != nil:
+		return *row.fake
 	case row.openai != nil && !a.gemini:
 		return *row.openai
 	case stream && studio && row.both != nil:
@@ -160,6 +163,11 @@ func (row faulty) play(t *testing.T, a ask, kind string) {
 	}
 	g := start(t, l)
 	want := row.choose(a, kind == "geminiapi")
+	defer func() {
+		if n := len(sim.CallsOf("streamGenerateContent")); a.fake && n > 0 {
+			t.Errorf("a fake stream asked Google for %d streams", n)
+		}
+	}()
 	prompt := "!fault " + row.fault
 	r := g.put(a, prompt)
 	if r.status != want.status || r.broken != nil {

@@ -107,11 +107,12 @@ func TestModelNamesInPaths(t *testing.T) {
 	if r := g.post("/v1/chat/completions", `{"model":"中文/模型","messages":[{"role":"user","content":"hello"}]}`); r.status != 200 || !strings.Contains(string(r.body), `"model":"中文/模型"`) {
 		t.Errorf("in a body: %d %s", r.status, r.body)
 	}
-	// A feature whose stage is not there is refused by name, so the whole name was read.
+	// A feature whose stage is off is refused by name, so the whole name was read.
+	bare := start(t, launch{sim: sim, accounts: 1, light: true, config: "[stage.fakestream]\nenabled = false\n"})
 	for name, model := range map[string]string{"prefix": "流式抗截断/gemini-2.5-pro", "prefix encoded": "%E6%B5%81%E5%BC%8F%E6%8A%97%E6%88%AA%E6%96%AD%2Fgemini-2.5-pro",
 		"suffix": "gemini-2.5-pro-假流式", "english": "gemini-2.5-pro-fake-stream"} {
 		t.Run("feature "+name, func(t *testing.T) {
-			got := g.rawPost("/v1beta/models/"+model+":generateContent", body)
+			got := bare.rawPost("/v1beta/models/"+model+":generateContent", body)
 			if !strings.HasPrefix(got, "HTTP/1.1 400 ") || !strings.Contains(got, "feature_disabled") {
 				t.Error(got)
 			}

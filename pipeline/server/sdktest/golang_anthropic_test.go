@@ -336,7 +336,7 @@ func anthropicErrandCases(c *anthropic.Client, thinking anthropic.ThinkingConfig
 	}
 	return map[string]goCase{
 		"tools_3": answers(of(gemini3), whole), "tools_25": answers(of(flash), whole),
-		"tools_stream_3": answers(of(gemini3), streamed), "tools_stream_25": answers(of(flash), streamed),
+		"tools_stream_3": answers(of(gemini3), streamed), "tools_stream_25": answers(of(flash), streamed), "tools_fake": answers(of(fake), streamed),
 		"tools_thinking_3": answers(thoughtful(gemini3), whole), "tools_thinking_25": answers(thoughtful(flash), streamed),
 		"tools_runner": runner(c), "tools_runner_stream": runnerStream(c),
 		"choice_named": choose(anthropic.ToolChoiceParamOfTool("add")),

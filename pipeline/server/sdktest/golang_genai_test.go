@@ -45,6 +45,35 @@ func (h *house) errands(model string) goCase {
 	}
 }
 
+// streamedErrands is errands with streams.
+func (h *house) streamedErrands(model string) goCase {
+	return func(ctx context.Context, s *told) error {
+		chat, err := h.gen.Chats.Create(ctx, model, &genai.GenerateContentConfig{Tools: genaiTools()}, nil)
+		if err != nil {
+			return err
+		}
+		for parts := []genai.Part{{Text: errand(s.Mark)}}; len(parts) > 0; s.Steps++ {
+			asked := parts
+			s.Text, parts = "", nil
+			for said, err := range chat.SendMessageStream(ctx, asked...) {
+				if err != nil {
+					return err
+				}
+				s.Text += said.Text()
+				if reason := string(said.Candidates[0].FinishReason); reason != "" {
+					s.Finish = reason
+				}
+				for _, call := range said.FunctionCalls() {
+					args, _ := json.Marshal(call.Args)
+					result, _ := s.work(call.Name, string(args))
+					parts = append(parts, genai.Part{FunctionResponse: &genai.FunctionResponse{ID: call.ID, Name: call.Name, Response: result}})
+				}
+			}
+		}
+		return nil
+	}
+}
+
 func (h *house) session(ctx context.Context, s *told) error {
 	chat, err := h.gen.Chats.Create(ctx, flash, &genai.GenerateContentConfig{SystemInstruction: genai.NewContentFromText("Be brief.", genai.RoleUser)}, nil)
 	if err != nil {
@@ -103,6 +132,7 @@ func (h *house) genaiCases() map[string]goCase {
 		"chat_session": h.session,
 		"tools_3":      h.errands(gemini3),
 		"tools_25":     h.errands(flash),
+		"tools_fake":   h.streamedErrands(fake),
 		"audio":        h.inline("audio/wav", sound()),
 		"file":         h.inline("application/pdf", document()),
 		"parse": func(ctx context.Context, s *told) error {

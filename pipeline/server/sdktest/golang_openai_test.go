@@ -102,7 +102,7 @@ func (h *house) toolCases() map[string]goCase {
 	}
 	return map[string]goCase{
 		"tools_3": agent(gemini3), "tools_25": agent(flash),
-		"tools_stream_3": streamed(gemini3), "tools_stream_25": streamed(flash),
+		"tools_stream_3": streamed(gemini3), "tools_stream_25": streamed(flash), "tools_fake": streamed(fake),
 		"choice_named":    h.choose(openai.ToolChoiceOptionFunctionToolChoice(openai.ChatCompletionNamedToolChoiceFunctionParam{Name: "add"})),
 		"choice_required": h.choose(auto("required")),
 		"choice_none":     h.choose(auto("none")),

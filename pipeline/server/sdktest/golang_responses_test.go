@@ -267,6 +267,7 @@ func (h *house) responsesCases(in map[string]string) map[string]goCase {
 		"tools_3":          h.chain(gemini3, whole),
 		"tools_25":         h.chain(flash, whole),
 		"tools_stream_3":   h.chain(gemini3, h.events),
+		"tools_fake":       h.chain(fake, h.events),
 		"tools_carried":    h.carry,
 		"custom":           h.custom,
 		"kept":             h.kept,

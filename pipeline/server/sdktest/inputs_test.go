@@ -19,6 +19,7 @@ import (
 
 const (
 	gemini3 = "gemini-3.1-flash-lite" // must have its thought signatures back; flash may
+	fake    = "假流式/" + gemini3        // its stream is cut from an answer in one piece
 	resting = "gemini-2.5-pro"        // for the case that has a model at rest afterwards
 )
 
@@ -119,6 +120,16 @@ func (s told) ran(t *testing.T, h *house, finish string, signed bool) {
 	last := h.lastAsked(s.Mark)
 	if got := stepsOf(t, last); signed && !slices.Equal(got, []string{"genuine", "genuine", "genuine"}) || len(got) != 3 {
 		t.Errorf("the steps went back as %q: %s", got, last)
+	}
+}
+
+// faked: none of the errand's streams was one at Google.
+func (s told) faked(t *testing.T, h *house) {
+	t.Helper()
+	for _, c := range h.sim.CallsOf("streamGenerateContent") {
+		if bytes.Contains(c.Body, []byte("("+s.Mark+")")) {
+			t.Error("Google was asked for a stream")
+		}
 	}
 }
 

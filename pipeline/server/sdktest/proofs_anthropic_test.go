@@ -116,6 +116,7 @@ func anthropicErrands(h *house) []proof {
 		{"tools_25", plain},
 		{"tools_stream_3", signed},
 		{"tools_stream_25", plain},
+		{"tools_fake", func(t *testing.T, s told) { signed(t, s); s.faked(t, h) }},
 		{"tools_thinking_3", thoughtful},
 		{"tools_thinking_25", thoughtful},
 		{"tools_runner", signed},

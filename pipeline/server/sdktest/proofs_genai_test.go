@@ -28,6 +28,7 @@ func (l language) genaiMoreProofs(t *testing.T, h *house) []proof {
 		}},
 		{"tools_3", signed},
 		{"tools_25", errand},
+		{"tools_fake", func(t *testing.T, s told) { signed(t, s); s.faked(t, h) }},
 		{"tools_automatic_3", signed},
 		{"tools_automatic_25", errand},
 		{"audio", func(t *testing.T, s told) { s.shows(t, blob("audio/wav", sound())) }},

@@ -37,6 +37,7 @@ func toolProofs(h *house) []proof {
 		{"tools_25", errand},
 		{"tools_stream_3", streamed},
 		{"tools_stream_25", streamed},
+		{"tools_fake", func(t *testing.T, s told) { streamed(t, s); s.faked(t, h) }},
 		{"tools_runner", errand},
 		{"tools_runner_stream", errand},
 		{"choice_named", chose("add")},
@@ -198,6 +199,7 @@ func responsesProofs(t *testing.T, h *house) []proof {
 				}
 			}
 		}},
+		{"tools_fake", func(t *testing.T, s told) { errand(t, s); s.faked(t, h) }},
 		{"tools_carried", errand},
 		{"custom", func(t *testing.T, s told) {
 			if s.Error != nil || !slices.Equal(s.Calls, []string{"shell ls -l"}) || !strings.Contains(s.Text, "result of shell: ") || !strings.Contains(s.Text, "total 0") {

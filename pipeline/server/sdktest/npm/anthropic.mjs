@@ -118,6 +118,7 @@ const cases = {
   tools_25: (seen) => agent(seen, models[25], whole),
   tools_stream_3: (seen) => agent(seen, models[3], streamed),
   tools_stream_25: (seen) => agent(seen, models[25], streamed),
+  tools_fake: (seen) => agent(seen, models.fake, streamed),
   tools_thinking_3: (seen) => agent(seen, models[3], whole, { thinking }),
   tools_thinking_25: (seen) => agent(seen, models[25], streamed, { thinking }),
   tools_runner: (seen) => runner(seen, false),

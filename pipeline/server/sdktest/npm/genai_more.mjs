@@ -20,6 +20,22 @@ async function errands(seen, of) {
   Object.assign(seen, { text: said.text, finish: said.candidates[0].finishReason });
 }
 
+// streamed is errands with streams.
+async function streamed(seen, of) {
+  Object.assign(seen, { calls: [], steps: 0 });
+  const chat = client.chats.create({ model: of, config: { tools: declared } });
+  for (let message = errand(seen.mark); message !== undefined; seen.steps += 1) {
+    const called = [];
+    seen.text = '';
+    for await (const piece of await chat.sendMessageStream({ message })) {
+      called.push(...(piece.functionCalls ?? []));
+      seen.text += piece.text ?? '';
+      seen.finish = piece.candidates[0].finishReason ?? seen.finish;
+    }
+    message = called.length ? called.map(answer(seen)) : undefined;
+  }
+}
+
 // automatic leaves the loop to the client.
 async function automatic(seen, of) {
   seen.calls = [];
@@ -52,6 +68,7 @@ const cases = {
   },
   tools_3: (seen) => errands(seen, models[3]),
   tools_25: (seen) => errands(seen, models[25]),
+  tools_fake: (seen) => streamed(seen, models.fake),
   tools_automatic_3: (seen) => automatic(seen, models[3]),
   tools_automatic_25: (seen) => automatic(seen, models[25]),
   audio: (seen) => look(seen, 'audio/wav', SOUND),

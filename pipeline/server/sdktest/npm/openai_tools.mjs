@@ -57,6 +57,7 @@ const cases = {
   tools_25: (seen) => agent(seen, models[25], whole),
   tools_stream_3: (seen) => agent(seen, models[3], streamed(seen)),
   tools_stream_25: (seen) => agent(seen, models[25], streamed(seen)),
+  tools_fake: (seen) => agent(seen, models.fake, streamed(seen)),
   tools_runner: (seen) => runner(seen, false),
   tools_runner_stream: (seen) => runner(seen, true),
   choice_named: (seen) => choose(seen, { type: 'function', function: { name: 'add' } }),

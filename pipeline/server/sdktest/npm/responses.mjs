@@ -105,6 +105,7 @@ const cases = {
   tools_3: (seen) => chain(seen, models[3], whole),
   tools_25: (seen) => chain(seen, models[25], whole),
   tools_stream_3: (seen) => chain(seen, models[3], streamed(seen)),
+  tools_fake: (seen) => chain(seen, models.fake, streamed(seen)),
   tools_carried: (seen) => carry(seen),
   async custom(seen) {
     seen.calls = [];

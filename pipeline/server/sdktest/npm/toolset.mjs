@@ -24,5 +24,6 @@ export function note(seen, kind) {
   if (seen.events.at(-1) !== kind) seen.events.push(kind);
 }
 
-// The models that the errands are run with: one must have its thought signatures back, one may.
-export const models = { 3: 'gemini-3.1-flash-lite', 25: 'gemini-2.5-flash' };
+// The models that the errands are run with: one must have its thought signatures back, one may; fake is
+// the first one with a stream that is cut from an answer in one piece.
+export const models = { 3: 'gemini-3.1-flash-lite', 25: 'gemini-2.5-flash', fake: '假流式/gemini-3.1-flash-lite' };

@@ -194,6 +194,7 @@ CASES = {
     "tools_25": lambda seen: agent(seen, MODELS[25], whole),
     "tools_stream_3": lambda seen: agent(seen, MODELS[3], streamed),
     "tools_stream_25": lambda seen: agent(seen, MODELS[25], streamed),
+    "tools_fake": lambda seen: agent(seen, MODELS["fake"], streamed),
     "tools_thinking_3": lambda seen: agent(seen, MODELS[3], whole, thinking=THINKING),
     "tools_thinking_25": lambda seen: agent(seen, MODELS[25], streamed, thinking=THINKING),
     "tools_runner": lambda seen: runner(seen, False),

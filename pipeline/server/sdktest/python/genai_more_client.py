@@ -45,20 +45,38 @@ def session(seen):
     finished(seen, chat.send_message("!describe"))
 
 
+def answers(seen, calls):
+    return [
+        types.Part(function_response=types.FunctionResponse(id=call.id, name=call.name, response=work(seen, call.name, call.args)))
+        for call in calls
+    ]
+
+
 def errands(seen, model):
     """Answers what a chat calls until it calls nothing more."""
     seen.update(calls=[], steps=1)
     chat = client.chats.create(model=model, config=types.GenerateContentConfig(tools=DECLARED))
     said = chat.send_message(errand(seen["mark"]))
     while said.function_calls:
-        said = chat.send_message(
-            [
-                types.Part(function_response=types.FunctionResponse(id=call.id, name=call.name, response=work(seen, call.name, call.args)))
-                for call in said.function_calls
-            ]
-        )
+        said = chat.send_message(answers(seen, said.function_calls))
         seen["steps"] += 1
     finished(seen, said)
+
+
+def streamed(seen, model):
+    """Does the errands with streams."""
+    seen.update(calls=[], steps=0)
+    chat = client.chats.create(model=model, config=types.GenerateContentConfig(tools=DECLARED))
+    message = errand(seen["mark"])
+    while message:
+        calls, seen["text"] = [], ""
+        for piece in chat.send_message_stream(message):
+            calls += piece.function_calls or []
+            seen["text"] += piece.text or ""
+            if reason := piece.candidates[0].finish_reason:
+                seen["finish"] = reason.value
+        message = answers(seen, calls)
+        seen["steps"] += 1
 
 
 def automatic(seen, model):
@@ -104,6 +122,7 @@ CASES = {
     "chat_session": session,
     "tools_3": lambda seen: errands(seen, MODELS[3]),
     "tools_25": lambda seen: errands(seen, MODELS[25]),
+    "tools_fake": lambda seen: streamed(seen, MODELS["fake"]),
     "tools_automatic_3": lambda seen: automatic(seen, MODELS[3]),
     "tools_automatic_25": lambda seen: automatic(seen, MODELS[25]),
     "audio": lambda seen: look(seen, "audio/wav", SOUND),

@@ -102,6 +102,7 @@ CASES = {
     "tools_25": lambda seen: agent(seen, MODELS[25], whole, reasoning_effort="low"),
     "tools_stream_3": lambda seen: agent(seen, MODELS[3], streamed(seen), reasoning_effort="low"),
     "tools_stream_25": lambda seen: agent(seen, MODELS[25], streamed(seen), reasoning_effort="low"),
+    "tools_fake": lambda seen: agent(seen, MODELS["fake"], streamed(seen), reasoning_effort="low"),
     "tools_runner": lambda seen: agent(seen, MODELS[3], parsed, PARSED),
     "tools_runner_stream": lambda seen: agent(seen, MODELS[3], streamed(seen), PARSED),
     "choice_named": lambda seen: choose(seen, {"type": "function", "function": {"name": "add"}}),

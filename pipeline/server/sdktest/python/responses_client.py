@@ -199,6 +199,7 @@ CASES = {
     "tools_3": lambda seen: chain(seen, MODELS[3], whole),
     "tools_25": lambda seen: chain(seen, MODELS[25], whole),
     "tools_stream_3": lambda seen: chain(seen, MODELS[3], streamed(seen)),
+    "tools_fake": lambda seen: chain(seen, MODELS["fake"], streamed(seen)),
     "tools_carried": carry,
     "custom": custom,
     "kept": kept,

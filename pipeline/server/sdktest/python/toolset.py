@@ -14,8 +14,9 @@ FUNCTIONS = {
     "add": ("Sum of two numbers", schema(a={"type": "integer"}, b={"type": "integer"}), lambda a, b: {"sum": a + b}),
 }
 
-# The models that the errands are run with: one must have its thought signatures back, one may.
-MODELS = {3: "gemini-3.1-flash-lite", 25: "gemini-2.5-flash"}
+# The models that the errands are run with: one must have its thought signatures back, one may; fake is the
+# first one with a stream that is cut from an answer in one piece.
+MODELS = {3: "gemini-3.1-flash-lite", 25: "gemini-2.5-flash", "fake": "假流式/gemini-3.1-flash-lite"}
 
 
 def errand(mark):
