@@ -3,6 +3,7 @@ package geminiapi
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -128,10 +129,15 @@ func (l *Listing) read() {
 // ask asks with one key, and with another one where the pool advises that.
 func (l *Listing) ask(ctx context.Context) ([]models.Served, *apierror.Error) {
 	want := pool.Want{Model: "models", Verb: pipeline.List, Kinds: []string{oauth.Gemini}}
+	var last *apierror.Error
 	for {
 		lease, fail := l.o.Pool.Acquire(ctx, want)
 		if fail != nil {
 			return nil, fail
+		}
+		if slices.Contains(want.Tried, lease.ID()) { // there is no other one
+			lease.Release()
+			return nil, last
 		}
 		list, fail := l.pages(ctx, lease.Token())
 		advice := pipeline.Advice{Again: pipeline.Other}
@@ -143,6 +149,7 @@ func (l *Listing) ask(ctx context.Context) ([]models.Served, *apierror.Error) {
 		if fail == nil || advice.Again != pipeline.Other || len(want.Tried) == mostKeys {
 			return list, fail
 		}
+		last = fail
 	}
 }
 
