@@ -256,9 +256,8 @@ func (g *gateway) openStore() error {
 	return nil
 }
 
-func (g *gateway) openPool() error {
-	err := g.out.Set(outbound.SettingsOf(g.c))
-	if err != nil {
+func (g *gateway) openPool() (err error) {
+	if err = g.out.Set(outbound.SettingsOf(g.c)); err != nil {
 		return err
 	}
 	g.opened = append(g.opened, g.out.Close)
@@ -279,11 +278,12 @@ func (g *gateway) openPool() error {
 func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	clients := upstream.Clients{Caller: func() outbound.Caller { return &g.out }, Dialects: map[string]upstream.Dialect{
 		"codeassist": codeassist.New(g.live), "gemini": geminiapi.New(g.live)}}
-	kinds := catalogue(stages.Services{Access: g.live, Pool: g.pool, Clients: clients, Stats: g.figures, Memory: g.memory, Pictures: &g.out})
-	if g.engine, err = pipeline.NewEngine(pipeline.Options{Kinds: kinds, Loopback: loopback, Log: g.log.Logger()}); err != nil {
+	listing := geminiapi.NewListing(geminiapi.ListingOptions{Settings: g.live, Pool: g.pool, Caller: &g.out, Log: g.log.Logger()})
+	kinds := catalogue(stages.Services{Access: g.live, Pool: g.pool, Clients: clients, Stats: g.figures, Memory: g.memory, Pictures: &g.out, Listing: listing})
+	if g.engine, err = pipeline.NewEngine(pipeline.Options{Kinds: kinds, Loopback: loopback, Live: listing.Live(), Log: g.log.Logger()}); err != nil {
 		return exitFailed, err
 	}
-	g.opened = append(g.opened, g.closeEngine)
+	g.opened = append(g.opened, listing.Close, g.closeEngine)
 	if err := g.engine.Apply(g.c); err != nil {
 		return exitUsage, pipeline.Located(g.c, err)
 	}

@@ -95,7 +95,7 @@ func (p *plan) shadowed(i int) bool {
 }
 
 func (e *Engine) asker(name string, p *plan, c Settings) *Build {
-	b := &Build{Log: e.log.With("stage", name), name: name, c: c,
+	b := &Build{Log: e.log.With("stage", name), name: name, c: c, live: e.live,
 		open: e.loopback || c.Bool("pipeline.open"), index: p.index, off: map[string]bool{}}
 	for i, k := range p.kinds {
 		b.off[k.Name] = p.off[i]

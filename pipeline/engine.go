@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/models"
 )
 
 // Beginner is a stage that must be asked before the first byte of an answer goes out (not of a
@@ -23,6 +24,7 @@ type Engine struct {
 	kinds    map[string]*Kind
 	names    []string
 	loopback bool
+	live     *models.Live
 	log      *slog.Logger
 	current  atomic.Pointer[snapshot]
 
@@ -40,12 +42,13 @@ type Engine struct {
 type Options struct {
 	Kinds    []Kind       // the catalogue
 	Loopback bool         // the listener is on a loopback address: auth may be off
+	Live     *models.Live // what Google lists, for tables of models that ask for it; nil is nothing
 	Log      *slog.Logger // nil is slog.Default
 }
 
 // NewEngine makes an engine without a list; Apply gives it one.
 func NewEngine(o Options) (*Engine, error) {
-	e := &Engine{kinds: make(map[string]*Kind, len(o.Kinds)), loopback: o.Loopback, log: o.Log,
+	e := &Engine{kinds: make(map[string]*Kind, len(o.Kinds)), loopback: o.Loopback, live: o.Live, log: o.Log,
 		faults: map[string]string{}, idle: make(chan struct{})}
 	if e.log == nil {
 		e.log = slog.Default()

@@ -112,6 +112,7 @@ type Build struct {
 
 	name    string
 	c       Settings
+	live    *models.Live
 	open    bool // loopback listener or pipeline.open
 	index   map[string]int
 	off     map[string]bool
@@ -144,7 +145,11 @@ func (b *Build) Models() (*models.Catalogue, error) {
 	if err := b.c.Section("models", &s); err != nil {
 		return nil, err
 	}
-	return models.New(s)
+	c, err := models.New(s)
+	if err != nil {
+		return nil, err
+	}
+	return c.With(b.live), nil
 }
 
 // question asks something of a later build again and tells whether the answer is still the same.

@@ -35,6 +35,8 @@ func modelsExample() string {
 	}
 	fmt.Fprintln(&b, "]")
 	fmt.Fprintf(&b, "listing = %q   # or %q, %q\n", d.Listing, models.ListBase, models.ListAll)
+	fmt.Fprintf(&b, "live = %t   # true: what Google lists for the API keys is known and listed as well\n", d.Live)
+	fmt.Fprintf(&b, "image_suffixes = %t   # true: names of image models may end in a size and a ratio, as in -4k-16x9\n", d.ImageSuffixes)
 	fmt.Fprintf(&b, "\n[models.limits]   # for known names that differ from %d tokens in and %d out\n", models.DefaultInput, models.DefaultOutput)
 	for name, l := range d.Limits {
 		fmt.Fprintf(&b, "%q = { display = %q, input = %d, output = %d }\n", name, l.Display, l.Input, l.Output)
@@ -42,8 +44,10 @@ func modelsExample() string {
 	if len(d.Limits) == 0 {
 		fmt.Fprintln(&b, `"gemini-2.5-flash-image" = { input = 32768, output = 32768 }`)
 	}
-	fmt.Fprintln(&b, "\n[models.alias]   # name asked for = name called, which may carry features")
+	fmt.Fprintln(&b, "\n[models.alias]   # name asked for, or a pattern = name called, which may carry features")
 	fmt.Fprintln(&b, `"gpt-4o" = "gemini-2.5-pro"`)
+	fmt.Fprintln(&b, `"gemini-2.5-flash-image-preview" = "gemini-2.5-flash-image"   # a name that Google has retired`)
+	fmt.Fprintln(&b, `"claude-*" = "gemini-3.1-pro-preview"   # "*" alone takes every name that is not known: none reaches Google any more`)
 	fmt.Fprintln(&b, "\n[models.fallback]   # model = the one that is asked when it has no capacity, or is not there (stage retry)")
 	fmt.Fprintln(&b, `"gemini-3.1-pro-preview" = "gemini-2.5-pro"`)
 	fmt.Fprintln(&b, "\n[models.thinking]   # how a model thinks: tokens of a budget, or levels; off: a budget of 0 is accepted; default: sent when nothing is asked")

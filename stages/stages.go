@@ -27,12 +27,13 @@ type Services struct {
 
 	Memory   pipeline.Ephemeral // what callers find again; nil keeps nothing
 	Pictures translate.Pictures // what clients name by address; nil fetches nothing
+	Listing  model.Listing      // what Google serves; nil asks nobody
 }
 
 // Catalogue is every stage there is, in the usual order.
 func Catalogue(s Services) []pipeline.Kind {
 	return []pipeline.Kind{
-		auth.Kind(s.Access), quota.Kind(s.Ledger), format.Kind(), model.Kind(), translate.Kind(s.Memory, s.Pictures),
+		auth.Kind(s.Access), quota.Kind(s.Ledger), format.Kind(), model.Kind(s.Listing), translate.Kind(s.Memory, s.Pictures),
 		credential.Kind(s.Pool), upstream.Kind(s.Clients), retry.Kind(), shape.Kind(s.Memory), usage.Kind(s.Stats),
 	}
 }

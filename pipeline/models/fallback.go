@@ -50,7 +50,10 @@ func (c *Catalogue) base(s string) error {
 	if _, alias := c.alias[s]; alias {
 		return errors.New("is an alias: name its target")
 	}
-	if m := c.parse(s); m.Base != s {
+	switch m := c.read(s); {
+	case m.alias != "":
+		return fmt.Errorf("is taken by a pattern of models.alias: name its target, %q, or put it into models.known", m.Base)
+	case m.Base != s:
 		return fmt.Errorf("asks for a feature: name the base, %q", m.Base)
 	}
 	return nil

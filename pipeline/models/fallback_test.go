@@ -7,7 +7,7 @@ import (
 
 func TestFallback(t *testing.T) {
 	s := Defaults()
-	s.Alias = map[string]string{"gpt-4o": "gemini-2.5-pro"}
+	s.Alias = map[string]string{"gpt-4o": "gemini-2.5-pro", "claude-*": "gemini-2.5-pro"}
 	s.Known = append(s.Known, "mine-low") // protected from the grammar
 	s.Fallback = map[string]string{"gemini-2.5-pro": "gemini-2.5-flash", "gemini-2.5-flash": "gemini-2.5-pro", "unheard": "of", "mine-low": "gemini-2.5-pro"}
 	c := catalogue(t, s)
@@ -32,6 +32,7 @@ func TestFallback(t *testing.T) {
 		{"a", "假流式/b", `asks for a feature`},
 		{"gpt-4o", "b", `name "gpt-4o" is an alias: name its target`},
 		{"a", "gpt-4o", `"a": "gpt-4o" is an alias: name its target`},
+		{"claude-x", "b", `name "claude-x" is taken by a pattern of models.alias: name its target, "gemini-2.5-pro", or put it into models.known`},
 		{"gemini-embedding-001", "b", "makes embeddings: vectors of another model are no substitute"},
 		{"a", "gemini-embedding-001", "makes embeddings"},
 	} {

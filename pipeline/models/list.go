@@ -13,6 +13,7 @@ type Entry struct {
 	Input   int    // tokens that go in
 	Output  int    // tokens that come out
 	Family  Family
+	Embeds  bool // makes vectors and no words
 }
 
 // Enabled says which features have a stage that acts on them; others are not listed.
@@ -21,31 +22,43 @@ type Enabled struct {
 	Thinking bool
 }
 
-// Lookup finds a base in the table. For an answer about a name with features put that name into
-// Entry.Name; names that are not in the table can be called all the same.
+// Lookup finds a base in the table, or in the list of Google. For an answer about a name with features
+// put that name into Entry.Name; names that are in neither can be called all the same.
 func (c *Catalogue) Lookup(base string) (Entry, bool) {
 	i, ok := c.index[base]
 	if !ok {
-		return Entry{}, false
+		return c.live.lookup(base)
 	}
 	return c.bases[i], true
 }
 
-// List gives the names to show, in the order of the table, each base before its variants.
-// Aliases are not shown: they are there for clients that already know the old name.
+// List gives the names to show, in the order of the table, each base before its variants, and behind
+// them what Google lists besides. Aliases are not shown: they are there for clients that already know
+// the old name. Sizes and ratios of pictures are not shown either: they are too many.
 func (c *Catalogue) List(on Enabled) []Entry {
 	list := make([]Entry, 0, len(c.bases)*8)
 	for _, e := range c.bases {
-		list = append(list, e)
-		if !e.Family.HasVariants() {
-			continue
+		list = c.appendNames(list, e, on)
+	}
+	for _, e := range c.live.models() {
+		if _, known := c.index[e.Base]; !known {
+			list = c.appendNames(list, e, on)
 		}
-		for _, m := range c.variants(e, on) {
-			m.Base = e.Base
-			v := e
-			v.Name, v.Display = m.Canonical(), "" // a display name would be the same for all of them
-			list = append(list, v)
-		}
+	}
+	return list
+}
+
+// appendNames appends a base and its variants.
+func (c *Catalogue) appendNames(list []Entry, e Entry, on Enabled) []Entry {
+	list = append(list, e)
+	if !e.Family.HasVariants() || e.Embeds {
+		return list
+	}
+	for _, m := range c.variants(e, on) {
+		m.Base = e.Base
+		v := e
+		v.Name, v.Display = m.Canonical(), "" // a display name would be the same for all of them
+		list = append(list, v)
 	}
 	return list
 }
@@ -124,7 +137,7 @@ func AppendModel(dst []byte, e Entry) []byte {
 	if r.DisplayName == "" {
 		r.DisplayName = name
 	}
-	if Embeds(e.Base) {
+	if e.Embeds {
 		r.Methods = []string{"embedContent", "batchEmbedContents"}
 	}
 	b, err := json.Marshal(r)

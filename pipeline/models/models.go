@@ -32,11 +32,14 @@ const (
 type Settings struct {
 	Known   []string          `koanf:"known"`   // what is listed, in this order, without "models/"
 	Limits  map[string]Limits `koanf:"limits"`  // for known names that differ from the defaults
-	Alias   map[string]string `koanf:"alias"`   // name asked for -> name called, which may carry features
+	Alias   map[string]string `koanf:"alias"`   // name asked for, or a glob -> name called, which may carry features
 	Listing string            `koanf:"listing"` // ListBase, ListFeatures or ListAll
 
 	Fallback map[string]string           `koanf:"fallback"` // base -> base of the model to ask when that one cannot serve
 	Thinking map[string]ThinkingSettings `koanf:"thinking"` // for models that think other than their family
+
+	Live          bool `koanf:"live"`           // what Google lists besides is known too
+	ImageSuffixes bool `koanf:"image_suffixes"` // names of image models may end in a size and a ratio
 }
 
 // Limits is what the listing says of one known model. Zero means the default.
@@ -54,6 +57,7 @@ func Defaults() Settings {
 			"gemini-2.5-pro", "gemini-2.5-pro-preview-06-05", "gemini-2.5-pro-preview-05-06",
 			"gemini-2.5-flash", "gemini-2.5-flash-image",
 			"gemini-3-flash-preview", "gemini-3.1-pro-preview", "gemini-3.1-flash-lite", "gemini-3.5-flash",
+			"gemini-3-pro-image", "gemini-3.1-flash-image",
 			"gemini-embedding-001",
 		},
 		Limits:  map[string]Limits{},
@@ -64,12 +68,16 @@ func Defaults() Settings {
 	}
 }
 
-// Catalogue is a checked [models] table. It never changes after New and may be shared.
+// Catalogue is a checked [models] table. It never changes after New and may be shared; only the list
+// of Google behind it does.
 type Catalogue struct {
-	bases   []Entry
-	index   map[string]int   // base -> place in bases
-	alias   map[string]Model // alias -> its target, parsed
-	listing string
+	bases    []Entry
+	index    map[string]int   // base -> place in bases
+	alias    map[string]Model // alias -> its target, parsed
+	globs    []glob           // in the order in which they are tried
+	listing  string
+	live     *Live // nil without the setting
+	pictures bool  // image_suffixes
 
 	fallback map[string]string
 	thinking map[string]ThinkingRow // base -> how it thinks: the known ones and those of [models.thinking]
@@ -77,7 +85,10 @@ type Catalogue struct {
 
 // New checks the table. An error names the key and what would be right.
 func New(s Settings) (*Catalogue, error) {
-	c := &Catalogue{index: map[string]int{}, alias: map[string]Model{}, listing: s.Listing}
+	c := &Catalogue{index: map[string]int{}, alias: map[string]Model{}, listing: s.Listing, pictures: s.ImageSuffixes}
+	if s.Live {
+		c.live = &Live{}
+	}
 	switch s.Listing {
 	case "":
 		c.listing = ListFeatures
@@ -96,7 +107,7 @@ func New(s Settings) (*Catalogue, error) {
 		}
 	}
 	if err := c.link(s.Alias); err != nil {
-		return nil, fmt.Errorf("models.alias: %w", err)
+		return nil, fmt.Errorf("models.alias%w", err)
 	}
 	if err := c.fallBack(s.Fallback); err != nil {
 		return nil, fmt.Errorf("models.fallback: %w", err)
@@ -107,6 +118,18 @@ func New(s Settings) (*Catalogue, error) {
 	return c, nil
 }
 
+// With gives the catalogue the list of Google to look at, if the settings ask for it; it is for the
+// time before the catalogue is used.
+func (c *Catalogue) With(l *Live) *Catalogue {
+	if c.live != nil && l != nil {
+		c.live = l
+	}
+	return c
+}
+
+// Live tells whether names are looked up in the list of Google too.
+func (c *Catalogue) Live() bool { return c.live != nil }
+
 func (c *Catalogue) add(name string) error {
 	if err := plain(name); err != nil {
 		return fmt.Errorf("%q %w", name, err)
@@ -115,12 +138,17 @@ func (c *Catalogue) add(name string) error {
 		return fmt.Errorf("%q is there twice", name)
 	}
 	c.index[name] = len(c.bases)
-	e := Entry{Name: name, Base: name, Input: DefaultInput, Output: DefaultOutput, Family: FamilyOf(name)}
-	if Embeds(name) {
+	c.bases = append(c.bases, entry(name))
+	return nil
+}
+
+// entry is what is known of a model by its name alone.
+func entry(name string) Entry {
+	e := Entry{Name: name, Base: name, Input: DefaultInput, Output: DefaultOutput, Family: FamilyOf(name), Embeds: Embeds(name)}
+	if e.Embeds {
 		e.Input, e.Output = 2048, 1 // what Google's own listing says of them
 	}
-	c.bases = append(c.bases, e)
-	return nil
+	return e
 }
 
 func (c *Catalogue) limit(name string, l Limits) error {
@@ -142,31 +170,6 @@ func (c *Catalogue) limit(name string, l Limits) error {
 	return nil
 }
 
-// link resolves the aliases. A target that is an alias itself is refused: one step is what a
-// person can follow, and chains could turn in a circle.
-func (c *Catalogue) link(alias map[string]string) error {
-	for from := range alias {
-		c.alias[from] = Model{} // all names first: parse stops at them
-	}
-	for _, from := range slices.Sorted(maps.Keys(alias)) {
-		if err := plain(from); err != nil {
-			return fmt.Errorf("name %q %w", from, err)
-		}
-		m := c.parse(strings.TrimSpace(alias[from]))
-		if m.Base == "" {
-			return fmt.Errorf("%q leads to no name", from)
-		}
-		if _, chain := alias[m.Base]; chain {
-			return fmt.Errorf("%q leads to %q, which is an alias itself: name its target", from, m.Base)
-		}
-		if err := m.Check(); err != nil {
-			return fmt.Errorf("%q: %s", from, err.Message)
-		}
-		c.alias[from] = m
-	}
-	return nil
-}
-
 // plain tells what keeps s from being the name of a model in the table.
 func plain(s string) error {
 	switch {
@@ -175,7 +178,7 @@ func plain(s string) error {
 	case strings.HasPrefix(s, "models/"):
 		return errors.New(`is written without "models/"`)
 	case strings.Contains(s, "*"):
-		return errors.New(`has a "*" in it: names are matched as they are, not as patterns`)
+		return errors.New(`has a "*" in it: only models.alias takes patterns`)
 	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
 		return errors.New("has a space or a control character in it")
 	}

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -17,7 +18,10 @@ type Model struct {
 	Budget    int  // tokens of `-thinking-8192`; Thinking is On then
 	HasBudget bool // Budget was written, be it 0
 
-	clash [2]string // two thinking suffixes that differ
+	Picture Picture // the size and the ratio of `-2k-16x9`; only of image models, by a setting
+
+	alias string    // what stood in the place of Base, when it is the target of an alias
+	clash [2]string // two suffixes that exclude each other
 }
 
 // Features is a set of what a name can ask for besides thinking.
@@ -73,21 +77,19 @@ func (t Thinking) String() string {
 // Parse takes a name apart. It knows no errors: what the grammar does not know is part of the
 // base. Percent-decoding is the server's matter. A name that contradicts itself parses too (the
 // outermost suffix counts); Check tells.
-func (c *Catalogue) Parse(name string) Model {
-	asked := strings.TrimSpace(name)
-	m := c.parse(asked)
-	if target, ok := c.alias[m.Base]; ok {
-		m.Base = target.Base
-		m.Features |= target.Features
-		if m.Thinking == None {
-			m.Thinking, m.Budget, m.HasBudget = target.Thinking, target.Budget, target.HasBudget
-		}
+func (c *Catalogue) Parse(name string) Model { return c.read(strings.TrimSpace(name)) }
+
+// read takes sizes and ratios of pictures off only where they turn out to be those of an image model.
+func (c *Catalogue) read(asked string) Model {
+	m := c.parse(asked, c.pictures)
+	if m.Picture != (Picture{}) && FamilyOf(m.Base).Line != Image {
+		m = c.parse(asked, false)
 	}
-	m.Asked = asked
 	return m
 }
 
-// Check refuses a name with two different thinking suffixes, naming both. nil is fine.
+// Check refuses a name with two suffixes that exclude each other (of thinking, of the size or the
+// ratio of a picture), naming both. nil is fine.
 func (m Model) Check() *apierror.Error {
 	if m.clash[0] == "" {
 		return nil
@@ -97,9 +99,9 @@ func (m Model) Check() *apierror.Error {
 }
 
 // Canonical writes the model in the one order and form that listings and price tables use:
-// prefixes, base, thinking, search. Parse reads it back to the same parts.
+// prefixes, base, thinking, search, size, ratio. Parse reads it back to the same parts.
 func (m Model) Canonical() string {
-	if m.Features == 0 && m.Thinking == None {
+	if m.Features == 0 && m.Thinking == None && m.Picture == (Picture{}) {
 		return m.Base
 	}
 	b := make([]byte, 0, len(m.Base)+64)
@@ -118,13 +120,13 @@ func (m Model) Canonical() string {
 	if m.Features.Has(Search) {
 		b = append(b, "-search"...)
 	}
-	return string(b)
+	return string(m.Picture.appendTo(b))
 }
 
-// parse strips tokens until nothing is left to strip, or what is left stands in the table.
-// Prefixes go first: they end in a slash, so no suffix can be hidden behind one, while taking
-// suffixes first would eat into a known base that ends like one.
-func (c *Catalogue) parse(name string) Model {
+// parse strips tokens until nothing is left to strip, or what is left stands in the table, and goes
+// where an alias leads. Prefixes go first: they end in a slash, so no suffix can be hidden behind one,
+// while taking suffixes first would eat into a known base that ends like one.
+func (c *Catalogue) parse(name string, pictures bool) Model {
 	m := Model{Asked: name, Base: name}
 	for !c.fixed(m.Base) {
 		rest, f := prefix(m.Base)
@@ -133,110 +135,98 @@ func (c *Catalogue) parse(name string) Model {
 		}
 		m.Base, m.Features = rest, m.Features|f
 	}
-	var first string
+	var first firsts
+	var hit caught
 	for !c.fixed(m.Base) {
-		rest, t := suffix(m.Base)
+		hit.offer(c.globs, &m)
+		rest, t := suffix(m.Base, pictures)
 		if rest == "" {
 			break
 		}
-		m.Features |= t.feature
-		if t.thinking != None {
-			if first == "" {
-				first = t.text
-				m.Thinking, m.Budget, m.HasBudget = t.thinking, t.budget, t.hasBudget
-			} else if t.text != first && m.clash[0] == "" {
-				m.clash = [2]string{t.text, first} // in the order of the name
-			}
-		}
+		m.add(&t, &first)
 		m.Base = rest
+	}
+	if target, ok := c.alias[m.Base]; ok {
+		m.follow(&target)
+	} else if hit.by != nil && !c.fixed(m.Base) {
+		m = hit.m
+		m.follow(&hit.by.target)
 	}
 	return m
 }
 
-// fixed tells that the table protects this name from the grammar.
+// firsts are the outermost suffixes as they are written, of which a name can have one each.
+type firsts struct{ thinking, size, ratio string }
+
+// add notes what a suffix asks for. The outermost one counts, which comes first.
+func (m *Model) add(t *token, first *firsts) {
+	m.Features |= t.feature
+	if t.thinking != None {
+		if first.thinking == "" {
+			m.Thinking, m.Budget, m.HasBudget = t.thinking, t.budget, t.hasBudget
+		}
+		m.once(&first.thinking, t.text)
+	}
+	if t.picture.Size != "" {
+		m.Picture.Size = cmp.Or(m.Picture.Size, t.picture.Size)
+		m.once(&first.size, t.text)
+	}
+	if t.picture.Ratio != "" {
+		m.Picture.Ratio = cmp.Or(m.Picture.Ratio, t.picture.Ratio)
+		m.once(&first.ratio, t.text)
+	}
+}
+
+// once notes a second suffix of a sort that says something else than the first.
+func (m *Model) once(first *string, text string) {
+	if *first == "" {
+		*first = text
+	} else if text != *first && m.clash[0] == "" {
+		m.clash = [2]string{text, *first} // in the order of the name
+	}
+}
+
+// Wrote gives the prefixes and suffixes of the name, as they are written, that ask for any of these
+// features, or for a way to think. What the target of an alias asks for is not among them: Alias names
+// that.
+func (m Model) Wrote(f Features, thinking bool) (words []string) {
+	end := cmp.Or(m.alias, m.Base) // where parse stopped
+	name := m.Asked
+	for name != end {
+		rest, one := prefix(name)
+		if rest == "" {
+			break
+		}
+		if one&f != 0 {
+			words = append(words, name[:strings.IndexByte(name, '/')+1])
+		}
+		name = rest
+	}
+	for name != end {
+		rest, t := suffix(name, true)
+		if rest == "" {
+			break
+		}
+		if t.feature&f != 0 || thinking && t.thinking != None {
+			words = append(words, t.text)
+		}
+		name = rest
+	}
+	return words
+}
+
+// Alias is the alias by which Base was found, "" for none.
+func (m Model) Alias() string { return m.alias }
+
+// fixed tells that a table protects this name from the grammar, and from patterns: that of the
+// settings, or the list of Google.
 func (c *Catalogue) fixed(name string) bool {
 	if _, ok := c.index[name]; ok {
 		return true
 	}
-	_, ok := c.alias[name]
+	if _, ok := c.alias[name]; ok {
+		return true
+	}
+	_, ok := c.live.lookup(name)
 	return ok
-}
-
-// prefix cuts one prefix off; an empty rest means that there is none, or nothing behind it.
-func prefix(name string) (rest string, f Features) {
-	cut := strings.IndexByte(name, '/') + 1
-	switch name[:cut] {
-	case "models/":
-	case "假流式/", "fake-stream/":
-		f = FakeStream
-	case "流式抗截断/", "抗截断/", "anti-truncation/":
-		f = AntiTruncation
-	default:
-		return "", 0
-	}
-	return strings.TrimSpace(name[cut:]), f
-}
-
-// token is a suffix that was cut off.
-type token struct {
-	text      string
-	feature   Features
-	thinking  Thinking
-	budget    int
-	hasBudget bool
-}
-
-// suffix cuts one suffix off; an empty rest means that there is none, or nothing before it.
-func suffix(name string) (rest string, t token) {
-	cut := strings.LastIndexByte(name, '-')
-	if cut <= 0 {
-		return "", token{}
-	}
-	switch name[cut:] {
-	case "-假流式":
-		t.feature = FakeStream
-	case "-流式抗截断", "-抗截断":
-		t.feature = AntiTruncation
-	case "-search":
-		t.feature = Search
-	case "-stream":
-		cut, t.feature = strings.LastIndex(name, "-fake-stream"), FakeStream
-	case "-truncation":
-		cut, t.feature = strings.LastIndex(name, "-anti-truncation"), AntiTruncation
-	default:
-		if t = thinking(name[cut:]); t.thinking == None {
-			cut, t = budget(name, cut)
-		}
-	}
-	if cut <= 0 {
-		return "", token{}
-	}
-	t.text = name[cut:]
-	return strings.TrimSpace(name[:cut]), t
-}
-
-func thinking(text string) (t token) {
-	for level := Off; level <= Full; level++ {
-		if text == level.String() {
-			t.thinking = level
-		}
-	}
-	return t
-}
-
-// budget reads `-thinking-8192`. Seven digits are more than any model thinks, and cannot overflow.
-func budget(name string, cut int) (int, token) {
-	const word = "-thinking"
-	digits := name[cut+1:]
-	if len(digits) == 0 || len(digits) > 7 || !strings.HasSuffix(name[:cut], word) {
-		return 0, token{}
-	}
-	n := 0
-	for i := range len(digits) {
-		if digits[i] < '0' || digits[i] > '9' {
-			return 0, token{}
-		}
-		n = n*10 + int(digits[i]-'0')
-	}
-	return cut - len(word), token{thinking: On, budget: n, hasBudget: true}
 }

@@ -77,11 +77,11 @@ func TestParse(t *testing.T) {
 		{"house-model-max-max", Model{Base: "house-model-max", Thinking: Max}},
 		{"fake-stream/odd", Model{Base: "fake-stream/odd"}},
 		// aliases
-		{"old", Model{Base: "gemini-2.5-pro"}},
-		{"假流式/old-low", Model{Base: "gemini-2.5-pro", Features: FakeStream, Thinking: Low}},
-		{"deep", Model{Base: "gemini-2.5-pro", Features: Search, Thinking: Full}},
-		{"deep-low", Model{Base: "gemini-2.5-pro", Features: Search, Thinking: Low}},
-		{"gemini-2.5-pro-preview-05-06", Model{Base: "gemini-2.5-pro"}},
+		{"old", Model{Base: "gemini-2.5-pro", alias: "old"}},
+		{"假流式/old-low", Model{Base: "gemini-2.5-pro", alias: "old", Features: FakeStream, Thinking: Low}},
+		{"deep", Model{Base: "gemini-2.5-pro", alias: "deep", Features: Search, Thinking: Full}},
+		{"deep-low", Model{Base: "gemini-2.5-pro", alias: "deep", Features: Search, Thinking: Low}},
+		{"gemini-2.5-pro-preview-05-06", Model{Base: "gemini-2.5-pro", alias: "gemini-2.5-pro-preview-05-06"}},
 	} {
 		row.want.Asked = strings.TrimSpace(row.name)
 		if got := c.Parse(row.name); got != row.want {
@@ -127,31 +127,44 @@ func TestParseAllocatesNothing(t *testing.T) {
 	}
 }
 
-// FuzzParse holds what must be true of every name: a base has nothing left to strip, no name
-// shrinks to nothing, and the canonical form means the same.
+// tables are catalogues with everything in them that changes how a name is read.
+func tables(t testing.TB) map[string]*Catalogue {
+	t.Helper()
+	full := Defaults()
+	full.Live, full.ImageSuffixes = true, true
+	full.Alias = map[string]string{"*": "gemini-2.5-pro", "claude-*": "gemini-2.5-flash-low", "*-max": "gemini-3.5-flash-search",
+		"banana": "gemini-3-pro-image-2k", "art-*": "gemini-3.1-flash-image-1x8", "x": "y"}
+	full.Known = append(full.Known, "y")
+	live := &Live{}
+	live.Set([]Served{{Name: "own-model-max"}, {Name: "claude-of-google"}})
+	return map[string]*Catalogue{"defaults": catalogue(t, Defaults()), "full": catalogue(t, full).With(live)}
+}
+
+// FuzzParse holds what must be true of every name, whatever the tables: a base has nothing left to
+// strip, no name shrinks to nothing, and the canonical form means the same.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"", "models/", "流式抗截断/gemini-2.5-pro-maxthinking-search", "假流式/-search", "a-thinking-8192", "-", "a--search",
 		"models/models/假流式/ x -low-high ", "-thinking--thinking-1-1", "a-fake-stream-anti-truncation", "fake-stream/anti-truncation/-stream",
+		"banana-4k-16x9", "art-7-512-21x9-search", "gemini-3-pro-image-8K-7x3", "claude-x-4k", "own-model-max-max", "gemini-3-pro-image-thinking-512-1k", "q-max", "*",
 	} {
 		f.Add(seed)
 	}
-	c, err := New(Defaults())
-	if err != nil {
-		f.Fatal(err)
-	}
+	all := tables(f)
 	f.Fuzz(func(t *testing.T, name string) {
-		m := c.Parse(name)
-		if (m.Base == "") != (strings.TrimSpace(name) == "") {
-			t.Fatalf("%q has base %q", name, m.Base)
-		}
-		if again := c.Parse(m.Base); again != (Model{Asked: m.Base, Base: m.Base}) {
-			t.Fatalf("%q: base %q is not done: %+v", name, m.Base, again)
-		}
-		back := c.Parse(m.Canonical())
-		back.Asked, m.Asked, m.clash = "", "", [2]string{}
-		if back != m {
-			t.Fatalf("%q: canonical %q is read as %+v, not %+v", name, m.Canonical(), back, m)
+		for which, c := range all {
+			m := c.Parse(name)
+			if (m.Base == "") != (strings.TrimSpace(name) == "") {
+				t.Fatalf("%s: %q has base %q", which, name, m.Base)
+			}
+			if again := c.Parse(m.Base); again != (Model{Asked: m.Base, Base: m.Base}) {
+				t.Fatalf("%s: %q: base %q is not done: %+v", which, name, m.Base, again)
+			}
+			back := c.Parse(m.Canonical())
+			back.Asked, m.Asked, m.clash, m.alias = "", "", [2]string{}, ""
+			if back != m {
+				t.Fatalf("%s: %q: canonical %q is read as %+v, not %+v", which, name, m.Canonical(), back, m)
+			}
 		}
 	})
 }

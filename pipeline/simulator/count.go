@@ -96,8 +96,7 @@ func (s *Server) embedFault(x *exchange, standing string) *failure {
 	}
 	p, _ := s.parse(words, studio, x.call.Model)
 	x.note(func(c *Call) { c.Fault = words })
-	x.pause(p.before)
-	return p.failure
+	return x.suffer(p)
 }
 
 func (s *Server) listModels(x *exchange) {
@@ -136,8 +135,8 @@ func (s *Server) listModels(x *exchange) {
 
 func (s *Server) getModel(x *exchange, name string) {
 	_, f := s.apiKey(x, studio)
-	m, ok := s.model(studio, name)
-	if f == nil && !ok {
+	m, ok := s.models[name]
+	if f == nil && !(ok && m.servedBy(AIStudio)) {
 		f = unknownModel(studio, name, "GetModel")
 		f.message = "Model is not found: models/" + name + " for api version v1beta"
 	}
@@ -163,6 +162,9 @@ func (m Model) listing() object {
 		maps.DeleteFunc(entry, func(k string, _ any) bool {
 			return slices.Contains([]string{"temperature", "topP", "topK", "maxTemperature"}, k)
 		})
+	}
+	if m.Methods != nil {
+		methods = m.Methods
 	}
 	entry["supportedGenerationMethods"] = methods
 	return entry

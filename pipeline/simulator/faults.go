@@ -144,6 +144,11 @@ func (s *Server) scripted(x *exchange, model string) *failure {
 	}
 	p, _ := s.parse(words, assist, model)
 	x.note(func(c *Call) { c.Fault = words })
+	return x.suffer(p)
+}
+
+// suffer plays a fault where nothing streams.
+func (x *exchange) suffer(p play) *failure {
 	x.pause(p.before + p.wait)
 	if p.midway == "cut" {
 		x.reset()

@@ -24,6 +24,7 @@ type Model struct {
 	Embeds               bool     // embedding model: embedContent only
 	Dimensions           int      // of its vectors, when nothing smaller is asked for
 	Preview              bool     // needs an account with preview access on Code Assist
+	Methods              []string // the only ones it has, none of them played here: it is just listed
 }
 
 // generation is the major version in the name: 1, 2, 3; 0 for names without one.
@@ -83,17 +84,22 @@ func DefaultModels() []Model {
 		{Name: "gemini-2.0-flash", Backends: public},
 		{Name: "gemma-4-31b-it", Backends: public},
 		{Name: "gemini-2.5-flash-image", Backends: public, Image: true},
+		{Name: "gemini-3-pro-image", Backends: public, Levels: low, Image: true},
 		{Name: "gemini-3-pro-image-preview", Backends: public, Levels: low, Image: true},
+		{Name: "gemini-3.1-flash-image", Backends: public, Levels: []string{"MINIMAL", "HIGH"}, Image: true},
 		{Name: "gemini-3.1-flash-image-preview", Backends: public, Levels: []string{"MINIMAL", "HIGH"}, Image: true},
 		{Name: "gemini-embedding-001", Backends: public, Embeds: true, Dimensions: 3072},
 		{Name: "text-embedding-004", Backends: public, Embeds: true, Dimensions: 768},
+		{Name: "imagen-4.0-generate-001", Backends: public, Methods: []string{"predict"}},
+		{Name: "veo-3.1-generate-preview", Backends: public, Methods: []string{"predictLongRunning"}},
+		{Name: "gemini-2.5-flash-native-audio-latest", Backends: public, Methods: []string{"countTokens", "bidiGenerateContent"}},
 	}
 }
 
 // model looks a name up for one dialect; the account limits what Code Assist shows.
 func (s *Server) model(d dialect, name string) (Model, bool) {
 	m, ok := s.models[name]
-	return m, ok && m.servedBy(d.backend())
+	return m, ok && m.Methods == nil && m.servedBy(d.backend())
 }
 
 func (d dialect) backend() Backend {

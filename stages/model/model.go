@@ -2,19 +2,30 @@
 package model
 
 import (
+	"context"
+	"slices"
 	"strings"
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/models"
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
 
 // Settings is the [stage.model] table; the table of known models is [models].
 type Settings struct{}
 
-// Kind describes the stage to the registry.
-func Kind() pipeline.Kind {
+// Listing keeps the list of models that Google serves, for catalogues that want to know it.
+type Listing interface {
+	// Refresh sees to it that the list is not old. It waits, but never long; what failed leaves the old list.
+	Refresh(ctx context.Context)
+	// Want is Refresh for who can do with an old list: only the very first one is waited for.
+	Want(ctx context.Context)
+}
+
+// Kind describes the stage to the registry. l may be nil: then there is no list but the table.
+func Kind(l Listing) pipeline.Kind {
 	return pipeline.Kind{
 		Name:  "model",
 		Does:  "takes features off the model name and answers the model listing",
@@ -23,7 +34,14 @@ func Kind() pipeline.Kind {
 		Gives: []pipeline.Fact{pipeline.HasModel},
 		New: pipeline.New(Settings{}, func(_ Settings, b *pipeline.Build) (pipeline.Stage, error) {
 			c, err := b.Models()
-			return &stage{catalogue: c, on: enabled(b), compat: b.Has("compat")}, err
+			if err != nil {
+				return nil, err
+			}
+			s := &stage{catalogue: c, on: enabled(b), compat: b.Has("compat")}
+			if c.Live() {
+				s.listing = l
+			}
+			return s, nil
 		}),
 		Off: unparsed,
 	}
@@ -43,13 +61,30 @@ func enabled(b *pipeline.Build) models.Enabled {
 type stage struct {
 	catalogue *models.Catalogue
 	on        models.Enabled
-	compat    bool // there is a stage that heeds X-Compat
+	compat    bool    // there is a stage that heeds X-Compat
+	listing   Listing // nil when Google's list is not asked for
+}
+
+// Start has Google's list at hand before anybody takes a name apart: the stage quota prices what this
+// one settles, and both have to read a name alike.
+func (s *stage) Start(x *pipeline.Exchange) {
+	if s.listing == nil || x.In.Trial {
+		return
+	}
+	switch x.In.Route.Verb {
+	case pipeline.Generate, pipeline.Streaming, pipeline.Count, pipeline.Embed:
+		s.listing.Want(x.Context())
+	}
 }
 
 // Process settles x.Model, or answers a listing. Come back to for a fallback, it settles that one with the
 // features of the name that was asked for.
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
-	if x.In.Route.Verb == pipeline.List {
+	verb := x.In.Route.Verb
+	if s.listing != nil && (verb == pipeline.List || verb == pipeline.Get) {
+		s.listing.Refresh(x.Context())
+	}
+	if verb == pipeline.List {
 		x.Reply.Body = models.AppendList(nil, s.catalogue.List(s.on))
 		return pipeline.Respond
 	}
@@ -81,12 +116,52 @@ func (s *stage) accept(x *pipeline.Exchange) *apierror.Error {
 		return fail
 	}
 	if off := m.Features &^ s.on.Features; off != 0 {
-		return apierror.Newf(apierror.FeatureDisabled, "the model feature %s is switched off on this gateway", off).Naming("model")
+		return disabled(m, off, false)
 	}
 	if m.Thinking != models.None && !s.on.Thinking {
-		return apierror.New(apierror.FeatureDisabled, "thinking suffixes of model names are switched off on this gateway").Naming("model")
+		return disabled(m, 0, true)
+	}
+	if fail := picture(m); fail != nil {
+		return fail
 	}
 	return s.compatible(x)
+}
+
+// disabled names what is off as the client wrote it, or as the alias brought it.
+func disabled(m models.Model, off models.Features, thinking bool) *apierror.Error {
+	asks, words := "asks for", strings.Join(m.Wrote(off, thinking), " ")
+	if words == "" {
+		asks, words = "is an alias that asks for", off.String()
+		if thinking {
+			words = m.Thinking.String()
+		}
+	}
+	return apierror.Newf(apierror.FeatureDisabled, "the model name %q %s %s, which is switched off on this gateway",
+		clip(m.Asked), asks, words).Naming("model")
+}
+
+// picture refuses a size or a ratio that the model does not draw in.
+func picture(m models.Model) *apierror.Error {
+	if m.Picture == (models.Picture{}) {
+		return nil
+	}
+	f := models.FamilyOf(m.Base)
+	t := gemini.Target{Major: f.Major, Minor: f.Minor, Image: true}
+	for _, part := range [...]struct {
+		what, asked string
+		has         []string
+	}{{"size", m.Picture.Size, t.Sizes()}, {"ratio", m.Picture.Ratio, t.Ratios()}} {
+		switch {
+		case part.asked == "" || slices.Contains(part.has, part.asked):
+		case len(part.has) == 0:
+			return apierror.Newf(apierror.BadRequest, "the model name %q asks for the %s %q, but %s draws in one %s only",
+				clip(m.Asked), part.what, part.asked, m.Base, part.what).Naming("model")
+		default:
+			return apierror.Newf(apierror.BadRequest, "the model name %q asks for the %s %q, but %s draws in %s",
+				clip(m.Asked), part.what, part.asked, m.Base, strings.Join(part.has, ", ")).Naming("model")
+		}
+	}
+	return nil
 }
 
 // compatible refuses a header for a stage that is off; "off" is what it gets then.

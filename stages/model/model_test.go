@@ -18,7 +18,8 @@ var everything = models.Enabled{Thinking: true, Features: models.FakeStream | mo
 func made(t *testing.T, on models.Enabled) *stage {
 	t.Helper()
 	s := models.Defaults()
-	s.Alias = map[string]string{"gpt-4o": "gemini-2.5-pro", "fast": "gemini-2.5-flash-nothinking"}
+	s.Alias = map[string]string{"gpt-4o": "gemini-2.5-pro", "fast": "gemini-2.5-flash-nothinking", "art": "gemini-3-pro-image-512", "claude-*": "gemini-2.5-pro-search"}
+	s.ImageSuffixes = true
 	s.Limits = map[string]models.Limits{"gemini-2.5-flash": {Display: "Flash", Output: 1000}}
 	c, err := models.New(s)
 	if err != nil {
@@ -77,12 +78,24 @@ func TestWhatIsRefused(t *testing.T) {
 		code apierror.Code // "" is accepted
 		says string
 	}{
-		{"gemini-2.5-pro-假流式", models.Enabled{}, disabled, "-fake-stream"},
-		{"流式抗截断/gemini-2.5-pro", models.Enabled{Features: models.FakeStream}, disabled, "-anti-truncation"},
-		{"gemini-2.5-pro-search-假流式", models.Enabled{Thinking: true}, disabled, "-fake-stream -search"},
-		{"gemini-2.5-pro-maxthinking", models.Enabled{Features: models.Search}, disabled, "thinking suffixes"},
-		{"gemini-2.5-pro-thinking-512", models.Enabled{}, disabled, "thinking suffixes"},
-		{"fast", models.Enabled{}, disabled, "thinking suffixes"}, // also by an alias
+		{"gemini-2.5-pro-假流式", models.Enabled{}, disabled, `"gemini-2.5-pro-假流式" asks for -假流式, which is switched off on this gateway`},
+		{"假流式/x", models.Enabled{}, disabled, `"假流式/x" asks for 假流式/, which`},
+		{"流式抗截断/gemini-2.5-pro", models.Enabled{Features: models.FakeStream}, disabled, "asks for 流式抗截断/, which"},
+		{"fake-stream/gemini-2.5-pro-search", models.Enabled{Features: models.FakeStream}, disabled, "asks for -search, which"},
+		{"gemini-2.5-pro-search-fake-stream", models.Enabled{Thinking: true}, disabled, "asks for -fake-stream -search, which"},
+		{"gemini-2.5-pro-maxthinking", models.Enabled{Features: models.Search}, disabled, "asks for -maxthinking, which"},
+		{"gemini-2.5-pro-thinking-512", models.Enabled{}, disabled, "asks for -thinking-512, which"},
+		{"fast", models.Enabled{}, disabled, `"fast" is an alias that asks for -nothinking, which`},
+		{"claude-x", models.Enabled{}, disabled, `"claude-x" is an alias that asks for -search, which`},
+		{"claude-x", models.Enabled{Features: models.Search}, "", ""},
+		{"gemini-3-pro-image-4k-16x9", models.Enabled{}, "", ""},
+		{"gemini-3.1-flash-image-512-1x8", models.Enabled{}, "", ""},
+		{"gemini-9-image-1k", models.Enabled{}, "", ""}, // as the ones before it
+		{"gemini-3-pro-image-8k", models.Enabled{}, apierror.BadRequest, `asks for the size "8k", but gemini-3-pro-image draws in 1K, 2K, 4K`},
+		{"gemini-3-pro-image-1x8", models.Enabled{}, apierror.BadRequest, `asks for the ratio "1:8", but gemini-3-pro-image draws in 1:1, 3:2, 2:3, 4:3, 3:4, 5:4, 4:5, 16:9, 9:16, 21:9`},
+		{"gemini-2.5-flash-image-2k", models.Enabled{}, apierror.BadRequest, `asks for the size "2K", but gemini-2.5-flash-image draws in one size only`},
+		{"gemini-3-pro-image-1k-2k", models.Enabled{}, apierror.BadRequest, `asks for "-1k" and for "-2k"`},
+		{"art", models.Enabled{}, apierror.BadRequest, `asks for the size "512"`},
 		{"gemini-2.5-pro-search", models.Enabled{Features: models.Search}, "", ""},
 		{"gemini-2.5-pro-low", models.Enabled{Thinking: true}, "", ""},
 		{"gemini-2.5-pro-low-high", everything, apierror.BadRequest, "one of them has to go"},
@@ -92,6 +105,7 @@ func TestWhatIsRefused(t *testing.T) {
 			v := made(t, c.on).Process(x)
 			f := x.Reply.Err
 			switch {
+			case c.code == "" && f != nil && f.Code == apierror.ModelNotFound && route == "get": // nobody lists it
 			case c.code == "" && f != nil:
 				t.Errorf("%q on %s: %v", c.name, route, f)
 			case c.code != "" && (v != pipeline.Respond || f == nil || f.Code != c.code || f.Status != 400 || f.Param != "model" || !strings.Contains(f.Message, c.says)):
@@ -213,10 +227,51 @@ func TestGet(t *testing.T) {
 			t.Errorf("%s: %+v", c.ask, got)
 		}
 	}
+	// single look-ups are as strict as calls
+	for name, on := range map[string]models.Enabled{"gemini-2.5-pro-search": {}, "gemini-2.5-pro-low": {Features: models.Search}, "gemini-3-pro-image-8k": everything} {
+		x := onGemini(pipeline.Get, name)
+		made(t, on).Process(x)
+		if f := x.Reply.Err; f == nil || f.Status != 400 {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
 	x := onGemini(pipeline.Get, strings.Repeat("x", 200))
 	v := made(t, everything).Process(x)
 	if f := x.Reply.Err; v != pipeline.Respond || f == nil || f.Code != apierror.ModelNotFound || f.Status != 404 || len(f.Message) > 200 {
 		t.Errorf("unknown model: verdict %v, %+v", v, f)
+	}
+}
+
+// counted notes who asks for the list.
+type counted struct{ refreshed, wanted int }
+
+func (c *counted) Refresh(context.Context) { c.refreshed++ }
+func (c *counted) Want(context.Context)    { c.wanted++ }
+
+// The list is brought up to date for those who read it, and is there before names are taken apart.
+func TestWhoAsksForTheList(t *testing.T) {
+	for verb, want := range map[pipeline.Verb]counted{
+		pipeline.List: {refreshed: 1}, pipeline.Get: {refreshed: 1},
+		pipeline.Generate: {wanted: 1}, pipeline.Streaming: {wanted: 1}, pipeline.Count: {wanted: 1}, pipeline.Embed: {wanted: 1},
+	} {
+		var got counted
+		s := made(t, everything)
+		s.listing = &got
+		x := onGemini(verb, "gemini-2.5-pro")
+		s.Start(x)
+		s.Process(x)
+		if got != want {
+			t.Errorf("%v: %+v", verb, got)
+		}
+		got = counted{}
+		trial := onGemini(pipeline.Generate, "gemini-2.5-pro")
+		trial.In.Trial = true
+		if s.Start(trial); got != (counted{}) {
+			t.Errorf("%v: a trial asks: %+v", verb, got)
+		}
+		s.listing = nil // the setting is off
+		s.Start(x)
+		s.Process(x)
 	}
 }
 

@@ -70,6 +70,9 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	if fail := take(x); fail != nil {
 		return x.Fail(fail)
 	}
+	if x.Model.Picture != (models.Picture{}) {
+		sized(x, s.target(x))
+	}
 	if v := x.In.Route.Verb; s.safety != "" && (v == pipeline.Generate || v == pipeline.Streaming) {
 		x.Call.Set("safetySettings", s.safetySettings(x))
 	}

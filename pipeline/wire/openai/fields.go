@@ -12,6 +12,14 @@ type Field = gemini.Field
 // the list are left out and reported in Request.Ignored; null is the same as absent.
 func Fields() []Field { return fields.Fields() }
 
+// What becomes of the shape of a picture.
+const (
+	sizeDoes = "auto: nothing; width x height or a ratio, as 16:9: the nearest imageConfig.aspectRatio, and of pixels for Gemini 3 the nearest imageSize; " +
+		"1K, 2K or 4K: imageSize; reported when the picture cannot be so"
+	qualityDoes = "auto or standard: nothing; 1K, 2K or 4K: imageConfig.imageSize, where the model has it; other words are ignored and reported"
+	noPictures  = "ignored and reported by models that draw nothing; "
+)
+
 // fields is never written to.
 var fields = gemini.Table[form]{
 	"messages": {"contents and systemInstruction; name and reasoning_content are ignored", func(f *form, v []byte) *apierror.Error {
@@ -47,7 +55,11 @@ var fields = gemini.Table[form]{
 	"seed":            {"seed; a number beyond 32 bits is folded, the same one always to the same", takeSeed},
 	"stop":            {"stopSequences: a string or a list, 5 at most; empty ones are not sent", takeStop},
 	"response_format": {"json_object: responseMimeType application/json; json_schema: responseJsonSchema besides, rewritten as the parameters of a tool; beside functions, models before Gemini 3 are told of it in words, which is reported; text: nothing", takeResponseFormat},
-	"modalities":      {"text; with image: responseModalities; audio is refused", takeModalities},
+	"modalities":      {"text; with image: responseModalities, ignored and reported by models known to write only; audio is refused", takeModalities},
+	"size":            {noPictures + sizeDoes, pictured("size", (*gemini.Picture).TakeSize)},
+	"quality":         {noPictures + qualityDoes, pictured("quality", (*gemini.Picture).TakeQuality)},
+	"image_config":    {noPictures + "imageConfig, as aspect_ratio and image_size in Google's words, which the model has to know", pictured("image_config", (*gemini.Picture).TakeConfig)},
+	"aspect_ratio":    {noPictures + "as image_config.aspect_ratio", pictured("aspect_ratio", (*gemini.Picture).TakeRatio)},
 	"n":               {"1; anything else is refused", takeN},
 
 	"reasoning_effort": {"thinkingConfig: a budget for 2.5, a level after it; with thoughts, unless the stage thinking decides on them; not sent to models that do not think", func(f *form, v []byte) *apierror.Error {
@@ -56,7 +68,7 @@ var fields = gemini.Table[form]{
 	"thinking": {"thinkingConfig, as include_thoughts, thinking_budget, thinking_level or as type and budget_tokens", func(f *form, v []byte) *apierror.Error {
 		return f.thinking.Take(v, "thinking")
 	}},
-	"google":     {"thinking_config as thinking; cached_content: cachedContent; safety_settings: safetySettings; the rest is ignored and reported", takeGoogle},
+	"google":     {"thinking_config as thinking; image_config and aspect_ratio as these; cached_content: cachedContent; safety_settings: safetySettings; the rest is ignored and reported", takeGoogle},
 	"extra_body": {"google as the field google; the rest is ignored and reported", takeExtraBody},
 
 	"tools":              {"functionDeclarations: function, and custom as a function that takes a text; web_search and web_search_preview: as web_search_options, unless tool_choice does not allow them; other types are refused; strict is not passed on", takeTools},

@@ -35,8 +35,8 @@ func (f *form) generation(dst []byte, o gemini.Target) ([]byte, *apierror.Error)
 	if dst, err = f.probabilities(dst, &o); err != nil {
 		return dst, err
 	}
-	if f.image {
-		dst = append(wire.Key(dst, "responseModalities"), `["TEXT","IMAGE"]`...)
+	if dst, err = f.canvas(dst, &o); err != nil {
+		return dst, err
 	}
 	dst, ignored, err := f.thinking.Append(dst, o)
 	if err != nil {

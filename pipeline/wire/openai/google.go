@@ -5,6 +5,7 @@ import (
 
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
 )
 
 func takeGoogle(f *form, v []byte) *apierror.Error { return f.takeGoogle(v, "google") }
@@ -38,6 +39,10 @@ func (f *form) takeGoogle(v []byte, name string) *apierror.Error {
 			if err := f.thinking.Take(o.Value, name+".thinking_config"); err != nil {
 				return err
 			}
+		case o.Is("image_config"), o.Is("imageConfig"):
+			f.pictures = append(f.pictures, wish{name + ".image_config", o.Value, (*gemini.Picture).TakeConfig})
+		case o.Is("aspect_ratio"), o.Is("aspectRatio"):
+			f.pictures = append(f.pictures, wish{name + ".aspect_ratio", o.Value, (*gemini.Picture).TakeRatio})
 		case o.Is("cached_content"), o.Is("cachedContent"):
 			if inner, ok := wire.Inside(o.Value); !ok || len(inner) == 0 {
 				return refuse(name+".cached_content", "must be a string that is not empty")

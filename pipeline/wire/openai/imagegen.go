@@ -2,7 +2,6 @@ package openai
 
 import (
 	"slices"
-	"strings"
 
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
@@ -31,16 +30,9 @@ func ImageToHub(dst, body []byte, members []wire.Member, t gemini.Target) ([]byt
 	}
 	dst = appendPrompt(slices.Grow(dst, len(body)+room), f.prompt)
 	dst = append(dst, `,"generationConfig":{"responseModalities":["TEXT","IMAGE"]`...)
-	if f.width > 0 {
-		c := canvasFor(f.width, f.height, t)
-		dst = append(append(dst, `,"imageConfig":{"aspectRatio":"`...), c.ratio...)
-		if c.size != "" {
-			dst = append(append(dst, `","imageSize":"`...), c.size...)
-		}
-		dst = append(dst, `"}`...)
-		if !c.exact {
-			f.Ignore("size=" + c.ratio)
-		}
+	dst, err := f.shape.Append(dst, &t, &f.Beside)
+	if err != nil {
+		return dst, ImageRequest{}, err
 	}
 	return append(dst, "}}"...), f.ImageRequest, nil
 }
@@ -48,8 +40,8 @@ func ImageToHub(dst, body []byte, members []wire.Member, t gemini.Target) ([]byt
 // drawing is a request read halfway.
 type drawing struct {
 	ImageRequest
-	prompt        []byte // between its quotes
-	width, height int    // 0 when the model is to choose
+	prompt []byte // between its quotes
+	shape  gemini.Picture
 }
 
 // ImageFields lists every member of an images generation request that this package knows, as Fields
@@ -57,11 +49,10 @@ type drawing struct {
 func ImageFields() []Field { return imageTable.Fields() }
 
 var imageTable = gemini.Table[drawing]{
-	"prompt": {"the only turn", takeDescription},
-	"model":  {"read by the stage model", nil},
-	"n":      {"1; anything else is refused: Google makes one picture a request", takePictures},
-	"size": {"auto: nothing; width x height: the nearest imageConfig.aspectRatio, and for Gemini 3 the nearest imageSize; " +
-		"reported when the picture cannot be of that shape", takeSize},
+	"prompt":          {"the only turn", takeDescription},
+	"model":           {"read by the stage model", nil},
+	"n":               {"1; anything else is refused: Google makes one picture a request", takePictures},
+	"size":            {sizeDoes, func(f *drawing, v []byte) *apierror.Error { return f.shape.TakeSize(&f.Beside, v, "size") }},
 	"response_format": {"b64_json; url: a data URL, because no picture is kept here; refused in a stream", takePictureForm},
 	"stream":          {"events: image_generation.completed", takeDrawStream},
 	"partial_images":  {"0 to 3; no partial picture comes, which OpenAI allows as well", takePartial},
@@ -74,11 +65,13 @@ var imageTable = gemini.Table[drawing]{
 	}},
 	"output_format":      {"png, jpeg or webp; ignored and reported: the model chooses, and the answer says what it is", told("output_format", "png", "jpeg", "webp")},
 	"output_compression": {"0 to 100; ignored and reported, as output_format", takeCompression},
-	"quality":            {"auto or standard; other words are ignored and reported", takeQuality},
-	"style":              {"ignored and reported: say it in the prompt", told("style", "vivid", "natural")},
-	"moderation":         {"auto; low is ignored and reported", takeModeration},
-	"safety_identifier":  {"ignored: Google takes none", nil},
-	"user":               {"ignored: Google takes none", nil},
+	"quality": {qualityDoes, func(f *drawing, v []byte) *apierror.Error {
+		return f.shape.TakeQuality(&f.Beside, v, "quality")
+	}},
+	"style":             {"ignored and reported: say it in the prompt", told("style", "vivid", "natural")},
+	"moderation":        {"auto; low is ignored and reported", takeModeration},
+	"safety_identifier": {"ignored: Google takes none", nil},
+	"user":              {"ignored: Google takes none", nil},
 }
 
 func takeDescription(f *drawing, v []byte) *apierror.Error {
@@ -134,17 +127,6 @@ func takeCompression(f *drawing, v []byte) *apierror.Error {
 	return nil
 }
 
-// takeQuality takes any word: OpenAI's differ from model to model.
-func takeQuality(f *drawing, v []byte) *apierror.Error {
-	switch word, ok := wire.Text(v); {
-	case !ok:
-		return refuse("quality", "must be a string")
-	case word != "auto" && word != "standard":
-		f.Ignore("quality")
-	}
-	return nil
-}
-
 func takeModeration(f *drawing, v []byte) *apierror.Error {
 	switch word, _ := wire.Text(v); word {
 	case "auto":
@@ -166,17 +148,4 @@ func told(name string, words ...string) func(*drawing, []byte) *apierror.Error {
 		f.Ignore(name)
 		return nil
 	}
-}
-
-// takeSize reads width x height in pixels.
-func takeSize(f *drawing, v []byte) *apierror.Error {
-	word, _ := wire.Text(v)
-	if word == "auto" {
-		return nil
-	}
-	wide, high, _ := strings.Cut(word, "x")
-	if f.width, f.height = pixels(wide), pixels(high); f.width == 0 || f.height == 0 {
-		return refuse("size", "must be auto or width x height in pixels, as 1024x1024")
-	}
-	return nil
 }

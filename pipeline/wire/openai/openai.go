@@ -71,6 +71,7 @@ type form struct {
 	logprobs    bool
 	topLogprobs int64
 	image       bool // modalities has image
+	pictures    []wish
 	thinking    gemini.Thinking
 
 	told           bool       // the format of the answer stands in the instruction

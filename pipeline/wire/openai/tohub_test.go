@@ -159,7 +159,7 @@ func TestParameters(t *testing.T) {
 		`"response_format":{"type":"json_object"}`:    {config: `"responseMimeType":"application/json"`},
 		`"response_format":{"type":"text"}`:           {},
 		`"modalities":["text"]`:                       {},
-		`"modalities":["text","image"]`:               {config: `"responseModalities":["TEXT","IMAGE"]`},
+		`"modalities":["text","image"]`:               {ignored: []string{"modalities"}},
 		`"n":1,"tools":[],"functions":[],"tool_choice":"auto","function_call":"none","logit_bias":{},"logprobs":false,"top_logprobs":0`:      {},
 		`"user":"u","metadata":{"a":1},"store":true,"parallel_tool_calls":false,"service_tier":"auto","safety_identifier":"x"`:               {},
 		`"prompt_cache_key":"k","prompt_cache_retention":"24h","enable_anti_truncation":true,"audio":null,"prediction":null,"logprobs":null`: {},

@@ -29,7 +29,7 @@ var fields = gemini.Table[form]{
 	}},
 	"store": {"false: the response cannot be asked for again or gone on from; true by default", takeFlag("store", func(f *form, on bool) { f.Store = on })},
 
-	"tools": {"function, custom (a function with a text), namespace (its functions, by namespace and name), local_shell, shell, apply_patch and tool_search of the client (functions, whose calls are items of their own), web_search (googleSearch), code_interpreter (codeExecution), image_generation (models that draw); the stage search decides on Google's own tools beside functions or JSON; tool_search of the server and programmatic_tool_calling are left out and reported, for all functions are declared at once; mcp, file_search and computer use are refused", func(f *form, v []byte) *apierror.Error {
+	"tools": {"function, custom (a function with a text), namespace (its functions, by namespace and name), local_shell, shell, apply_patch and tool_search of the client (functions, whose calls are items of their own), web_search (googleSearch), code_interpreter (codeExecution), image_generation (models that draw; its size and quality: imageConfig, as in `/v1/images/generations`); the stage search decides on Google's own tools beside functions or JSON; tool_search of the server and programmatic_tool_calling are left out and reported, for all functions are declared at once; mcp, file_search and computer use are refused", func(f *form, v []byte) *apierror.Error {
 		f.list = v
 		return nil
 	}},

@@ -29,6 +29,10 @@ func (f *form) generation(dst []byte, t *gemini.Target) ([]byte, *apierror.Error
 	}
 	if f.picture {
 		dst = append(wire.Key(dst, "responseModalities"), `["TEXT","IMAGE"]`...)
+		var fail *apierror.Error
+		if dst, fail = f.shape.Append(dst, t, &f.Beside); fail != nil {
+			return dst, fail
+		}
 	}
 	dst, ignored, fail := f.thinking.Append(dst, *t)
 	if fail != nil {

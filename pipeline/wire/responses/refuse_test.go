@@ -119,6 +119,8 @@ func TestRefuse(t *testing.T) {
 		`{"input":"x","tools":["f"]}`:                                                                                                                                "tools[0]",
 		`{"input":"x","tools":[{}]}`:                                                                                                                                 "tools[0].type",
 		`{"input":"x","tools":[` + fTool + `,{"type":"mcp"}]}`:                                                                                                       "tools[1].type",
+		`{"input":"x","tools":[{"type":"image_generation","size":"big"}]}`:                                                                                           "tools[0].size",
+		`{"input":"x","tools":[{"type":"image_generation","quality":5}]}`:                                                                                            "tools[0].quality",
 		`{"input":"x","tools":[{"type":"image_generation"}]}`:                                                                                                        "tools[0].type",
 		`{"input":"x","tools":[{"type":"function"}]}`:                                                                                                                "tools[0].name",
 		`{"input":"x","tools":[{"type":"function","function":{"name":"f"}}]}`:                                                                                        "tools[0].name",

@@ -117,6 +117,7 @@ type form struct {
 	summary      bool // thoughts are to be shown
 	single       bool // one call an answer
 	picture      bool // the tool image_generation
+	shape        gemini.Picture
 	called       bool // a function goes up
 	names        *gemini.Tools
 }

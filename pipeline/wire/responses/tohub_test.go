@@ -279,6 +279,11 @@ func TestParameters(t *testing.T) {
 		"nothing to do": {`"truncation":"disabled","metadata":{"a":"b"},"user":"u","service_tier":"flex","prompt_cache_key":"k","safety_identifier":"s","stream_options":{"include_obfuscation":false},"top_logprobs":0,"background":false`, "", "", pro3()},
 		"reported":      {`"truncation":"auto","max_tool_calls":3,"context_management":[],"moderation":{},"stop":["x"],"a b\n":1`, "", "truncation,max_tool_calls,context_management,moderation,stop,a?b?", pro3()},
 		"draws":         {`"tools":[{"type":"image_generation"}]`, `"responseModalities":["TEXT","IMAGE"]`, "", gemini.Target{Major: 3, Image: true}},
+		"draws so": {`"tools":[{"type":"image_generation","size":"1024x1536","quality":"2K","background":"auto"}]`,
+			`"responseModalities":["TEXT","IMAGE"],"imageConfig":{"aspectRatio":"2:3","imageSize":"2K"}`, "tools[0].background", gemini.Target{Major: 3, Image: true}},
+		"draws nearly": {`"tools":[{"type":"image_generation","size":"2048x1024","quality":"high"}]`,
+			`"responseModalities":["TEXT","IMAGE"],"imageConfig":{"aspectRatio":"16:9"}`, "tools[0].quality,tools[0].size=16:9", gemini.Target{Major: 2, Minor: 5, Image: true}},
+		"draws as it likes": {`"tools":[{"type":"image_generation","size":"auto","quality":"auto"}]`, `"responseModalities":["TEXT","IMAGE"]`, "", gemini.Target{Major: 3, Image: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, r, fail := translate(t, `{"input":"hi",`+c.more+`}`, "", c.target)

@@ -253,7 +253,19 @@ func (f *form) readHosted(v []byte, t *tool) *apierror.Error {
 		if files := wire.ArrayOf(wire.Get(o.Value, "file_ids")); o.Is("container") && files.Next() {
 			return gemini.Refuse(t.path()+".container.file_ids", "is not supported: files are not kept here")
 		}
-		f.Ignore(t.path() + "." + wire.HeaderSafe(string(o.Key)))
+		name := t.path() + "." + wire.HeaderSafe(string(o.Key))
+		var fail *apierror.Error
+		switch {
+		case t.sort == picture && o.Is("size"):
+			fail = f.shape.TakeSize(&f.Beside, o.Value, name)
+		case t.sort == picture && o.Is("quality"):
+			fail = f.shape.TakeQuality(&f.Beside, o.Value, name)
+		default:
+			f.Ignore(name)
+		}
+		if fail != nil {
+			return fail
+		}
 	}
 	return nil
 }

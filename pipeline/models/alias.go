@@ -1,0 +1,124 @@
+package models
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// glob is an alias for all names of a pattern, in which "*" stands for any text, also for none.
+type glob struct {
+	pattern  string
+	literals int // characters that are no "*"
+	target   Model
+}
+
+// link resolves the aliases. A target that is an alias itself is refused: one step is what a person
+// can follow, and chains could turn in a circle. Errors begin with what follows "models.alias".
+func (c *Catalogue) link(alias map[string]string) error {
+	names := slices.Sorted(maps.Keys(alias))
+	for _, from := range names { // all names first: parse stops at them
+		if stars := strings.Count(from, "*"); stars > 0 {
+			c.globs = append(c.globs, glob{pattern: from, literals: len([]rune(from)) - stars})
+		} else {
+			c.alias[from] = Model{}
+		}
+	}
+	globs := c.globs
+	slices.SortStableFunc(globs, func(a, b glob) int { return cmp.Compare(b.literals, a.literals) })
+	c.globs = nil // a target is read as if there were none
+	for _, from := range names {
+		m, err := c.target(from, alias[from], globs)
+		if err != nil {
+			return err
+		}
+		if i := slices.IndexFunc(globs, func(g glob) bool { return g.pattern == from }); i >= 0 {
+			globs[i].target = m
+		} else {
+			c.alias[from] = m
+		}
+	}
+	c.globs = globs
+	return nil
+}
+
+// target reads what an alias leads to.
+func (c *Catalogue) target(from, to string, globs []glob) (Model, error) {
+	if err := plain(strings.ReplaceAll(from, "*", "x")); err != nil {
+		return Model{}, fmt.Errorf(": name %q %w", from, err)
+	}
+	m := c.read(strings.TrimSpace(to))
+	if m.alias != "" {
+		return m, fmt.Errorf(".%q leads to %q, which is an alias itself: name its target", from, m.alias)
+	}
+	if m.Base == "" {
+		return m, fmt.Errorf(".%q leads to no name", from)
+	}
+	if err := m.Check(); err != nil {
+		return m, fmt.Errorf(".%q: %s", from, err.Message)
+	}
+	if strings.Contains(m.Base, "*") {
+		return m, fmt.Errorf(".%q leads to %q: a target is one name, without a \"*\"", from, m.Base)
+	}
+	if _, known := c.index[m.Base]; known {
+		return m, nil
+	}
+	for _, g := range globs {
+		if g.matches(m.Base) {
+			return m, fmt.Errorf(".%q leads to %q, which %q would lead on: put it into models.known", from, m.Base, g.pattern)
+		}
+	}
+	return m, nil
+}
+
+// matches compares a name with the pattern, in time that grows with their lengths alone.
+func (g *glob) matches(name string) bool {
+	head, rest, _ := strings.Cut(g.pattern, "*")
+	name, ok := strings.CutPrefix(name, head)
+	for ok {
+		part, behind, more := strings.Cut(rest, "*")
+		if !more {
+			return strings.HasSuffix(name, part)
+		}
+		_, name, ok = strings.Cut(name, part)
+		rest = behind
+	}
+	return false
+}
+
+// caught is the best glob for a name that is being taken apart, and how far it was then.
+type caught struct {
+	by *glob
+	m  Model
+}
+
+// offer looks whether a glob takes the name as it stands. Of two that are equally good the one that
+// takes it with fewer suffixes wins: they are features, then.
+func (h *caught) offer(globs []glob, m *Model) {
+	if m.Base == "" { // no name at all, which is for a refusal
+		return
+	}
+	for i := range globs {
+		g := &globs[i]
+		if h.by != nil && g.literals < h.by.literals {
+			return
+		}
+		if g.matches(m.Base) {
+			h.by, h.m = g, *m
+			return
+		}
+	}
+}
+
+// follow puts a target in the place of an alias: what is written on top counts.
+func (m *Model) follow(target *Model) {
+	m.alias, m.Base = m.Base, target.Base
+	m.Features |= target.Features
+	if m.Thinking == None {
+		m.Thinking, m.Budget, m.HasBudget = target.Thinking, target.Budget, target.HasBudget
+	}
+	m.Picture.Size = cmp.Or(m.Picture.Size, target.Picture.Size)
+	m.Picture.Ratio = cmp.Or(m.Picture.Ratio, target.Picture.Ratio)
+}
