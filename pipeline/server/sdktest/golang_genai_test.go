@@ -45,32 +45,33 @@ func (h *house) errands(model string) goCase {
 	}
 }
 
-// streamedErrands is errands with streams.
+// streamedErrands is errands with streams. The parts of one stream go back as one turn: the client's own
+// chat makes a turn of every event, and Google takes no call behind another turn of the model.
 func (h *house) streamedErrands(model string) goCase {
 	return func(ctx context.Context, s *told) error {
-		chat, err := h.gen.Chats.Create(ctx, model, &genai.GenerateContentConfig{Tools: genaiTools()}, nil)
-		if err != nil {
-			return err
-		}
-		for parts := []genai.Part{{Text: errand(s.Mark)}}; len(parts) > 0; s.Steps++ {
-			asked := parts
-			s.Text, parts = "", nil
-			for said, err := range chat.SendMessageStream(ctx, asked...) {
+		contents := genai.Text(errand(s.Mark))
+		for {
+			s.Text = ""
+			turn, results := &genai.Content{Role: genai.RoleModel}, &genai.Content{Role: genai.RoleUser}
+			for said, err := range h.gen.Models.GenerateContentStream(ctx, model, contents, &genai.GenerateContentConfig{Tools: genaiTools()}) {
 				if err != nil {
 					return err
 				}
-				s.Text += said.Text()
+				s.Text, turn.Parts = s.Text+said.Text(), append(turn.Parts, said.Candidates[0].Content.Parts...)
 				if reason := string(said.Candidates[0].FinishReason); reason != "" {
 					s.Finish = reason
 				}
 				for _, call := range said.FunctionCalls() {
 					args, _ := json.Marshal(call.Args)
 					result, _ := s.work(call.Name, string(args))
-					parts = append(parts, genai.Part{FunctionResponse: &genai.FunctionResponse{ID: call.ID, Name: call.Name, Response: result}})
+					results.Parts = append(results.Parts, &genai.Part{FunctionResponse: &genai.FunctionResponse{ID: call.ID, Name: call.Name, Response: result}})
 				}
 			}
+			if s.Steps++; len(results.Parts) == 0 {
+				return nil
+			}
+			contents = append(contents, turn, results)
 		}
-		return nil
 	}
 }
 

@@ -20,19 +20,22 @@ async function errands(seen, of) {
   Object.assign(seen, { text: said.text, finish: said.candidates[0].finishReason });
 }
 
-// streamed is errands with streams.
+// streamed is errands with streams. The parts of one stream go back as one turn: the client's own chat
+// makes a turn of every event, and Google takes no call behind another turn of the model.
 async function streamed(seen, of) {
   Object.assign(seen, { calls: [], steps: 0 });
-  const chat = client.chats.create({ model: of, config: { tools: declared } });
-  for (let message = errand(seen.mark); message !== undefined; seen.steps += 1) {
-    const called = [];
+  const contents = [{ role: 'user', parts: [{ text: errand(seen.mark) }] }];
+  for (let called; called === undefined || called.length > 0; seen.steps += 1) {
+    const parts = [];
+    called = [];
     seen.text = '';
-    for await (const piece of await chat.sendMessageStream({ message })) {
+    for await (const piece of await client.models.generateContentStream({ model: of, contents, config: { tools: declared } })) {
+      parts.push(...(piece.candidates[0].content?.parts ?? []));
       called.push(...(piece.functionCalls ?? []));
       seen.text += piece.text ?? '';
       seen.finish = piece.candidates[0].finishReason ?? seen.finish;
     }
-    message = called.length ? called.map(answer(seen)) : undefined;
+    contents.push({ role: 'model', parts }, { role: 'user', parts: called.map(answer(seen)) });
   }
 }
 

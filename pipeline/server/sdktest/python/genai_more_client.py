@@ -64,18 +64,21 @@ def errands(seen, model):
 
 
 def streamed(seen, model):
-    """Does the errands with streams."""
+    """Does the errands with streams. The parts of one stream go back as one turn: the client's own chat makes a
+    turn of every event, and Google takes no call behind another turn of the model."""
     seen.update(calls=[], steps=0)
-    chat = client.chats.create(model=model, config=types.GenerateContentConfig(tools=DECLARED))
-    message = errand(seen["mark"])
-    while message:
-        calls, seen["text"] = [], ""
-        for piece in chat.send_message_stream(message):
+    contents = [types.Content(role="user", parts=[types.Part(text=errand(seen["mark"]))])]
+    config = types.GenerateContentConfig(tools=DECLARED, automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True))
+    calls = None
+    while calls is None or calls:
+        parts, calls, seen["text"] = [], [], ""
+        for piece in client.models.generate_content_stream(model=model, contents=contents, config=config):
+            parts += piece.candidates[0].content.parts
             calls += piece.function_calls or []
             seen["text"] += piece.text or ""
             if reason := piece.candidates[0].finish_reason:
                 seen["finish"] = reason.value
-        message = answers(seen, calls)
+        contents += [types.Content(role="model", parts=parts), types.Content(role="user", parts=answers(seen, calls))]
         seen["steps"] += 1
 
 
