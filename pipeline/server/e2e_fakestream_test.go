@@ -229,7 +229,7 @@ func TestFakeStreamOff(t *testing.T) {
 	t.Parallel()
 	g := start(t, launch{sim: google(t, 1, 0), accounts: 1, light: true, config: "[stage.fakestream]\nenabled = false\n"})
 	for _, l := range listeners() {
-		if r := l.post(g, faked, "hello", ""); r.status != 400 || !strings.Contains(string(r.body), "-fake-stream") {
+		if r := l.post(g, faked, "hello", ""); r.status != 400 || !strings.Contains(string(r.body), "假流式/, which is switched off") {
 			t.Errorf("%s: %d %s", l.name, r.status, r.body)
 		}
 	}
