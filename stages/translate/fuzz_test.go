@@ -59,6 +59,67 @@ func FuzzHollow(f *testing.F) {
 	})
 }
 
+// FuzzJoined: the turns that remain say the same, and no two of the model that could be one follow each other.
+func FuzzJoined(f *testing.F) {
+	for _, seed := range []string{
+		`[{"role":"user","parts":[{"text":"a"}]},{"role":"model","parts":[{"text":"b","thought":true}]},{"parts":[{"functionCall":{}}],"role":"model"},{"role":"user","parts":[{"functionResponse":{}}]}]`,
+		`[{"role":"model","parts":[1]},{"role":"model","parts":[2]},{"role":"model","parts":[]},{"role":"model","parts":[ ]},{"role":"model","parts":[3],"x":1},{"role":"model","parts":[4]} , {"parts":[5,6],"role":"model"}]`,
+		`[{"role":"mod\u0065l","parts":[1]},{"role":"model","parts":[2],"parts":[3]},{"r\u006fle":"model","parts":[7]},null,{"role":"model","parts":{}}]`,
+		`{"parts":["model","model"]}`, `"model \"model\""`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, contents []byte) {
+		body := append(append([]byte(`{"contents":`), contents...), '}')
+		call, fail := gemini.NewCall(body)
+		if wire.Check(contents) != nil || fail != nil {
+			return
+		}
+		x := exchange(geminiRoute, wire.Gemini, string(body))
+		x.Call = call
+		joined(x)
+		out, _ := x.Call.Get("contents")
+		if wire.Check(out) != nil {
+			t.Fatalf("%s\nis no JSON, made of %s", out, contents)
+		}
+		if got, want := flat(t, out), flat(t, contents); got != want {
+			t.Fatalf("%s\nsays  %s\nof    %s", out, got, want)
+		}
+		before := false
+		for a := wire.ArrayOf(out); a.Next(); {
+			now := modelParts(a.Value) != nil
+			if now && before {
+				t.Fatalf("%s has two turns of the model behind each other", out)
+			}
+			before = now
+		}
+	})
+}
+
+// flat is every turn, and those of the model part by part, by a plain decode.
+func flat(t *testing.T, contents []byte) string {
+	var turns []json.RawMessage
+	if json.Unmarshal(contents, &turns) != nil {
+		return string(bytes.TrimSpace(contents))
+	}
+	var b strings.Builder
+	for _, turn := range turns {
+		parts := modelParts(turn)
+		if parts == nil {
+			b.WriteString("turn " + string(turn) + "\n")
+			continue
+		}
+		var list []json.RawMessage
+		if err := json.Unmarshal(parts, &list); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range list {
+			b.WriteString("part " + string(p) + "\n")
+		}
+	}
+	return b.String()
+}
+
 // says tells by a plain decode whether a turn has a part with anything but an empty text.
 func says(turn []byte) bool {
 	var v map[string]json.RawMessage

@@ -243,6 +243,25 @@ func TestHollowTurns(t *testing.T) {
 	}
 }
 
+// Chats of Google's SDKs make a turn of every event; Google wants one, and the client's own bytes elsewhere.
+func TestTurnsOfTheModelAreJoined(t *testing.T) {
+	const user, call = `{"role":"user","parts":[{"text":"a"}]}`, `{"functionCall":{"name":"f"},"thoughtSignature":"s"}`
+	for in, want := range map[string]string{
+		user + `,{"role":"model","parts":[{"text":"t","thought":true}]},{"parts":[` + call + `],"role":"model"},` + user: user + `,{"role":"model","parts":[{"text":"t","thought":true},` + call + `]},` + user,
+		user + `, {"parts":[{"text":"b"}],"role":"model"}, ` + user:                                                      user + `, {"parts":[{"text":"b"}],"role":"model"}, ` + user,
+		user + `,{"role":"model","parts":[{"text":"b"}],"x":1},{"role":"model","parts":[` + call + `]}`:                  user + `,{"role":"model","parts":[{"text":"b"}],"x":1},{"role":"model","parts":[` + call + `]}`,
+		user + `,` + user + `,{"role":"model","parts":[1]},{"role":"model","parts":[2, 3]},{"role":"model","parts":[4]}`: user + `,` + user + `,{"role":"model","parts":[1,2, 3,4]}`,
+	} {
+		x := exchange(geminiRoute, wire.Gemini, `{"contents":[`+in+`]}`)
+		if made(t).Process(x) != pipeline.Next {
+			t.Fatal(x.Reply.Err)
+		}
+		if got, _ := x.Call.Get("contents"); string(got) != `[`+want+`]` {
+			t.Errorf("got  %s\nwant [%s]", got, want)
+		}
+	}
+}
+
 // A request that is made again for a fallback has its pictures already; nothing is kept where there is none.
 func TestRemotePicturesAreFetchedOnce(t *testing.T) {
 	for _, c := range []struct {

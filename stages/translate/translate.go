@@ -85,6 +85,7 @@ func (s *stage) native(x *pipeline.Exchange) *apierror.Error {
 		return fail
 	}
 	withoutHollow(x)
+	joined(x)
 	clamp(x, s.output(x.Model.Base))
 	return nil
 }

@@ -45,32 +45,35 @@ func (h *house) errands(model string) goCase {
 	}
 }
 
-// streamedErrands is errands with streams. The parts of one stream go back as one turn: the client's own
-// chat makes a turn of every event, and Google takes no call behind another turn of the model.
+// streamedErrands is errands with streams: the client's chat makes a turn of every event.
 func (h *house) streamedErrands(model string) goCase {
 	return func(ctx context.Context, s *told) error {
-		contents := genai.Text(errand(s.Mark))
+		chat, err := h.gen.Chats.Create(ctx, model, &genai.GenerateContentConfig{Tools: genaiTools()}, nil)
+		if err != nil {
+			return err
+		}
+		parts := []genai.Part{{Text: errand(s.Mark)}}
 		for {
 			s.Text = ""
-			turn, results := &genai.Content{Role: genai.RoleModel}, &genai.Content{Role: genai.RoleUser}
-			for said, err := range h.gen.Models.GenerateContentStream(ctx, model, contents, &genai.GenerateContentConfig{Tools: genaiTools()}) {
+			var results []genai.Part
+			for said, err := range chat.SendMessageStream(ctx, parts...) {
 				if err != nil {
 					return err
 				}
-				s.Text, turn.Parts = s.Text+said.Text(), append(turn.Parts, said.Candidates[0].Content.Parts...)
+				s.Text += said.Text()
 				if reason := string(said.Candidates[0].FinishReason); reason != "" {
 					s.Finish = reason
 				}
 				for _, call := range said.FunctionCalls() {
 					args, _ := json.Marshal(call.Args)
 					result, _ := s.work(call.Name, string(args))
-					results.Parts = append(results.Parts, &genai.Part{FunctionResponse: &genai.FunctionResponse{ID: call.ID, Name: call.Name, Response: result}})
+					results = append(results, genai.Part{FunctionResponse: &genai.FunctionResponse{ID: call.ID, Name: call.Name, Response: result}})
 				}
 			}
-			if s.Steps++; len(results.Parts) == 0 {
+			if s.Steps++; len(results) == 0 {
 				return nil
 			}
-			contents = append(contents, turn, results)
+			parts = results
 		}
 	}
 }
@@ -134,6 +137,7 @@ func (h *house) genaiCases() map[string]goCase {
 		"tools_3":      h.errands(gemini3),
 		"tools_25":     h.errands(flash),
 		"tools_fake":   h.streamedErrands(fake),
+		"tools_stream": h.streamedErrands(gemini3),
 		"audio":        h.inline("audio/wav", sound()),
 		"file":         h.inline("application/pdf", document()),
 		"parse": func(ctx context.Context, s *told) error {

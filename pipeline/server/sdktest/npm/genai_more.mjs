@@ -20,22 +20,20 @@ async function errands(seen, of) {
   Object.assign(seen, { text: said.text, finish: said.candidates[0].finishReason });
 }
 
-// streamed is errands with streams. The parts of one stream go back as one turn: the client's own chat
-// makes a turn of every event, and Google takes no call behind another turn of the model.
+// streamed does the errands with streams: the client's chat makes a turn of every event.
 async function streamed(seen, of) {
   Object.assign(seen, { calls: [], steps: 0 });
-  const contents = [{ role: 'user', parts: [{ text: errand(seen.mark) }] }];
-  for (let called; called === undefined || called.length > 0; seen.steps += 1) {
-    const parts = [];
+  const chat = client.chats.create({ model: of, config: { tools: declared } });
+  let message = errand(seen.mark);
+  for (let called; called === undefined || called.length > 0; seen.steps++) {
     called = [];
     seen.text = '';
-    for await (const piece of await client.models.generateContentStream({ model: of, contents, config: { tools: declared } })) {
-      parts.push(...(piece.candidates[0].content?.parts ?? []));
+    for await (const piece of await chat.sendMessageStream({ message })) {
       called.push(...(piece.functionCalls ?? []));
       seen.text += piece.text ?? '';
       seen.finish = piece.candidates[0].finishReason ?? seen.finish;
     }
-    contents.push({ role: 'model', parts }, { role: 'user', parts: called.map(answer(seen)) });
+    message = called.map(answer(seen));
   }
 }
 
@@ -72,6 +70,7 @@ const cases = {
   tools_3: (seen) => errands(seen, models[3]),
   tools_25: (seen) => errands(seen, models[25]),
   tools_fake: (seen) => streamed(seen, models.fake),
+  tools_stream: (seen) => streamed(seen, models[3]),
   tools_automatic_3: (seen) => automatic(seen, models[3]),
   tools_automatic_25: (seen) => automatic(seen, models[25]),
   audio: (seen) => look(seen, 'audio/wav', SOUND),

@@ -64,21 +64,19 @@ def errands(seen, model):
 
 
 def streamed(seen, model):
-    """Does the errands with streams. The parts of one stream go back as one turn: the client's own chat makes a
-    turn of every event, and Google takes no call behind another turn of the model."""
+    """Does the errands with streams: the client's chat makes a turn of every event."""
     seen.update(calls=[], steps=0)
-    contents = [types.Content(role="user", parts=[types.Part(text=errand(seen["mark"]))])]
     config = types.GenerateContentConfig(tools=DECLARED, automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True))
-    calls = None
+    chat = client.chats.create(model=model, config=config)
+    message, calls = errand(seen["mark"]), None
     while calls is None or calls:
-        parts, calls, seen["text"] = [], [], ""
-        for piece in client.models.generate_content_stream(model=model, contents=contents, config=config):
-            parts += piece.candidates[0].content.parts
+        calls, seen["text"] = [], ""
+        for piece in chat.send_message_stream(message):
             calls += piece.function_calls or []
             seen["text"] += piece.text or ""
             if reason := piece.candidates[0].finish_reason:
                 seen["finish"] = reason.value
-        contents += [types.Content(role="model", parts=parts), types.Content(role="user", parts=answers(seen, calls))]
+        message = answers(seen, calls)
         seen["steps"] += 1
 
 
@@ -126,6 +124,7 @@ CASES = {
     "tools_3": lambda seen: errands(seen, MODELS[3]),
     "tools_25": lambda seen: errands(seen, MODELS[25]),
     "tools_fake": lambda seen: streamed(seen, MODELS["fake"]),
+    "tools_stream": lambda seen: streamed(seen, MODELS[3]),
     "tools_automatic_3": lambda seen: automatic(seen, MODELS[3]),
     "tools_automatic_25": lambda seen: automatic(seen, MODELS[25]),
     "audio": lambda seen: look(seen, "audio/wav", SOUND),
