@@ -32,6 +32,7 @@ type Exchange struct {
 	Thread       []byte        // the dialogue so far in the client's own words, where the gateway keeps it (translate)
 	Mix          Mix           // tools of Google's own beside functions                 (search)
 	SystemAsUser bool          // instructions of the system stand in turns of the user (compat)
+	Resumes      bool          // the call asks for the rest of an answer, and there may be none of it (antitrunc)
 	Fetch        Fetch         // how Google is asked for the answer                    (fakestream, antitrunc)
 	Asking       any           // what the answer has to know of the question, of a type of its language; may be nil (translate)
 	Lease        Lease         // the credential in use                                 (credential)

@@ -25,7 +25,7 @@ func (x *Exchange) FirstError() *apierror.Error {
 	if p, ok := x.Reply.Stream.(*peeked); ok && p.looked {
 		return nil
 	}
-	p := &peeked{inner: x.Reply.Stream, looked: true}
+	p := &peeked{inner: x.Reply.Stream, looked: true, resumes: x.Resumes}
 	if f := p.look(); f != nil {
 		x.Report(f) // before Close, which would report an early end
 		_ = p.Close()
@@ -43,7 +43,8 @@ type peeked struct {
 	ends   []int
 	given  int
 	looked bool
-	err    error // the inner stream's end, seen while looking
+
+	resumes bool // an end without a word is one: Exchange.Resumes
 }
 
 // look reads ahead and returns the error that makes the whole answer one.
@@ -61,7 +62,7 @@ func (p *peeked) look() *apierror.Error {
 			p.hold(ev.Data)
 			continue
 		}
-		if f := Empty(&g); f != nil && g.Finish != nil {
+		if f := Empty(&g); f != nil && g.Finish != nil && !(p.resumes && Proper(g.Finish)) {
 			return f
 		}
 		p.hold(ev.Data)
@@ -91,6 +92,9 @@ func (p *peeked) Next() (wire.Event, error) {
 
 // Close stops the upstream call.
 func (p *peeked) Close() error { return p.inner.Close() }
+
+// Proper tells the finish reason of a model that had no more to say.
+func Proper(finish []byte) bool { return string(finish) == "STOP" }
 
 // Empty says why a finished answer with nothing to show is an error; nil when it is none: there is
 // something to show, or the finish reason explains the silence to the client (protocol 5.4, 5.5).

@@ -123,6 +123,24 @@ func TestFirstError(t *testing.T) {
 	}
 }
 
+// Of the rest of an answer there may be nothing; everything else that is no answer is none there either.
+func TestNoMoreToSay(t *testing.T) {
+	for event, fails := range map[string]bool{
+		last("STOP", ""): false, last("STOP", `{"text":""}`): false, last("OTHER", ""): true, last("MALFORMED_FUNCTION_CALL", ""): true, "": true,
+	} {
+		f := &feed{events: []string{event}, end: io.EOF}
+		if event == "" {
+			f.events = nil
+		}
+		x := exchange()
+		x.Lease, x.Resumes, x.Reply.Stream = &lease{}, true, f
+		x.Try()
+		if got := x.FirstError(); (got != nil) != fails {
+			t.Errorf("%s: %v", event, got)
+		}
+	}
+}
+
 func TestReportCountsOnceACall(t *testing.T) {
 	l := &lease{}
 	x := exchange()

@@ -110,6 +110,8 @@ const maxGathered = 256 << 20
 func gather(x *pipeline.Exchange, s wire.Stream) pipeline.Verdict {
 	var g gemini.Gather
 	defer s.Close()
+	// A stream that runs a Segment while it is pulled here would find itself in x.Reply, and close itself.
+	x.Reply = pipeline.Reply{}
 	for {
 		ev, err := s.Next()
 		if err != nil {

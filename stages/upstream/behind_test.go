@@ -20,13 +20,16 @@ func TestBehindTheEnd(t *testing.T) {
 		cut        bool // the connection ends at once; else it stays open
 		passed     int
 		whole      bool
+		resumes    bool // the rest of an answer was asked for
 	}{
-		{"cut", "", event(text) + event(stop), true, 2, true},
-		{"cut after a refused prompt", "", event(blocked), true, 1, true},
-		{"cut in the middle of a count", "", event(answer) + `data: {"resp`, true, 1, true},
-		{"kept open", "", event(text) + event(stop), false, 2, true},
-		{"cut before the end", "", event(text), true, 1, false},
-		{"the first of two answers is not the end", two, event(answer), true, 1, false},
+		{"cut", "", event(text) + event(stop), true, 2, true, false},
+		{"nothing is left to say", "", event(stop), true, 1, true, true},
+		{"nothing was said", "", event(stop), true, 0, false, false},
+		{"cut after a refused prompt", "", event(blocked), true, 1, true, false},
+		{"cut in the middle of a count", "", event(answer) + `data: {"resp`, true, 1, true, false},
+		{"kept open", "", event(text) + event(stop), false, 2, true, false},
+		{"cut before the end", "", event(text), true, 1, false, false},
+		{"the first of two answers is not the end", two, event(answer), true, 1, false, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newRig(t, func(w http.ResponseWriter, q *http.Request) {
@@ -43,7 +46,7 @@ func TestBehindTheEnd(t *testing.T) {
 			if c.call != "" {
 				x.Call, _ = gemini.NewCall([]byte(c.call))
 			}
-			x.WantsStream = true
+			x.WantsStream, x.Resumes = true, c.resumes
 			r.stage.Process(x)
 			passed, err := pull(x.Reply.Stream)
 			if len(passed) != c.passed || (err == io.EOF) != c.whole {

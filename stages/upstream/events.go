@@ -71,7 +71,7 @@ func (e *events) judge(hub []byte) *apierror.Error {
 		e.resp.Body.Hurry(linger)
 	}
 	e.finish = e.finish || g.Finish != nil || g.Blocked != nil
-	if g.Finish == nil || e.said {
+	if g.Finish == nil || e.said || e.x.Resumes && pipeline.Proper(g.Finish) {
 		return nil
 	}
 	return pipeline.Empty(&g)
