@@ -1,0 +1,281 @@
+package antitrunc
+
+import (
+	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
+)
+
+// slot is what becomes of one part of an event.
+type slot struct {
+	before []byte // text that goes out before it
+	text   []byte // of a text: what is left of it
+	kind   kind
+}
+
+// kind is what a part is to this stage.
+type kind uint8
+
+const (
+	other   kind = iota
+	words        // text of the answer
+	thought      // not shown in a continuation
+	hollow       // a text of which nothing is left
+)
+
+// view is what an event has in it, and what of it changes.
+type view struct {
+	finish  []byte
+	usage   []byte
+	blocked bool
+	beside  bool // metadata of the answer
+	shown   bool // something is left to show
+	edited  bool
+}
+
+// take reads an event in full.
+func (s *stream) take(data []byte) []byte {
+	s.try.settle()
+	v := s.look(data)
+	s.try.tail = appendTop(append(s.try.tail[:0], '{'), data)
+	s.try.tail = append(s.try.tail, '}')
+	if v.usage != nil {
+		s.try.count(v.usage)
+	}
+	s.try.blocked = s.try.blocked || v.blocked
+	if v.finish == nil && !s.try.finished {
+		switch {
+		case !v.edited && s.tries == 1:
+			return data
+		case !v.shown && !v.beside && !v.blocked:
+			s.untold = s.untold || v.usage != nil
+			return nil
+		}
+		usage := asIs
+		if s.tries > 1 {
+			usage = summed
+		}
+		s.out = s.appendEvent(s.out, data, writing{parts: true, members: true, usage: usage})
+		return s.out
+	}
+	return s.finish(data, &v)
+}
+
+// finish takes an event with the finish reason, or one behind it: what it shows goes out at once, the rest
+// when the attempt is over.
+func (s *stream) finish(data []byte, v *view) []byte {
+	t := &s.try
+	if v.finish != nil && t.finish == "" {
+		t.finish = string(v.finish)
+	}
+	t.finished = true
+	s.untold = true
+	_ = t.rest.Add(s.appendEvent(nil, data, writing{members: true})) // it was written here: nothing to refuse
+	if !v.shown {
+		return nil
+	}
+	s.out = s.appendEvent(s.out, data, writing{parts: true})
+	return s.out
+}
+
+// look reads the event and says its text. Of several candidates the first one counts.
+func (s *stream) look(data []byte) (v view) {
+	s.slots = s.slots[:0]
+	for o := wire.ObjectOf(data); o.Next(); {
+		switch {
+		case o.Is("candidates"):
+			if a := wire.ArrayOf(o.Value); a.Next() {
+				s.candidate(&v, data, a.Value)
+			}
+		case o.Is("usageMetadata"):
+			if wire.KindOf(o.Value) == wire.KindObject {
+				v.usage = o.Value
+			}
+		case o.Is("promptFeedback"):
+			v.blocked = wire.Given(wire.Get(o.Value, "blockReason"))
+		}
+	}
+	return v
+}
+
+func (s *stream) candidate(v *view, data, candidate []byte) {
+	for o := wire.ObjectOf(candidate); o.Next(); {
+		switch {
+		case o.Is("content"):
+			for a := wire.ArrayOf(wire.Get(o.Value, "parts")); a.Next(); {
+				s.part(v, data, a.Value)
+			}
+		case o.Is("finishReason"):
+			if reason, ok := wire.Inside(o.Value); ok && len(reason) > 0 {
+				v.finish = reason
+			}
+		case isBeside(o.Key):
+			v.beside = v.beside || wire.Filled(o.Value)
+			s.try.beside.keep(o.Key, o.Value, s.shift())
+		}
+	}
+}
+
+func (s *stream) part(v *view, data, raw []byte) {
+	p := gemini.PartOf(raw)
+	text, isText := wire.Inside(p.Text)
+	at := slot{kind: other}
+	switch {
+	case p.Thought:
+		if at.kind = thought; s.tries == 1 {
+			v.shown = true
+		} else {
+			v.edited = true
+		}
+	case isText:
+		s.learn(data, raw, p.Text)
+		at.kind, at.text = words, s.say(text)
+		if !same(at.text, text) {
+			v.edited = true
+		}
+		if len(at.text) == 0 && len(text) > 0 && p.Signature == nil && p.Others == 0 {
+			at.kind = hollow
+		}
+		v.shown = v.shown || len(at.text) > 0 || p.Signature != nil
+	default:
+		s.try.call = s.try.call || p.Call != nil
+		s.try.data = true
+		at.before = s.release(p.Call != nil)
+		v.edited = v.edited || len(at.before) > 0
+		v.shown = true
+	}
+	s.slots = append(s.slots, at)
+}
+
+// mostPrefix is more than stands before the text of any event.
+const mostPrefix = 1 << 10
+
+// learn keeps what stands before the first text of an event, if that is all there is to its part: an event
+// that begins in the same way has its text in the same place.
+func (s *stream) learn(data, part, text []byte) {
+	at := cap(data) - cap(text)
+	if len(s.slots) > 0 || at >= mostPrefix || cap(part)-cap(text) > len(`{ "text": `) {
+		return
+	}
+	s.prefix = append(s.prefix[:0], data[:at+1]...)
+}
+
+// writing is what of an event is written.
+type writing struct {
+	parts   bool // the parts, as the slots say
+	members bool // what the candidate has beside its parts
+	usage   usage
+}
+
+// usage is what becomes of the tokens of an event.
+type usage uint8
+
+const (
+	dropped usage = iota
+	asIs
+	summed
+)
+
+// appendEvent appends the event as the client is to see it.
+func (s *stream) appendEvent(dst, data []byte, w writing) []byte {
+	dst = append(dst, '{')
+	for o := wire.ObjectOf(data); o.Next(); {
+		switch {
+		case o.Is("candidates"):
+			dst = append(wire.Key(dst, "candidates"), '[')
+			for a, i := wire.ArrayOf(o.Value), 0; a.Next(); i++ {
+				if dst = wire.Comma(dst); i == 0 {
+					dst = s.appendCandidate(dst, a.Value, w)
+				} else {
+					dst = append(dst, a.Value...)
+				}
+			}
+			dst = append(dst, ']')
+		case !o.Is("usageMetadata") || w.usage == asIs:
+			dst = append(wire.Key(dst, o.Key), o.Value...)
+		case w.usage == summed:
+			dst = appendUsage(wire.Key(dst, o.Key), o.Value, s.sum())
+			s.untold = false
+		}
+	}
+	return append(dst, '}')
+}
+
+func (s *stream) appendCandidate(dst, candidate []byte, w writing) []byte {
+	dst = append(dst, '{')
+	for o := wire.ObjectOf(candidate); o.Next(); {
+		switch {
+		case o.Is("content"):
+			dst = s.appendContent(wire.Key(dst, o.Key), o.Value, w)
+		case isBeside(o.Key) && w.members:
+			dst = appendShifted(wire.Key(dst, o.Key), o.Value, s.shift())
+		case w.members || o.Is("index"):
+			dst = append(wire.Key(dst, o.Key), o.Value...)
+		}
+	}
+	return append(dst, '}')
+}
+
+func (s *stream) appendContent(dst, content []byte, w writing) []byte {
+	dst = append(dst, '{')
+	for o := wire.ObjectOf(content); o.Next(); {
+		switch {
+		case !o.Is("parts"):
+			dst = append(wire.Key(dst, o.Key), o.Value...)
+		case w.parts:
+			dst = append(s.appendParts(append(wire.Key(dst, o.Key), '['), o.Value), ']')
+		}
+	}
+	return append(dst, '}')
+}
+
+// appendParts appends what the slots leave of the parts; a list is never empty, for Google's own clients.
+func (s *stream) appendParts(dst, parts []byte) []byte {
+	begin := len(dst)
+	for a, i := wire.ArrayOf(parts), 0; a.Next() && i < len(s.slots); i++ {
+		at := &s.slots[i]
+		if len(at.before) > 0 {
+			dst = appendText(wire.Comma(dst), at.before)
+		}
+		switch at.kind {
+		case thought:
+			if s.tries > 1 {
+				continue
+			}
+			dst = append(wire.Comma(dst), a.Value...)
+		case words:
+			dst = appendRewritten(wire.Comma(dst), a.Value, at.text)
+		case other:
+			dst = append(wire.Comma(dst), a.Value...)
+		}
+	}
+	if len(dst) == begin {
+		dst = appendText(dst, nil)
+	}
+	return dst
+}
+
+// appendText appends a part with a text, the inside of a JSON string.
+func appendText(dst, text []byte) []byte {
+	return append(append(append(dst, `{"text":"`...), text...), `"}`...)
+}
+
+// appendRewritten appends a copy of a part with another text; a signature stays with it.
+func appendRewritten(dst, part, text []byte) []byte {
+	dst = append(dst, '{')
+	for o := wire.ObjectOf(part); o.Next(); {
+		if o.Is("text") {
+			dst = append(append(append(wire.Key(dst, o.Key), '"'), text...), '"')
+		} else {
+			dst = append(wire.Key(dst, o.Key), o.Value...)
+		}
+	}
+	return append(dst, '}')
+}
+
+// shift is how far places in the text of this attempt are from those in the answer.
+func (s *stream) shift() int {
+	if s.tries == 1 {
+		return 0
+	}
+	return s.before - s.seam.again
+}

@@ -1,0 +1,222 @@
+package antitrunc
+
+import (
+	"bytes"
+	"io"
+
+	"gcli2api/pipeline"
+	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
+)
+
+// stream is one answer over as many attempts as it takes. Event for event it looks at the text alone, and
+// hands an event on as it came wherever nothing has to change.
+type stream struct {
+	*stage
+	x     *pipeline.Exchange
+	rest  pipeline.Segment
+	first gemini.Mark // the request of the first attempt, mended by then where Google made that necessary
+	inner wire.Stream // the attempt that runs
+	stops bool        // the client has stop sequences: a stop may be what it asked for
+
+	tries  int
+	try    attempt
+	due    bool         // the next attempt is
+	answer wire.Buffer  // all text that went out, a JSON string without its last quote
+	carry  carry        // what may be the mark
+	seam   seam         // what may be a repetition
+	before int          // bytes of text before this attempt, decoded
+	total  gemini.Usage // of the attempts before
+	past   beside       // what stood beside their text
+	lost   []byte       // text of an attempt that the next one is to write again
+	inline bool         // it is the mark, in the last line of an answer that ended by itself
+	untold bool         // tokens were spent that no event has told of
+
+	ended  error  // what Next says from now on
+	more   bool   // the last event announced another one
+	prefix []byte // what plain events begin with, up to their text
+	room   []byte // texts of the event, where they are not parts of it
+	out    []byte // the event, where it is not the one that came
+	slots  []slot
+}
+
+// newStream takes over the reply of the first attempt.
+func newStream(s *stage, x *pipeline.Exchange, rest pipeline.Segment) *stream {
+	stops, _ := x.Call.GetIn("generationConfig", "stopSequences")
+	n := &stream{stage: s, x: x, rest: rest, first: x.Call.Mark(), inner: x.Reply.Stream, stops: wire.Filled(stops), tries: 1, carry: newCarry(s.mark)}
+	wire.Buffers.Lend(&n.answer, 4096)
+	n.answer.B = append(n.answer.B, '"')
+	return n
+}
+
+// nudge is an event that says nothing: the one before it has announced another one, which is held back,
+// and must not wait for it.
+const nudge = `{"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"index":0}]}`
+
+// Next gives the next event of the answer, whichever attempt it comes from.
+func (s *stream) Next() (wire.Event, error) {
+	for s.ended == nil {
+		if s.due {
+			s.resume()
+		}
+		ev, err := s.inner.Next()
+		var data []byte
+		if err != nil {
+			data = s.over(err)
+		} else {
+			data = s.event(ev.Data)
+		}
+		if data == nil && s.more && !ev.More && s.ended == nil {
+			data = []byte(nudge)
+		}
+		if data != nil {
+			s.more = ev.More
+			return wire.Event{Data: data, More: ev.More}, nil
+		}
+	}
+	return wire.Event{}, s.ended
+}
+
+// Close stops the attempt that runs.
+func (s *stream) Close() error {
+	if s.ended == nil {
+		s.ended = io.EOF
+	}
+	wire.Buffers.Put(&s.answer)
+	return s.inner.Close()
+}
+
+// event gives the event as the client is to see it, nil for nothing.
+func (s *stream) event(data []byte) []byte {
+	s.room, s.out = s.room[:0], s.out[:0]
+	if p, ok := s.plain(data); ok {
+		return s.pass(data, p)
+	}
+	return s.take(data)
+}
+
+// plain is an event with one text and nothing else of importance, which nearly all are.
+type plain struct {
+	text  []byte
+	rest  int    // where the event goes on behind the text, at its quote
+	usage []byte // the value of usageMetadata, where it must be changed
+	at    int    // where the name of that member begins, or -1
+}
+
+// plain recognises an event that begins like one that was read in full before.
+func (s *stream) plain(data []byte) (p plain, ok bool) {
+	n := len(s.prefix)
+	if n == 0 || !bytes.HasPrefix(data, s.prefix) {
+		return p, false
+	}
+	if p.text, ok = wire.Inner(data[n-1:]); !ok {
+		return p, false
+	}
+	p.rest = n + len(p.text)
+	rest := data[p.rest+1:]
+	if !closes(rest) || bytes.Contains(rest, []byte("finishReason")) {
+		return p, false
+	}
+	const word, usage = "Metadata", `"usageMetadata"`
+	if p.at = bytes.Index(rest, []byte(word)); p.at < 0 {
+		return p, true
+	}
+	from, end := p.at-len(usage)+len(word)+1, p.at+len(word)+1
+	if from < 0 || end > len(rest) || string(rest[from:end]) != usage || bytes.Contains(rest[end:], []byte(word)) {
+		return p, false
+	}
+	p.at = p.rest + 1 + from
+	if s.tries > 1 {
+		p.usage = wire.Behind(data, p.at+len(usage))
+		return p, p.usage != nil
+	}
+	return p, true
+}
+
+// closes tells that a part and the list of parts are closed here.
+func closes(b []byte) bool {
+	for _, bracket := range [...]byte{'}', ']'} {
+		i := 0
+		for i < len(b) && b[i] == ' ' {
+			i++
+		}
+		if i == len(b) || b[i] != bracket {
+			return false
+		}
+		b = b[i+1:]
+	}
+	return true
+}
+
+// pass hands a plain event on: as it came, unless text is held or tokens must be added.
+func (s *stream) pass(data []byte, p plain) []byte {
+	text := s.say(p.text)
+	if p.at >= 0 {
+		s.try.tail = append(append(s.try.tail[:0], '{'), data[p.at:]...)
+		s.try.fresh = true
+	}
+	if p.usage != nil {
+		s.try.count(p.usage)
+	}
+	switch {
+	case len(text) == 0 && len(p.text) > 0:
+		return nil
+	case p.usage == nil && same(text, p.text):
+		return data
+	}
+	s.out = append(append(s.out, s.prefix...), text...)
+	if p.usage == nil {
+		s.out = append(s.out, data[p.rest:]...)
+		return s.out
+	}
+	at := cap(data) - cap(p.usage)
+	s.out = appendUsage(append(s.out, data[p.rest:at]...), p.usage, s.sum())
+	s.out = append(s.out, data[at+len(p.usage):]...)
+	s.untold = false
+	return s.out
+}
+
+// same tells that two slices are one.
+func same(a, b []byte) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
+
+// say takes text of the answer and gives what of it goes out now.
+func (s *stream) say(text []byte) []byte {
+	s.try.text = s.try.text || len(text) > 0
+	if s.seam.on {
+		if text = s.seam.add(text); s.seam.on {
+			return nil
+		}
+	}
+	text, s.room = s.carry.add(s.room, text)
+	s.answer.B = append(s.answer.B, text...)
+	return text
+}
+
+// release gives what is held, to go out before a part that is no text.
+func (s *stream) release(call bool) (text []byte) {
+	if s.seam.on {
+		text, s.room = s.carry.add(s.room, s.seam.settle())
+	}
+	marked := s.carry.end().mark == marked
+	rest := s.carry.drop()
+	if call && marked { // below the text that comes before a call it is the end mark all the same
+		rest = nil
+	}
+	text = append(text[:len(text):len(text)], rest...)
+	s.answer.B = append(s.answer.B, text...)
+	return text
+}
+
+// said is the text that went out, with more behind it, decoded.
+func (s *stream) said(more ...[]byte) []byte {
+	return wire.AppendText(nil, s.quoted(more...))
+}
+
+// quoted is said as a JSON string. It is good until more text goes out.
+func (s *stream) quoted(more ...[]byte) []byte {
+	b := s.answer.B
+	for _, m := range more {
+		b = append(b, m...)
+	}
+	return append(b, '"')
+}
