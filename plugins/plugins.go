@@ -3,6 +3,7 @@ package plugins
 
 import (
 	"gcli2api/pipeline"
+	"gcli2api/plugins/antitrunc"
 	"gcli2api/plugins/compat"
 	"gcli2api/plugins/fakestream"
 	"gcli2api/plugins/search"
@@ -16,5 +17,6 @@ func Catalogue() []pipeline.Kind {
 		search.Kind(),
 		compat.Kind(),
 		fakestream.Kind(),
+		antitrunc.Kind(),
 	}
 }

@@ -28,7 +28,7 @@ func retryParams() []Param {
 }
 
 func stages() []string {
-	return []string{"auth", "quota", "format", "model", "translate", "thinking", "search", "compat", "fakestream", "credential", "upstream", "retry", "shape", "usage"}
+	return []string{"auth", "quota", "format", "model", "translate", "thinking", "search", "compat", "fakestream", "antitrunc", "credential", "upstream", "retry", "shape", "usage"}
 }
 
 func options(toml string, environ ...string) Options {

@@ -27,7 +27,6 @@ const preface = `# gcli2api: every setting with its default.
 // section of more takes the place of the server's section of that name.
 func Reference(more []Section) []byte {
 	all := ServerSections()
-	more = append(slices.Clone(more), waitingSections()...)
 	for _, s := range more {
 		i := slices.IndexFunc(all, func(other Section) bool { return other.Name == s.Name })
 		if i < 0 {

@@ -9,7 +9,7 @@ import (
 // Server is the server's part of the settings table; the stages add theirs with Options.Params.
 func Server() []Param {
 	var all []Param
-	for _, s := range append(ServerSections(), waitingSections()...) {
+	for _, s := range ServerSections() {
 		all = append(all, s.Params...)
 	}
 	// The owner of [models] decodes it with Section.
@@ -63,7 +63,7 @@ func serverParams() []Param {
 func pipelineParams() []Param {
 	return []Param{
 		{Key: orderKey, Type: StringList, Help: "the stages in the order of time",
-			Default: []string{"auth", "quota", "format", "model", "translate", "thinking", "search", "compat", "fakestream", "credential", "upstream", "retry", "shape", "usage"}},
+			Default: []string{"auth", "quota", "format", "model", "translate", "thinking", "search", "compat", "fakestream", "antitrunc", "credential", "upstream", "retry", "shape", "usage"}},
 		{Key: "pipeline.open", Type: Bool, Default: false,
 			Help: "true lets the gateway listen beyond loopback with the stage auth switched off: everybody may ask"},
 	}

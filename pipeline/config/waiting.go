@@ -3,21 +3,9 @@ package config
 // What settings of old versions wait for. They are accepted, so that nobody has to edit a file or
 // an environment twice.
 const (
-	forAntitrunc = "answers that are cut off are not continued yet"
-	forSignIn    = "signing in has not landed yet"
-	forEngines   = "Redis, Postgres and MongoDB have not landed yet; serve does not start with the address of one"
+	forSignIn  = "signing in has not landed yet"
+	forEngines = "Redis, Postgres and MongoDB have not landed yet; serve does not start with the address of one"
 )
-
-// waitingSections are tables of stages that are still to come. Their settings have the place that
-// the stages will declare.
-func waitingSections() []Section {
-	return []Section{
-		{Name: "stage.antitrunc", Help: "Stage to come: goes on where an answer was cut off.", Params: []Param{
-			{Key: "stage.antitrunc.max_attempts", Flat: "anti_truncation_max_attempts", Env: []string{"ANTI_TRUNCATION_MAX_ATTEMPTS"}, Type: Int, Default: 3, Min: new(1.0), Max: new(10.0),
-				Help: "calls that may be made to finish one answer", Waits: forAntitrunc},
-		}},
-	}
-}
 
 func storeParams() []Param {
 	address := func(key, flat, help string, env ...string) Param {

@@ -83,14 +83,19 @@ func build(s Settings, b *pipeline.Build) (pipeline.Stage, error) {
 	if !b.Has(through) {
 		through = "upstream"
 	}
+	catalogue, err := b.Models()
+	if err != nil {
+		return nil, err
+	}
 	s.Continue = strings.ToLower(s.Continue)
-	return &stage{Settings: s, through: through, log: b.Log, mark: newMarker(s.Mark), rule: rulePart(s.Mark)}, b.RerunsRest(through)
+	return &stage{Settings: s, through: through, log: b.Log, models: catalogue, mark: newMarker(s.Mark), rule: rulePart(s.Mark)}, b.RerunsRest(through)
 }
 
 type stage struct {
 	Settings
 	through string // the last stage of what is run again
 	log     *slog.Logger
+	models  *models.Catalogue
 	mark    *marker
 	rule    []byte // the part that tells the model of the mark
 }

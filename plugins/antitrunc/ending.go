@@ -142,7 +142,7 @@ func (s *stream) resume() {
 	s.tries++
 	_ = s.inner.Close()
 	text := s.said(s.carry.held)
-	how := asking{end: text, prefill: s.Continue == prefill && s.try.text && prefills(s.x.Model)}
+	how := asking{end: text, prefill: s.Continue == prefill && s.try.text && s.prefills(s.x.Model)}
 	if len(bytes.TrimSpace(text)) > 0 {
 		how.answer = s.quoted(s.carry.held)
 		if wire.NotText(how.answer) >= 0 { // half a character at the end: Google would refuse it

@@ -184,8 +184,7 @@ func quiet(c *gemini.Call) {
 }
 
 // prefills tells whether this model goes on from a last turn of its own.
-func prefills(m models.Model) bool {
-	f := models.FamilyOf(m.Base)
-	t := gemini.Target{Major: f.Major, Thinks: f.Thinks()}
+func (s *stage) prefills(m models.Model) bool {
+	t := gemini.Target{Major: models.FamilyOf(m.Base).Major, Limits: gemini.Limits(s.models.Thinking(m.Base).ThinkingLimits)}
 	return !t.Signs()
 }
