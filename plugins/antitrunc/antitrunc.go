@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/config"
@@ -98,6 +99,8 @@ type stage struct {
 	models  *models.Catalogue
 	mark    *marker
 	rule    []byte // the part that tells the model of the mark
+
+	usual atomic.Pointer[[]byte] // what plain events began with lately; streams share it
 }
 
 // Process makes the first attempt and puts the stream over all of them in its place.

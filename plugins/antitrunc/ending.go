@@ -15,13 +15,13 @@ type attempt struct {
 	blocked          bool   // Google refused the prompt
 	finish           string // the finish reason
 	finished         bool
+	asIs             bool  // the event with it can go out as it came
 	err              error // why it broke off
 
 	usage  gemini.Usage
-	raw    []byte        // the last usageMetadata
-	tail   []byte        // the end of the last plain event from its usageMetadata on, as an object
-	fresh  bool          // the usage of tail was not counted yet
-	rest   gemini.Gather // what came with the finish reason and behind it, besides texts
+	raw    []byte // the last usageMetadata
+	last   []byte // the last event: the one with the finish reason, and what came behind it; of a plain one its end, as an object
+	fresh  bool   // its tokens were not counted yet
 	beside beside
 }
 
@@ -37,7 +37,7 @@ func (a *attempt) settle() {
 	if !a.fresh {
 		return
 	}
-	if v := wire.Get(a.tail, "usageMetadata"); wire.KindOf(v) == wire.KindObject {
+	if v := wire.Get(a.last, "usageMetadata"); wire.KindOf(v) == wire.KindObject {
 		a.count(v)
 	}
 }
@@ -50,7 +50,7 @@ type closing struct {
 	held           // what the carry has
 	late    []byte // text that was still taken for a repetition, and is none
 	said    bool   // there is more than white space
-	carry   carry  // as it is with that text
+	carry   *carry // as it is with that text
 	pending bool   // all text of the attempt waited for the seam
 }
 
@@ -79,7 +79,7 @@ func (s *stream) over(err error) []byte {
 // close looks at what is still held. What waits for the seam is looked at through a copy of the carry:
 // should there be another attempt, it never came.
 func (s *stream) close() closing {
-	c := closing{carry: s.carry, pending: s.seam.waiting()}
+	c := closing{carry: &s.carry, pending: s.seam.waiting()}
 	if c.pending {
 		c.carry = s.carry.clone()
 		c.late, s.room = c.carry.add(s.room, s.seam.settle())
@@ -152,7 +152,7 @@ func (s *stream) resume() {
 	s.ask(s.x, s.first, how)
 	s.seam.open(text)
 	s.before = len(text)
-	s.try = attempt{raw: s.try.raw[:0], tail: s.try.tail[:0]}
+	s.try = attempt{raw: s.try.raw[:0], last: s.try.last[:0]}
 	s.run()
 }
 
@@ -210,10 +210,13 @@ func (s *stream) end(c *closing, whole bool) []byte {
 	case a.err != nil:
 		s.ended, reason = a.err, ""
 	}
-	s.past.join(&a.beside)
-	if reason == "" && len(text) == 0 && !s.untold {
+	switch {
+	case reason == "" && len(text) == 0 && !s.untold:
 		return nil
+	case s.tries == 1 && a.asIs && len(text) == 0 && reason == a.finish:
+		return a.last
 	}
+	s.past.join(&a.beside)
 	return s.appendLast(s.out, text, reason)
 }
 

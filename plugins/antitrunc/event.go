@@ -1,6 +1,8 @@
 package antitrunc
 
 import (
+	"bytes"
+
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
 )
@@ -32,17 +34,21 @@ type view struct {
 	edited  bool
 }
 
+// mostKept is more than an event has that is worth keeping for what stands beside its text.
+const mostKept = 16 << 10
+
 // take reads an event in full.
 func (s *stream) take(data []byte) []byte {
 	s.try.settle()
 	v := s.look(data)
-	s.try.tail = appendTop(append(s.try.tail[:0], '{'), data)
-	s.try.tail = append(s.try.tail, '}')
 	if v.usage != nil {
 		s.try.count(v.usage)
 	}
 	s.try.blocked = s.try.blocked || v.blocked
 	if v.finish == nil && !s.try.finished {
+		if len(data) <= mostKept {
+			s.try.last = append(s.try.last[:0], data...)
+		}
 		switch {
 		case !v.edited && s.tries == 1:
 			return data
@@ -67,14 +73,28 @@ func (s *stream) finish(data []byte, v *view) []byte {
 	if v.finish != nil && t.finish == "" {
 		t.finish = string(v.finish)
 	}
-	t.finished = true
 	s.untold = true
-	_ = t.rest.Add(s.appendEvent(nil, data, writing{members: true})) // it was written here: nothing to refuse
+	if !t.finished {
+		t.finished, t.asIs = true, v.finish != nil && !v.shown && !v.edited
+		t.last = append(t.last[:0], data...)
+	} else {
+		t.asIs = false
+		t.last = merged(t.last, data)
+	}
 	if !v.shown {
 		return nil
 	}
 	s.out = s.appendEvent(s.out, data, writing{parts: true})
 	return s.out
+}
+
+// merged is one event of two. What cannot be read adds nothing.
+func merged(a, b []byte) []byte {
+	var g gemini.Gather
+	if g.Add(a) != nil || g.Add(b) != nil {
+		return a
+	}
+	return g.Append(nil)
 }
 
 // look reads the event and says its text. Of several candidates the first one counts.
@@ -156,7 +176,11 @@ func (s *stream) learn(data, part, text []byte) {
 	if len(s.slots) > 0 || at >= mostPrefix || cap(part)-cap(text) > len(`{ "text": `) {
 		return
 	}
-	s.prefix = append(s.prefix[:0], data[:at+1]...)
+	if prefix := data[:at+1]; !bytes.Equal(s.prefix, prefix) {
+		own := bytes.Clone(prefix)
+		s.prefix = own
+		s.usual.Store(&own)
+	}
 }
 
 // writing is what of an event is written.

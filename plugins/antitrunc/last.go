@@ -2,6 +2,7 @@ package antitrunc
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -14,17 +15,14 @@ import (
 // attempt, and the tokens of all.
 func (s *stream) appendLast(dst, text []byte, reason string) []byte {
 	a := &s.try
-	event := a.tail
-	if a.finished {
-		event = a.rest.Append(nil)
-	}
+	dst = slices.Grow(dst, len(text)+len(a.last)+256)
 	dst = appendText(append(dst, `{"candidates":[{"content":{"parts":[`...), text)
 	dst = append(dst, `],"role":"model"}`...)
-	candidates := gemini.Candidates(event)
+	candidates := gemini.Candidates(a.last)
 	candidates.Next()
 	for o := wire.ObjectOf(candidates.Value); o.Next(); {
 		switch {
-		case o.Is("content"), o.Is("finishReason"), o.Is("finishMessage") && reason != a.finish, isBeside(o.Key) && s.tries > 1:
+		case o.Is("content"), o.Is("finishReason"), o.Is("finishMessage") && reason != a.finish, isBeside(o.Key) && (s.tries > 1 || !a.finished):
 		default:
 			dst = append(wire.Key(dst, o.Key), o.Value...)
 		}
@@ -40,7 +38,7 @@ func (s *stream) appendLast(dst, text []byte, reason string) []byte {
 		dst = appendUsage(wire.Key(dst, "usageMetadata"), a.raw, sum)
 		s.untold = false
 	}
-	return append(appendTop(dst, event), '}')
+	return append(appendTop(dst, a.last), '}')
 }
 
 // appendTop appends the members of an event that are about neither candidates nor tokens.

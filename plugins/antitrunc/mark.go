@@ -35,13 +35,16 @@ func newMarker(text string) *marker {
 	return m
 }
 
-// quiet is how much of text, the inside of a JSON string, need not be looked at: behind it stands nothing but
-// spaces, characters of the mark and escapes.
+// quiet is how much of text, the inside of a JSON string, need not be looked at: behind it stand characters of
+// the mark and escapes. Spaces alone are no beginning of a mark, nor of a line.
 func (m *marker) quiet(text []byte) int {
-	for i := len(text); i > 0; i-- {
-		b := text[i-1]
-		if b != ' ' && !m.has[b] && bytes.IndexByte(text[max(i-6, 0):i], '\\') < 0 {
-			return i
+	i := len(text)
+	for i > 0 && text[i-1] == ' ' {
+		i--
+	}
+	for rest := len(text); i > 0; i, rest = i-1, i-1 {
+		if b := text[i-1]; b != ' ' && !m.has[b] && bytes.IndexByte(text[max(i-6, 0):i], '\\') < 0 {
+			return rest
 		}
 	}
 	return 0
@@ -74,6 +77,10 @@ func newCarry(m *marker) carry { return carry{m: m, ink: -1, cr: -1} }
 func (c *carry) add(room, text []byte) (out, grown []byte) {
 	had, base := c.pos, c.pos-len(c.held)
 	n := c.m.quiet(text)
+	if n == len(text) && n > 0 && len(c.held) == 0 {
+		c.pass(n)
+		return text, room
+	}
 	if n > 0 {
 		c.pass(n)
 	}
@@ -228,10 +235,10 @@ func (c *carry) drop() []byte {
 }
 
 // clone is a carry of its own.
-func (c *carry) clone() carry {
+func (c *carry) clone() *carry {
 	n := *c
 	n.held = append([]byte(nil), c.held...)
-	return n
+	return &n
 }
 
 // character decodes the first character of text, the inside of a JSON string, where it is an ASCII one, and

@@ -34,7 +34,8 @@ type stream struct {
 
 	ended  error  // what Next says from now on
 	more   bool   // the last event announced another one
-	prefix []byte // what plain events begin with, up to their text
+	prefix []byte // what plain events begin with, up to their text; shared
+	suffix []byte // what follows there, up to the value of their usageMetadata
 	room   []byte // texts of the event, where they are not parts of it
 	out    []byte // the event, where it is not the one that came
 	slots  []slot
@@ -44,6 +45,9 @@ type stream struct {
 func newStream(s *stage, x *pipeline.Exchange, rest pipeline.Segment) *stream {
 	stops, _ := x.Call.GetIn("generationConfig", "stopSequences")
 	n := &stream{stage: s, x: x, rest: rest, first: x.Call.Mark(), inner: x.Reply.Stream, stops: wire.Filled(stops), tries: 1, carry: newCarry(s.mark)}
+	if p := s.usual.Load(); p != nil {
+		n.prefix = *p
+	}
 	wire.Buffers.Lend(&n.answer, 4096)
 	n.answer.B = append(n.answer.B, '"')
 	return n
@@ -89,7 +93,7 @@ func (s *stream) Close() error {
 // event gives the event as the client is to see it, nil for nothing.
 func (s *stream) event(data []byte) []byte {
 	s.room, s.out = s.room[:0], s.out[:0]
-	if p, ok := s.plain(data); ok {
+	if p, ok := s.plain(data); ok && !s.try.finished {
 		return s.pass(data, p)
 	}
 	return s.take(data)
@@ -113,24 +117,35 @@ func (s *stream) plain(data []byte) (p plain, ok bool) {
 		return p, false
 	}
 	p.rest = n + len(p.text)
-	rest := data[p.rest+1:]
-	if !closes(rest) || bytes.Contains(rest, []byte("finishReason")) {
+	if len(s.suffix) > 0 && bytes.HasPrefix(data[p.rest:], s.suffix) {
+		p.at = p.rest + len(s.suffix) - len(usageName)
+	} else if !p.find(data) {
 		return p, false
+	} else if p.at >= 0 {
+		s.suffix = append(s.suffix[:0], data[p.rest:p.at+len(usageName)]...)
 	}
-	const word, usage = "Metadata", `"usageMetadata"`
-	if p.at = bytes.Index(rest, []byte(word)); p.at < 0 {
-		return p, true
-	}
-	from, end := p.at-len(usage)+len(word)+1, p.at+len(word)+1
-	if from < 0 || end > len(rest) || string(rest[from:end]) != usage || bytes.Contains(rest[end:], []byte(word)) {
-		return p, false
-	}
-	p.at = p.rest + 1 + from
-	if s.tries > 1 {
-		p.usage = wire.Behind(data, p.at+len(usage))
+	if p.at >= 0 && s.tries > 1 {
+		p.usage = wire.Behind(data, p.at+len(usageName))
 		return p, p.usage != nil
 	}
 	return p, true
+}
+
+const usageName = `"usageMetadata"`
+
+// find looks behind the text: the candidate has to end there, with nothing of importance in it.
+func (p *plain) find(data []byte) bool {
+	const word = "Metadata"
+	rest := data[p.rest+1:]
+	candidate := rest // what is left of it
+	if p.at = bytes.Index(rest, []byte(word)); p.at >= 0 {
+		from, end := p.at-len(usageName)+len(word)+1, p.at+len(word)+1
+		if from < 0 || end > len(rest) || string(rest[from:end]) != usageName {
+			return false
+		}
+		candidate, p.at = rest[:from], p.rest+1+from
+	}
+	return closes(candidate) && !bytes.Contains(candidate, []byte("finishReason"))
 }
 
 // closes tells that a part and the list of parts are closed here.
@@ -152,7 +167,7 @@ func closes(b []byte) bool {
 func (s *stream) pass(data []byte, p plain) []byte {
 	text := s.say(p.text)
 	if p.at >= 0 {
-		s.try.tail = append(append(s.try.tail[:0], '{'), data[p.at:]...)
+		s.try.last = append(append(s.try.last[:0], '{'), data[p.at:]...)
 		s.try.fresh = true
 	}
 	if p.usage != nil {
