@@ -10,9 +10,9 @@ import (
 	"gcli2api/pipeline/simulator"
 )
 
-// endMark is the mark of the default settings. The simulator says what it is told: a prompt with the mark
+// obeyed is the mark of the default settings. The simulator says what it is told: a prompt with the mark
 // below it is a model that obeys.
-const endMark = "[[END OF ANSWER]]"
+const obeyed = "[[END OF ANSWER]]"
 
 // continuation is what Google got in a call: the turns, and what asks for the rest.
 type continuation struct {
@@ -69,7 +69,7 @@ func TestAntiTruncation(t *testing.T) {
 					if fault != "" {
 						l.sim.Script(simulator.Fault{Do: fault})
 					}
-					path, body := a.http("anti-truncation/"+flash, "one two three four five six\n"+endMark)
+					path, body := a.http("anti-truncation/"+flash, "one two three four five six\n"+obeyed)
 					got := understand(t, a, g.post(path, body))
 					want := c.openai
 					if a.gemini {
@@ -83,7 +83,7 @@ func TestAntiTruncation(t *testing.T) {
 						t.Errorf("%d calls, want %d", len(calls), c.calls)
 					}
 					first := continued(t, calls[0])
-					if len(first.Contents) != 1 || len(first.System.Parts) != 1 || !strings.Contains(first.System.Parts[0].Text, endMark) {
+					if len(first.Contents) != 1 || len(first.System.Parts) != 1 || !strings.Contains(first.System.Parts[0].Text, obeyed) {
 						t.Errorf("the first call is %s", calls[0].Body)
 					}
 				})
@@ -132,7 +132,7 @@ func TestAntiTruncationLeftOut(t *testing.T) {
 	t.Parallel()
 	sim := google(t, 1, 0)
 	chat := func(more string) string {
-		return `{"model":"` + flash + `-anti-truncation",` + more + `"messages":[{"role":"user","content":"one\n` + endMark + `"}]}`
+		return `{"model":"` + flash + `-anti-truncation",` + more + `"messages":[{"role":"user","content":"one\n` + obeyed + `"}]}`
 	}
 	for _, plain := range []bool{false, true} {
 		g := start(t, launch{sim: sim, accounts: 1, light: true, config: fmt.Sprintf("[stage.antitrunc]\nplain = %v\n", plain)})
