@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 
+	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
@@ -17,6 +18,7 @@ type attempt struct {
 	finished         bool
 	asIs             bool  // the event with it can go out as it came
 	err              error // why it broke off
+	hopeless         bool  // and would again
 
 	usage  gemini.Usage
 	raw    []byte // the last usageMetadata
@@ -101,7 +103,7 @@ func (s *stream) whole(c *closing) bool {
 func (s *stream) done(c *closing) bool {
 	a := &s.try
 	switch {
-	case a.call, a.blocked:
+	case a.call, a.blocked, a.hopeless:
 		return true
 	case a.err == nil && a.finish != "" && a.finish != "STOP" && a.finish != "MAX_TOKENS":
 		return true
@@ -150,23 +152,33 @@ func (s *stream) resume() {
 		}
 	}
 	s.ask(s.x, s.first, how)
+	s.x.Said = len(how.answer) > 0
 	s.seam.open(text)
 	s.before = len(text)
 	s.try = attempt{raw: s.try.raw[:0], last: s.try.last[:0]}
 	s.run()
 }
 
-// run is the call.
+// run is the call. Whoever reads an answer inside of its own Process has this stream in x.Reply still: it is
+// taken out, for Run closes what it finds there.
 func (s *stream) run() {
+	outer := s.x.Reply
+	s.x.Reply = pipeline.Reply{}
 	reply := s.rest.Run(s.x)
+	s.x.Reply = outer
 	switch {
 	case reply.Stream != nil:
 		s.inner = reply.Stream
 	case reply.Err != nil:
-		s.inner = &once{err: reply.Err}
+		s.inner, s.try.hopeless = &once{err: reply.Err}, hopeless(reply.Err)
 	default:
 		s.inner = &once{data: reply.Body, err: io.EOF}
 	}
+}
+
+// hopeless tells a refusal that the same request meets again.
+func hopeless(f *apierror.Error) bool {
+	return f.Status == 501 || f.Status >= 400 && f.Status < 500 && f.Status != 429 && f.Code != apierror.ClientGone
 }
 
 // once is a stream of one event, or of none.

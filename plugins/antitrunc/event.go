@@ -28,9 +28,9 @@ const (
 type view struct {
 	finish  []byte
 	usage   []byte
-	blocked bool
-	beside  bool // metadata of the answer
-	shown   bool // something is left to show
+	blocked []byte // why the prompt was refused
+	beside  bool   // metadata of the answer
+	shown   bool   // something is left to show
 	edited  bool
 }
 
@@ -44,7 +44,12 @@ func (s *stream) take(data []byte) []byte {
 	if v.usage != nil {
 		s.try.count(v.usage)
 	}
-	s.try.blocked = s.try.blocked || v.blocked
+	if len(v.blocked) > 0 {
+		if s.tries > 1 && len(s.answer.B) > 1 {
+			return s.block(data, v.blocked)
+		}
+		s.try.blocked = true
+	}
 	if v.finish == nil && !s.try.finished {
 		if len(data) <= mostKept {
 			s.try.last = append(s.try.last[:0], data...)
@@ -52,7 +57,7 @@ func (s *stream) take(data []byte) []byte {
 		switch {
 		case !v.edited && s.tries == 1:
 			return data
-		case !v.shown && !v.beside && !v.blocked:
+		case !v.shown && !v.beside && len(v.blocked) == 0:
 			s.untold = s.untold || v.usage != nil
 			return nil
 		}
@@ -88,6 +93,17 @@ func (s *stream) finish(data []byte, v *view) []byte {
 	return s.out
 }
 
+// block ends an answer whose continuation is refused: what was said stands, and its end has the reason.
+func (s *stream) block(data, reason []byte) []byte {
+	t := &s.try
+	if t.finish = string(reason); !gemini.Filtered(reason) { // no word of Google's for the end of an answer
+		t.finish = "PROHIBITED_CONTENT"
+	}
+	t.finished, s.untold = true, true
+	t.last = append(t.last[:0], data...)
+	return nil
+}
+
 // merged is one event of two. What cannot be read adds nothing.
 func merged(a, b []byte) []byte {
 	var g gemini.Gather
@@ -111,7 +127,7 @@ func (s *stream) look(data []byte) (v view) {
 				v.usage = o.Value
 			}
 		case o.Is("promptFeedback"):
-			v.blocked = wire.Given(wire.Get(o.Value, "blockReason"))
+			v.blocked, _ = wire.Inside(wire.Get(o.Value, "blockReason"))
 		}
 	}
 	return v

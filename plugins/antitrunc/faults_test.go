@@ -145,7 +145,7 @@ func TestFaultPointless(t *testing.T) {
 		t.Errorf("a prompt that is blocked: %q", got.events)
 	}
 	h = newHouse(t, nil, reels(t, says("", "One"), reel{events: []string{blocked}}))
-	if got := h.ask(inquiry{}); got.text != "One" || !strings.Contains(got.events[1], "blockReason") || got.usage.Total != 11 || len(h.bodies) != 2 {
+	if got := h.ask(inquiry{}); got.text != "One" || strings.Join(got.finish, " ") != "PROHIBITED_CONTENT" || got.usage.Total != 11 || len(h.bodies) != 2 {
 		t.Errorf("a continuation that is blocked: %q", got.events)
 	}
 }

@@ -136,7 +136,7 @@ func newHouse(t testing.TB, set func(*Settings), play func(call int, body string
 	e, err := pipeline.NewEngine(pipeline.Options{Log: slog.New(slog.NewTextHandler(&h.logged, nil)), Kinds: append(kinds,
 		kind("read", pass, nil, []pipeline.Fact{pipeline.HasCaller, pipeline.HasFormat, pipeline.HasModel, pipeline.HasCall}), Kind(),
 		kind("credential", pass, nil, []pipeline.Fact{pipeline.HasLease}), kind("upstream", h.script, nil, []pipeline.Fact{pipeline.HasReply}),
-		kind("shape", pass, []pipeline.Fact{pipeline.HasReply}, []pipeline.Fact{pipeline.HasEncoder}),
+		kind("shape", step(gathers), []pipeline.Fact{pipeline.HasReply}, []pipeline.Fact{pipeline.HasEncoder}),
 	)})
 	if err == nil {
 		err = e.Apply(list{order: append(order, "read", "antitrunc", "credential", "upstream", "shape"), set: set})
@@ -147,6 +147,42 @@ func newHouse(t testing.TB, set func(*Settings), play func(call int, body string
 	h.engine = e
 	return h
 }
+
+// gathers reads the whole answer inside of Process, for a client that wants no stream.
+func gathers(x *pipeline.Exchange) pipeline.Verdict {
+	if x.WantsStream || x.Reply.Stream == nil {
+		return pipeline.Next
+	}
+	all := &gathered{}
+	for {
+		ev, err := x.Reply.Stream.Next()
+		if err != nil {
+			all.end = err
+			break
+		}
+		all.events = append(all.events, string(ev.Data))
+	}
+	_ = x.Reply.Stream.Close()
+	x.Reply = pipeline.Reply{Stream: all}
+	return pipeline.Next
+}
+
+// gathered is an answer that was read.
+type gathered struct {
+	events []string
+	end    error
+}
+
+func (b *gathered) Next() (wire.Event, error) {
+	if len(b.events) == 0 {
+		return wire.Event{}, b.end
+	}
+	data := b.events[0]
+	b.events = b.events[1:]
+	return wire.Event{Data: []byte(data)}, nil
+}
+
+func (b *gathered) Close() error { return nil }
 
 func (q inquiry) exchange(t testing.TB) *pipeline.Exchange {
 	t.Helper()

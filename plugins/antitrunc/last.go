@@ -41,10 +41,10 @@ func (s *stream) appendLast(dst, text []byte, reason string) []byte {
 	return append(appendTop(dst, a.last), '}')
 }
 
-// appendTop appends the members of an event that are about neither candidates nor tokens.
+// appendTop appends the members of an event that are about neither candidates nor tokens, nor the prompt.
 func appendTop(dst, event []byte) []byte {
 	for o := wire.ObjectOf(event); o.Next(); {
-		if !o.Is("candidates") && !o.Is("usageMetadata") {
+		if !o.Is("candidates") && !o.Is("usageMetadata") && !o.Is("promptFeedback") {
 			dst = append(wire.Key(dst, o.Key), o.Value...)
 		}
 	}

@@ -110,7 +110,7 @@ func TestPlain(t *testing.T) {
 	for _, on := range []bool{false, true} {
 		for _, fail := range []*apierror.Error{nil, apierror.New(apierror.QuotaExhausted, "spent")} {
 			p := &payer{fail: fail}
-			h := newHouse(t, func(s *Settings) { s.Plain = on }, reels(t, says("", "One"), says("STOP", " two.\n"+mark)), pipeline.Kind{Name: "pays",
+			h := newHouse(t, func(s *Settings) { s.Plain = on }, reels(t, says("", "O"), says("", "ne"), says("STOP", " two.\n"+mark)), pipeline.Kind{Name: "pays",
 				New: pipeline.New("", func(string, *pipeline.Build) (pipeline.Stage, error) { return p, nil })})
 			var fetch pipeline.Fetch
 			got := h.ask(inquiry{plain: true, after: func(x *pipeline.Exchange) { fetch = x.Fetch }})
