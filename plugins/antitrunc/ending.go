@@ -152,7 +152,7 @@ func (s *stream) resume() {
 		}
 	}
 	s.ask(s.x, s.first, how)
-	s.x.Said = len(how.answer) > 0
+	s.x.Resumes = len(how.answer) > 0
 	s.seam.open(text)
 	s.before = len(text)
 	s.try = attempt{raw: s.try.raw[:0], last: s.try.last[:0]}
