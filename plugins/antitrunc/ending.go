@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"io"
 
-	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
@@ -159,13 +158,9 @@ func (s *stream) resume() {
 	s.run()
 }
 
-// run is the call. Whoever reads an answer inside of its own Process has this stream in x.Reply still: it is
-// taken out, for Run closes what it finds there.
+// run is the call.
 func (s *stream) run() {
-	outer := s.x.Reply
-	s.x.Reply = pipeline.Reply{}
 	reply := s.rest.Run(s.x)
-	s.x.Reply = outer
 	switch {
 	case reply.Stream != nil:
 		s.inner = reply.Stream

@@ -153,16 +153,17 @@ func gathers(x *pipeline.Exchange) pipeline.Verdict {
 	if x.WantsStream || x.Reply.Stream == nil {
 		return pipeline.Next
 	}
-	all := &gathered{}
+	all, stream := &gathered{}, x.Reply.Stream
+	x.Reply = pipeline.Reply{}
 	for {
-		ev, err := x.Reply.Stream.Next()
+		ev, err := stream.Next()
 		if err != nil {
 			all.end = err
 			break
 		}
 		all.events = append(all.events, string(ev.Data))
 	}
-	_ = x.Reply.Stream.Close()
+	_ = stream.Close()
 	x.Reply = pipeline.Reply{Stream: all}
 	return pipeline.Next
 }
