@@ -142,6 +142,9 @@ func (s *Server) tell(x *exchange, r *request, p *play) (*attempt, *failure) {
 	record := Telling{Call: x.call.Number, Asked: t.Mark != "" && r.holds(t.Mark)}
 	said, f := r.said(at)
 	if f == nil {
+		if t.Inline { // what it wrote itself is no wonder
+			said = strings.TrimSuffix(strings.TrimSuffix(said, t.Behind), " "+t.Mark)
+		}
 		record.From, f = t.place(r, name, said)
 	}
 	if f != nil {

@@ -116,6 +116,7 @@ func TestStoryMark(t *testing.T) {
 		"asked":            {Story{Text: "a", Mark: mark1}, mark1, "", "", "a\n" + mark1},
 		"forgets":          {Story{Text: "a", Mark: mark1, Forgets: true}, mark1, "", "", "a"},
 		"inline":           {Story{Text: "a", Mark: mark1, Inline: true}, mark1, "", "", "a " + mark1},
+		"after inline":     {Story{Text: "a", Mark: mark1, Inline: true, Behind: "\n"}, mark1, "a " + mark1 + "\n", "go on", mark1 + "\n"},
 		"something behind": {Story{Text: "a", Mark: mark1, Behind: "\n \n"}, mark1, "", "", "a\n" + mark1 + "\n \n"},
 		"only the mark":    {Story{Text: "a", Mark: mark1}, mark1, "a", "go on", mark1},
 		"the same as one":  {Story{Text: "a", Mark: mark1}, mark1, "a", "", "\n" + mark1},

@@ -1,0 +1,185 @@
+package server_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"gcli2api/pipeline/simulator"
+)
+
+// endMark is what the stage asks the model to write, unless it is told another one.
+const endMark = "[[END OF ANSWER]]"
+
+// The seam rule as the design has it: an overlap of a continuation with what was said before counts
+// from seamLeast characters on, and is looked for in the first seamWindow of the continuation.
+const seamLeast, seamWindow = 12, 200
+
+// randomText is a long text of everything that has ever been cut or escaped wrongly.
+func randomText(r *rand.Rand, words int) string {
+	var b strings.Builder
+	for i := range words {
+		b.WriteString(randomWord(r))
+		switch n := r.IntN(100); {
+		case i == words-1:
+		case n < 80:
+			b.WriteByte(' ')
+		case n < 90:
+			b.WriteByte('\n')
+		case n < 93:
+			b.WriteString("\n\n")
+		case n < 94:
+			b.WriteString("\r\n")
+		case n < 95:
+			b.WriteString("  \n")
+		case n < 96:
+			b.WriteByte('\t')
+		}
+	}
+	return b.String() + []string{"", "", "", "\n", "\n\n", " ", ".", "\n```", "\n" + endMark}[r.IntN(9)]
+}
+
+func randomWord(r *rand.Rand) string {
+	letters := func(from, to rune, most int) string {
+		w := make([]rune, 1+r.IntN(most))
+		for i := range w {
+			w[i] = from + rune(r.IntN(int(to-from)+1))
+		}
+		return string(w)
+	}
+	switch n := r.IntN(1000); {
+	case n < 600:
+		return letters('a', 'z', 9)
+	case n < 750:
+		return letters('一', '龥', 4)
+	case n < 800:
+		return letters('À', 'ž', 6)
+	case n < 850:
+		return []string{"👩‍👩‍👧", "🐦", "🏳️‍🌈", "e\u0301", "\U0001F600\U0001F601"}[r.IntN(5)]
+	case n < 900:
+		return []string{`{"a":"\n\t\u0000"}`, `\`, `\\`, `"`, `\"`, `\u00e9`, "</script>", "&amp;", "\u2028", "\x7f", "\x01", "\ufeff", "%s", "$1"}[r.IntN(14)]
+	case n < 940:
+		return []string{"**", "#", "\n# ", "\n- ", "\n1. ", "> ", "|---|", "~~", "[a](b)", "`c`", "***\n", "<b>"}[r.IntN(12)]
+	case n < 965:
+		return "\n```go\nfunc " + letters('a', 'z', 9) + "() { return " + letters('0', '9', 6) + " }\n```\n"
+	case n < 975:
+		return "the words " + endMark + " stand here"
+	case n < 980:
+		return "\n```\n" + endMark + "\n```\n" + letters('a', 'z', 9)
+	case n < 985:
+		return "\n" + endMark + "\n" + letters('a', 'z', 9)
+	case n < 990:
+		return "\n" + endMark[:1+r.IntN(len(endMark))] + letters('a', 'z', 3)
+	}
+	return []string{"[", "]", "[[", "]]", "[[END", "[[[END OF ANSWER]]]", strings.ToLower(endMark), "\n[", "END OF ANSWER"}[r.IntN(9)]
+}
+
+// overlap is how much of a continuation the rule takes for said already, in bytes.
+func overlap(said, continuation string) int {
+	best, chars := 0, 0
+	for i, c := range continuation {
+		if chars++; chars > seamWindow {
+			break
+		}
+		if end := i + utf8.RuneLen(c); chars >= seamLeast && strings.HasSuffix(said, continuation[:end]) {
+			best = end
+		}
+	}
+	return best
+}
+
+// clearCut tells whether nobody can take a cut for anything else: what was said before does not end with
+// a whole mark in its own line, and the continuation, with so many characters repeated, overlaps with
+// it in nothing but the repetition. Parts of a mark may be held back and said again, so that this must
+// hold for the bytes before the cut as well.
+func clearCut(text string, cut, repeat int) bool {
+	for at := max(0, cut-len(endMark)-8); at <= cut; at++ {
+		if !utf8.RuneStart(text[at]) {
+			continue
+		}
+		said, rest := text[:at], text[at:]
+		again := lastRunes(said, repeat)
+		if overlap(said, again+rest) != len(again) {
+			return false
+		}
+	}
+	lines := strings.Split(strings.TrimRight(text[:cut], " \t\r\n"), "\n")
+	return strings.TrimSpace(lines[len(lines)-1]) != endMark
+}
+
+func lastRunes(s string, n int) string {
+	end := len(s)
+	for ; n > 0 && end > 0; n-- {
+		_, size := utf8.DecodeLastRuneInString(s[:end])
+		end -= size
+	}
+	return s[end:]
+}
+
+// randomStory makes a story with up to two cuts at clear places, and says how it was made.
+func randomStory(seed uint64, words, cuts int) (simulator.Story, string) {
+	r := rand.New(rand.NewPCG(seed, 5))
+	s := simulator.Story{Text: randomText(r, words), Thoughts: "**Plan**\nWrite " + endMark + "\n" + endMark, Mark: endMark,
+		Behind: []string{"", "", "\n", " \n\n", "\r\n"}[r.IntN(5)]}
+	for range 3 + r.IntN(5) {
+		s.Pieces = append(s.Pieces, 1+r.IntN([]int{4, 40, 400, 1200}[r.IntN(4)]))
+	}
+	s.Endings = make([]simulator.Ending, cuts+1)
+	at, how := 0, ""
+	for i := range cuts {
+		e, again := &s.Endings[i], 0
+		if r.IntN(3) == 0 {
+			again = seamLeast + r.IntN(seamWindow-seamLeast)
+		}
+		for try := 0; ; try++ {
+			e.At = at + r.IntN(len(s.Text)-at)
+			if e.At > at+300 && utf8.RuneStart(s.Text[e.At]) && clearCut(s.Text, e.At, again) {
+				break
+			}
+			if try > 1000 {
+				panic(fmt.Sprintf("seed %d: no clear place for a cut behind %d of %d", seed, at, len(s.Text)))
+			}
+		}
+		e.How = []string{"cut", "eof", "max-tokens", "stop"}[r.IntN(4)]
+		at, s.Endings[i+1].Repeat = e.At, again
+		how += fmt.Sprintf(" %s at %d and %d characters again,", e.How, e.At, again)
+	}
+	return s, fmt.Sprintf("seed %d:%s %d bytes in events of %v", seed, how, len(s.Text), s.Pieces)
+}
+
+func TestOverlap(t *testing.T) {
+	for _, c := range []struct{ said, continuation, want string }{
+		{"abcdefghijklmn", "cdefghijklmnop", "cdefghijklmn"},
+		{"abcdefghijklm", "cdefghijklmnop", ""},
+		{"一二三四五六七八九十壹贰", "一二三四五六七八九十壹贰叁", "一二三四五六七八九十壹贰"},
+		{strings.Repeat("la ", 90), strings.Repeat("la ", 90), strings.Repeat("la ", 66)},
+		{"abcdefghijklmn", "Sure: abcdefghijklmn", ""},
+	} {
+		if n := overlap(c.said, c.continuation); c.continuation[:n] != c.want {
+			t.Errorf("%.20q and %.20q: %q", c.said, c.continuation, c.continuation[:n])
+		}
+	}
+}
+
+func TestClearCut(t *testing.T) {
+	for _, c := range []struct {
+		said, rest string
+		repeat     int
+		want       bool
+	}{
+		{"Once there was a fox.", " It saw a crow.", 0, true},
+		{"In a wood of firs there lived a fox.", " It saw a crow.", 15, true},
+		{"In a wood of firs there lived a fox.", " It saw a crow.", 5, false},
+		{"la la la la la la ", "la la la la la la", 0, false},
+		{"text\n" + endMark, "\nmore", 0, false},
+		{"text\n " + endMark + " \n", "more", 0, false},
+		{"text " + endMark, "\nmore", 0, true},
+		{"text\n" + endMark[:9], endMark[9:] + " more", 0, true},
+	} {
+		if got := clearCut(c.said+c.rest, len(c.said), c.repeat); got != c.want {
+			t.Errorf("%q, %q, %d: %v", c.said, c.rest, c.repeat, got)
+		}
+	}
+}
