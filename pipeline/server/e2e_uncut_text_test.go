@@ -170,8 +170,8 @@ func TestClearCut(t *testing.T) {
 		want       bool
 	}{
 		{"Once there was a fox.", " It saw a crow.", 0, true},
-		{"In a wood of firs there lived a fox.", " It saw a crow.", 15, true},
-		{"In a wood of firs there lived a fox.", " It saw a crow.", 5, false},
+		{"In a wood of firs and larches there lived a very young fox.", " It saw a crow.", 15, true},
+		{"In a wood of firs and larches there lived a very young fox.", " It saw a crow.", 5, false},
 		{"la la la la la la ", "la la la la la la", 0, false},
 		{"text\n" + endMark, "\nmore", 0, false},
 		{"text\n " + endMark + " \n", "more", 0, false},
