@@ -39,12 +39,12 @@ func TestUncutSeams(t *testing.T) {
 		{"a loop of code", story(code, cut("eof", len("```go\n")+10*len(line))),
 			"```go\n" + strings.Repeat(line, 20-6) + "```", 2},
 		// Short repetitions are taken for the text, long ones for what they are.
-		{"11 characters again", story(tellText, cut("cut", 300), simulator.Ending{Repeat: 11}), tellText[:300] + tellText[289:], 2},
-		{"12 characters again", story(tellText, cut("cut", 300), simulator.Ending{Repeat: 12}), tellText, 2},
-		{"200 characters again", story(tellText, cut("cut", 300), simulator.Ending{Repeat: 200}), tellText, 2},
-		{"201 characters again", story(tellText, cut("cut", 300), simulator.Ending{Repeat: 201}), tellText[:300] + tellText[99:], 2},
-		{"a preface", story(tellText, cut("cut", 300), simulator.Ending{Preface: "Here is the rest:\n"}), tellText[:300] + "Here is the rest:\n" + tellText[300:], 2},
-		{"a preface before a repetition", story(tellText, cut("cut", 300), simulator.Ending{Preface: "Here it is: ", Repeat: 40}), tellText[:300] + "Here it is: " + tellText[260:], 2},
+		{"11 characters again", story(tellText, cut("cut", 310), simulator.Ending{Repeat: 11}), tellText[:310] + tellText[299:], 2},
+		{"12 characters again", story(tellText, cut("cut", 310), simulator.Ending{Repeat: 12}), tellText, 2},
+		{"200 characters again", story(tellText, cut("cut", 310), simulator.Ending{Repeat: 200}), tellText, 2},
+		{"201 characters again", story(tellText, cut("cut", 310), simulator.Ending{Repeat: 201}), tellText[:310] + tellText[109:], 2},
+		{"a preface", story(tellText, cut("cut", 310), simulator.Ending{Preface: "Here is the rest:\n"}), tellText[:310] + "Here is the rest:\n" + tellText[310:], 2},
+		{"a preface before a repetition", story(tellText, cut("cut", 310), simulator.Ending{Preface: "Here it is: ", Repeat: 40}), tellText[:310] + "Here it is: " + tellText[270:], 2},
 		// A mark in its own line where the answer breaks off is the end.
 		{"a quoted mark at a cut", story(quote, cut("cut", at(quote, endMark))), "Write this:", 1},
 		{"a quoted mark at an end", story(quote, cut("eof", at(quote, endMark+"\n"))), "Write this:", 1},
@@ -55,7 +55,7 @@ func TestUncutSeams(t *testing.T) {
 		{"a quoted mark and the true one", story("Write this:\n" + endMark), "Write this:\n" + endMark, 1},
 		{"a quoted mark in a sentence", story("It is "+endMark, cut("cut", at("It is "+endMark, endMark))), "It is " + endMark, 2},
 		// A mark behind the text in the same line is a part of the text.
-		{"a mark in the last line", simulator.Story{Text: tellText, Mark: endMark, Inline: true, Endings: []simulator.Ending{{}, {How: "stop"}, {How: "stop"}}}, tellText + " " + endMark, 3},
+		{"a mark in the last line", simulator.Story{Text: tellText, Mark: endMark, Inline: true}, tellText + " " + endMark, 2},
 		{"a mark and space behind it", simulator.Story{Text: tellText, Mark: endMark, Behind: "  \n\n"}, tellText, 1},
 	} {
 		for kind, b := range tellers {

@@ -134,8 +134,9 @@ func randomStory(seed uint64, words, cuts int) (simulator.Story, string) {
 			again = seamLeast + r.IntN(seamWindow-seamLeast)
 		}
 		for try := 0; ; try++ {
-			e.At = at + r.IntN(len(s.Text)-at)
-			if e.At > at+300 && utf8.RuneStart(s.Text[e.At]) && clearCut(s.Text, e.At, again) {
+			from, to := at+300, len(s.Text)-300*(cuts-1-i)
+			e.At = from + r.IntN(to-from)
+			if utf8.RuneStart(s.Text[e.At]) && clearCut(s.Text, e.At, again) {
 				break
 			}
 			if try > 1000 {
