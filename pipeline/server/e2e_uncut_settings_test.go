@@ -1,0 +1,97 @@
+package server_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"gcli2api/pipeline/simulator"
+)
+
+// A mark of one's own is looked for byte by byte as the built-in one is, which means nothing then.
+func TestUncutOwnMark(t *testing.T) {
+	t.Parallel()
+	for name, mark := range map[string]string{"cjk": "（全文完）", "quotes": `-- "the\end" --`, "one letter": "§", "repetitive": "aaaaaaaaaaaaaaaa", "with spaces": "T H E   E N D"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			sim := google(t, 2, 0)
+			b := &storyBench{sim: sim, g: start(t, launch{sim: sim, accounts: 2, light: true, config: "[stage.antitrunc]\nmark = " + quoted(mark) + "\n"})}
+			_, size := utf8.DecodeRuneInString(mark)
+			text := "First " + mark + " then\n" + mark + " \n" + mark[:size] + "b\n" + endMark + "\nand a" + strings.Repeat("a", 20)
+			all := text + "\n" + mark
+			for _, h := range hearers() {
+				for at := range len("\n"+mark) + 1 {
+					if at := len(text) + at; at < len(all) && !utf8.RuneStart(all[at]) {
+						continue
+					}
+					s := simulator.Story{Text: text, Mark: mark, Pieces: []int{3}, Endings: []simulator.Ending{{How: "eof", At: len(text) + at}}}
+					got, told, _ := b.tell(t, h, s)
+					same(t, got.text, text)
+					if t.Failed() {
+						t.Fatalf("%s: broken off at byte %d of the mark: %q", h.name, at, endings(told))
+					}
+				}
+			}
+		})
+	}
+}
+
+// The first call counts as an attempt.
+func TestUncutAttempts(t *testing.T) {
+	t.Parallel()
+	for attempts, want := range map[int]string{1: tellText[:110], 2: tellText[:220], 4: tellText[:440], 5: tellText} {
+		t.Run(fmt.Sprint(attempts), func(t *testing.T) {
+			t.Parallel()
+			sim := google(t, 2, 0)
+			b := &storyBench{sim: sim, g: start(t, launch{sim: sim, accounts: 2, light: true, config: fmt.Sprintf("[stage.antitrunc]\nmax_attempts = %d\n", attempts)})}
+			var ends []simulator.Ending
+			for i := range 4 {
+				ends = append(ends, simulator.Ending{How: "max-tokens", At: 110 * (i + 1)})
+			}
+			for _, h := range hearers() {
+				s := simulator.Story{Text: tellText, Mark: endMark, Endings: ends}
+				got, told, _ := b.tell(t, h, s)
+				same(t, got.text, want)
+				got.must(t, h, map[bool]string{true: "STOP", false: "MAX_TOKENS"}[attempts == 5])
+				costs(t, h, s, got.usage, told)
+				if len(told) != attempts {
+					t.Errorf("%q", endings(told))
+				}
+			}
+		})
+	}
+}
+
+// What the client tells the model stays as it is, before what the gateway adds; a prompt that has the
+// mark in it is no reason to look for it elsewhere.
+func TestUncutKeepsTheRequest(t *testing.T) {
+	t.Parallel()
+	sim := google(t, 1, 0)
+	g := start(t, launch{sim: sim, accounts: 1, light: true})
+	sim.Tell("kept", simulator.Story{Text: tellText, Mark: endMark, Endings: []simulator.Ending{{How: "eof", At: 310}}})
+	h := hearers()[1]
+	got, _ := h.ask(t, g, uncut, "What does "+endMark+" mean?\n"+endMark+"\n!story kept", func(body map[string]any) {
+		body["systemInstruction"] = object("parts", []any{object("text", "Be kind.")})
+		body["contents"] = append([]any{object("role", "user", "parts", []any{object("text", "Hi")}),
+			object("role", "model", "parts", []any{object("text", "Hello\n"+endMark)})}, body["contents"].([]any)...)
+		body["generationConfig"] = object("temperature", 0.5, "stopSequences", []any{"no such words"})
+	})
+	same(t, got.text, tellText)
+	got.must(t, h, "STOP")
+	calls := sim.CallsOf("streamGenerateContent")
+	if len(calls) != 2 {
+		t.Fatalf("%d calls", len(calls))
+	}
+	first := askedOf(t, calls[0])
+	askedOf(t, calls[1]).holds(t, first, tellText[:310], true)
+	if s := string(first.SystemInstruction); !strings.Contains(s, "Be kind.") || strings.Index(s, endMark) < strings.Index(s, "Be kind.") {
+		t.Errorf("instructions: %s", s)
+	}
+	if s := string(first.GenerationConfig); !strings.Contains(s, "no such words") || !strings.Contains(s, "0.5") {
+		t.Errorf("settings: %s", s)
+	}
+	if len(first.Contents) != 3 || first.Contents[1].Parts[0].Text != "Hello\n"+endMark {
+		t.Errorf("contents: %+v", first.Contents)
+	}
+}
