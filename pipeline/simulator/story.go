@@ -142,10 +142,7 @@ func (s *Server) tell(x *exchange, r *request, p *play) (*attempt, *failure) {
 	record := Telling{Call: x.call.Number, Asked: t.Mark != "" && r.holds(t.Mark)}
 	said, f := r.said(at)
 	if f == nil {
-		if t.Inline { // what it wrote itself is no wonder
-			said = strings.TrimSuffix(strings.TrimSuffix(said, t.Behind), " "+t.Mark)
-		}
-		record.From, f = t.place(r, name, said)
+		record.From, f = t.place(r, name, said, record.Asked)
 	}
 	if f != nil {
 		record.Refused = f.message
@@ -172,16 +169,20 @@ func (s *Server) tell(x *exchange, r *request, p *play) (*attempt, *failure) {
 	return &attempt{name: name, story: t.Story, text: text, index: len(t.told) - 1}, nil
 }
 
+// between is what stands between the text and the mark.
+func (t *tale) between() string {
+	if t.Inline {
+		return " "
+	}
+	return "\n"
+}
+
 // say is the text of an attempt. Where nothing is left but the mark and the turn is a new one, no line end comes first.
 func (t *tale) say(record Telling, e Ending, newTurn bool) string {
 	whole := t.Text
 	from := record.From
 	if record.Asked && !t.Forgets {
-		between := "\n"
-		if t.Inline {
-			between = " "
-		}
-		whole += between + t.Mark + t.Behind
+		whole += t.between() + t.Mark + t.Behind
 		if from == len(t.Text) && newTurn {
 			from++
 		}
@@ -190,7 +191,7 @@ func (t *tale) say(record Telling, e Ending, newTurn bool) string {
 	if e.How != "" {
 		to = min(e.At, to)
 	}
-	runes := []rune(t.Text[:record.From])
+	runes := []rune(t.Text[:min(record.From, len(t.Text))])
 	extra := e.Preface + string(runes[len(runes)-min(e.Repeat, len(runes)):])
 	t.remember(record.From, e.Preface, extra)
 	return extra + whole[from:max(from, to)]

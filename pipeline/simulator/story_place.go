@@ -46,14 +46,22 @@ func (r *request) said(at int) (string, *failure) {
 	return out.String(), nil
 }
 
-// place gives the bytes of the text that have been said, or what is wrong with what is taken for that.
-func (t *tale) place(r *request, name, said string) (int, *failure) {
-	m := match{text: t.Text, said: said, seams: t.seams}
+// place gives the bytes of the text that have been said, or what is wrong with what is taken for that. What comes before
+// a mark may have been said as well, and a mark in the last line is taken for text.
+func (t *tale) place(r *request, name, said string, asked bool) (int, *failure) {
+	text := t.Text
+	if asked && !t.Forgets {
+		text += t.between()
+	}
+	if asked && t.Inline {
+		said = strings.TrimSuffix(strings.TrimSuffix(said, t.Behind), text[len(t.Text):]+t.Mark)
+	}
+	m := match{text: text, said: said, seams: t.seams}
 	if at, ok := m.from(0, 0, 0); ok {
 		return at, nil
 	}
 	due := "the end of the story"
-	if m.due < len(t.Text) {
+	if m.due < len(t.Text) { // else what is due is the mark, which nobody may say for the model
 		due = excerpt(t.Text[m.due:])
 	}
 	return 0, r.plain("The turns of the model are not the beginning of the story %q: at byte %d stands %q where %q is due.",

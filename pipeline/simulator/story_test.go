@@ -111,20 +111,21 @@ func TestStoryMark(t *testing.T) {
 		system, said, goOn string
 		want               string
 	}{
-		"not asked":        {Story{Text: "a", Mark: mark1}, "write well", "", "", "a"},
-		"no mark":          {Story{Text: "a"}, "write well", "", "", "a"},
-		"asked":            {Story{Text: "a", Mark: mark1}, mark1, "", "", "a\n" + mark1},
-		"forgets":          {Story{Text: "a", Mark: mark1, Forgets: true}, mark1, "", "", "a"},
-		"inline":           {Story{Text: "a", Mark: mark1, Inline: true}, mark1, "", "", "a " + mark1},
-		"after inline":     {Story{Text: "a", Mark: mark1, Inline: true, Behind: "\n"}, mark1, "a " + mark1 + "\n", "go on", mark1 + "\n"},
-		"something behind": {Story{Text: "a", Mark: mark1, Behind: "\n \n"}, mark1, "", "", "a\n" + mark1 + "\n \n"},
-		"only the mark":    {Story{Text: "a", Mark: mark1}, mark1, "a", "go on", mark1},
-		"the same as one":  {Story{Text: "a", Mark: mark1}, mark1, "a", "", "\n" + mark1},
-		"nothing is left":  {Story{Text: "a", Mark: mark1, Forgets: true}, mark1, "a", "go on", ""},
-		"inside the mark":  {Story{Text: "a", Mark: mark1, Endings: []Ending{{How: "eof", At: 5}}}, mark1, "", "", "a\n[[T"},
-		"said before that": {Story{Text: "abc", Mark: mark1, Endings: []Ending{{How: "eof", At: 1}}}, mark1, "ab", "go on", ""},
-		"preface":          {Story{Text: "abc", Endings: []Ending{{Preface: "Sure: ", Repeat: 2, How: "stop", At: 3}}}, "", "ab", "go on", "Sure: abc"},
-		"repeats it all":   {Story{Text: "äbc", Endings: []Ending{{Repeat: 9}}}, "", "ä", "go on", "äbc"},
+		"not asked":         {Story{Text: "a", Mark: mark1}, "write well", "", "", "a"},
+		"no mark":           {Story{Text: "a"}, "write well", "", "", "a"},
+		"asked":             {Story{Text: "a", Mark: mark1}, mark1, "", "", "a\n" + mark1},
+		"forgets":           {Story{Text: "a", Mark: mark1, Forgets: true}, mark1, "", "", "a"},
+		"inline":            {Story{Text: "a", Mark: mark1, Inline: true}, mark1, "", "", "a " + mark1},
+		"after inline":      {Story{Text: "a", Mark: mark1, Inline: true, Behind: "\n"}, mark1, "a " + mark1 + "\n", "go on", mark1 + "\n"},
+		"something behind":  {Story{Text: "a", Mark: mark1, Behind: "\n \n"}, mark1, "", "", "a\n" + mark1 + "\n \n"},
+		"only the mark":     {Story{Text: "a", Mark: mark1}, mark1, "a", "go on", mark1},
+		"the same as one":   {Story{Text: "a", Mark: mark1}, mark1, "a", "", "\n" + mark1},
+		"the line end said": {Story{Text: "a", Mark: mark1}, mark1, "a\n", "go on", mark1},
+		"nothing is left":   {Story{Text: "a", Mark: mark1, Forgets: true}, mark1, "a", "go on", ""},
+		"inside the mark":   {Story{Text: "a", Mark: mark1, Endings: []Ending{{How: "eof", At: 5}}}, mark1, "", "", "a\n[[T"},
+		"said before that":  {Story{Text: "abc", Mark: mark1, Endings: []Ending{{How: "eof", At: 1}}}, mark1, "ab", "go on", ""},
+		"preface":           {Story{Text: "abc", Endings: []Ending{{Preface: "Sure: ", Repeat: 2, How: "stop", At: 3}}}, "", "ab", "go on", "Sure: abc"},
+		"repeats it all":    {Story{Text: "äbc", Endings: []Ending{{Repeat: 9}}}, "", "ä", "go on", "äbc"},
 	} {
 		k.Tell("s", c.story)
 		_, all := k.hear("assist", "streamGenerateContent?alt=sse", talk(c.system, "!story s", c.said, c.goOn))
