@@ -54,8 +54,8 @@ func TestUncutSeams(t *testing.T) {
 		{"half a quoted mark", story(quote, cut("cut", at(quote, endMark[:8]))), quote, 2},
 		{"a quoted mark and the true one", story("Write this:\n" + endMark), "Write this:\n" + endMark, 1},
 		{"a quoted mark in a sentence", story("It is "+endMark, cut("cut", at("It is "+endMark, endMark))), "It is " + endMark, 2},
-		// A mark behind the text in the same line is a part of the text.
-		{"a mark in the last line", simulator.Story{Text: tellText, Mark: endMark, Inline: true}, tellText + " " + endMark, 2},
+		// A mark behind the text in the same line is asked about. Where the model adds only the mark, it was one.
+		{"a mark in the last line", simulator.Story{Text: tellText, Mark: endMark, Inline: true}, tellText + " ", 2},
 		{"a mark and space behind it", simulator.Story{Text: tellText, Mark: endMark, Behind: "  \n\n"}, tellText, 1},
 	} {
 		for kind, b := range tellers {
