@@ -41,18 +41,18 @@ func hearers() []hearer {
 	fixed := func(path string) func(string) string { return func(string) string { return path } }
 	return []hearer{
 		{name: "openai", path: fixed("/v1/chat/completions"), read: readChat,
-			finish: map[string]string{"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "content_filter", "RECITATION": "content_filter", "call": "tool_calls"},
+			finish: map[string]string{"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "content_filter", "RECITATION": "content_filter", "PROHIBITED_CONTENT": "content_filter", "call": "tool_calls"},
 			body: func(model, prompt string) map[string]any {
 				return object("model", model, "stream", true, "stream_options", object("include_usage", true), "messages", []any{object("role", "user", "content", prompt)})
 			}},
 		gemini, array,
 		{name: "anthropic", path: fixed("/v1/messages"), read: readMessages,
-			finish: map[string]string{"STOP": "end_turn", "MAX_TOKENS": "max_tokens", "SAFETY": "refusal", "RECITATION": "refusal", "call": "tool_use"},
+			finish: map[string]string{"STOP": "end_turn", "MAX_TOKENS": "max_tokens", "SAFETY": "refusal", "RECITATION": "refusal", "PROHIBITED_CONTENT": "refusal", "call": "tool_use"},
 			body: func(model, prompt string) map[string]any {
 				return object("model", model, "stream", true, "max_tokens", 60000, "messages", []any{object("role", "user", "content", prompt)})
 			}},
 		{name: "responses", path: fixed("/v1/responses"), read: readResponses,
-			finish: map[string]string{"STOP": "completed", "MAX_TOKENS": "incomplete", "SAFETY": "incomplete", "RECITATION": "incomplete", "call": "completed"},
+			finish: map[string]string{"STOP": "completed", "MAX_TOKENS": "incomplete", "SAFETY": "incomplete", "RECITATION": "incomplete", "PROHIBITED_CONTENT": "incomplete", "call": "completed"},
 			body: func(model, prompt string) map[string]any {
 				return object("model", model, "stream", true, "input", prompt)
 			}},

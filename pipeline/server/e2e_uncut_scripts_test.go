@@ -50,8 +50,8 @@ func scripts() []script {
 		{name: "refuses to go on", story: all(end("cut", 300), end("safety", 320)), text: tellText[:320], finish: "SAFETY", calls: 2},
 		{name: "refuses at once", story: all(end("safety", 320)), text: tellText[:320], finish: "SAFETY", calls: 1},
 		{name: "recites", story: all(end("finish RECITATION", 320)), text: tellText[:320], finish: "RECITATION", calls: 1},
-		{name: "is blocked when it goes on", story: all(end("cut", 310), end("blocked", 0)), text: tellText[:310], fail: "content_filter", calls: 2},
-		{name: "makes a call that nobody can read", story: all(end("cut", 310), end("malformed-call", 320)), text: tellText[:320], fail: "empty_answer", calls: 2},
+		{name: "is blocked when it goes on", story: all(end("cut", 310), end("blocked", 0)), text: tellText[:310], finish: "PROHIBITED_CONTENT", calls: 2},
+		{name: "makes a call that nobody can read", story: all(end("cut", 310), end("malformed-call", 400)), text: tellText[:400], fail: "empty_answer", calls: 2},
 		{name: "fails in the middle", story: all(end("error-event", 310)), text: tellText, finish: "STOP", calls: 2},
 		{name: "ends at the client's stop sequence", change: withStop, text: tellText[:310], finish: "STOP", calls: 1},
 		{name: "goes on to the client's stop sequence", story: all(end("cut", 200)), change: withStop, text: tellText[:310], finish: "STOP", calls: 2},
@@ -65,7 +65,7 @@ func scripts() []script {
 
 // withStop ends the answer at byte 310; Responses has no such parameter.
 func withStop(h hearer, body map[string]any) {
-	switch stop := []any{tellText[310:322]}; h.name {
+	switch stop := []any{tellText[310:329]}; h.name {
 	case "openai":
 		body["stop"] = stop
 	case "anthropic":
