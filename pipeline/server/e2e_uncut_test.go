@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -103,44 +104,58 @@ func same(t testing.TB, got, want string) {
 // with one finish reason and the sum of what all calls cost.
 func TestUncutTexts(t *testing.T) {
 	t.Parallel()
-	tellers := storyTellers(t, "max_attempts = 3\n")
-	seeds := uint64(30)
+	uncutTexts(t, 20, func(r *rand.Rand, seed uint64) string {
+		if seed%5 == 4 { // with events of single characters a short text makes enough of them
+			return randomText(r, 600)
+		}
+		return randomText(r, 5000)
+	})
+}
+
+// So do short ones of little else than pieces of the mark, line ends and spaces, cut anywhere.
+func TestUncutSoup(t *testing.T) {
+	t.Parallel()
+	uncutTexts(t, 60, func(r *rand.Rand, _ uint64) string { return soup(r) })
+}
+
+// uncutTexts lets stories be told with both kinds of credentials, asked for in both ways, to every kind of
+// client; each case has a seed of its own, always the same.
+func uncutTexts(t *testing.T, seeds uint64, text func(r *rand.Rand, seed uint64) string) {
 	if testing.Short() || raceDetector {
-		seeds = 6
+		seeds /= 4
 	}
 	begun := time.Now()
 	var texts, bytes, calls atomic.Int64
 	t.Run("all", func(t *testing.T) {
-		for kind, b := range tellers {
-			for i, h := range hearers() {
-				for seed := range seeds {
-					seed := seed*10 + uint64(i) + 1000*uint64(len(kind))
-					t.Run(fmt.Sprint(kind, " ", h.name, " ", seed), func(t *testing.T) {
-						t.Parallel()
-						words, cuts := 5000, int(seed/10)%3
-						if seed/10%5 == 4 { // events of single characters make many, a short text is enough
-							words = 600
-						}
-						s, how := randomStory(seed, words, cuts)
-						got, told, r := b.tell(t, h, s, thinking(h, seed%4 < 2))
-						same(t, got.text, s.Text)
-						got.must(t, h, "STOP")
-						costs(t, h, s, got.usage, told)
-						if len(told) != cuts+1 || r.header.Get("X-Dropped-Params") != "" {
-							t.Errorf("%d calls for %d cuts, dropped %q", len(told), cuts, r.header.Get("X-Dropped-Params"))
-						}
-						if t.Failed() {
-							t.Logf("%s\n%+v", how, endings(told))
-						}
-						texts.Add(1)
-						bytes.Add(int64(len(s.Text)))
-						calls.Add(int64(len(told)))
-					})
+		for m, mode := range []string{"prompt", "prefill"} {
+			for kind, b := range storyTellers(t, "max_attempts = 3\ncontinue = \""+mode+"\"\n") {
+				for i, h := range hearers() {
+					for seed := range seeds {
+						name := fmt.Sprintf("%s %s %s %d", mode, kind, h.name, seed)
+						t.Run(name, func(t *testing.T) {
+							t.Parallel()
+							r := rand.New(rand.NewPCG(seed, uint64(100*m+10*len(kind)+i)))
+							s, how := randomStory(r, text(r, seed), int(seed)%3)
+							got, told, answer := b.tell(t, h, s, thinking(h, seed%4 < 2))
+							same(t, got.text, s.Text)
+							got.must(t, h, "STOP")
+							costs(t, h, s, got.usage, told)
+							if d := answer.header.Get("X-Dropped-Params"); len(told) != len(s.Endings) || d != "" {
+								t.Errorf("%d calls for %d cuts, dropped %q", len(told), len(s.Endings)-1, d)
+							}
+							if t.Failed() {
+								t.Logf("%s:%s\n%q", name, how, endings(told))
+							}
+							texts.Add(1)
+							bytes.Add(int64(len(s.Text)))
+							calls.Add(int64(len(told)))
+						})
+					}
 				}
 			}
 		}
 	})
-	t.Logf("%d texts with %d bytes in %d calls, seeds 0 to %d in tens: %v", texts.Load(), bytes.Load(), calls.Load(), seeds-1, time.Since(begun))
+	t.Logf("%d texts with %d bytes in %d calls, seeds 0 to %d for each way to ask: %v", texts.Load(), bytes.Load(), calls.Load(), seeds-1, time.Since(begun))
 }
 
 // Without the feature the same texts come whole as well, where nothing cuts them: what the tests above
@@ -153,7 +168,8 @@ func TestUncutReaders(t *testing.T) {
 		for i, h := range hearers() {
 			t.Run(kind+" "+h.name, func(t *testing.T) {
 				for seed := range uint64(4) {
-					s, how := randomStory(seed+10*uint64(i), 2000, 0)
+					r := rand.New(rand.NewPCG(seed, uint64(i)))
+					s, how := randomStory(r, randomText(r, 2000), 0)
 					l.sim.Tell(h.name, s)
 					got, _ := h.ask(t, g, "gemini-2.5-flash", "!story "+h.name, thinking(h, seed%2 == 0))
 					same(t, got.text, s.Text)

@@ -76,6 +76,29 @@ func randomWord(r *rand.Rand) string {
 	return []string{"[", "]", "[[", "]]", "[[END", "[[[END OF ANSWER]]]", strings.ToLower(endMark), "\n[", "END OF ANSWER"}[r.IntN(9)]
 }
 
+// soup is a short text of little else than what the mark is made of.
+func soup(r *rand.Rand) string {
+	var b strings.Builder
+	b.WriteString("x")
+	for range 3 + r.IntN(40) {
+		switch r.IntN(12) {
+		case 0:
+			b.WriteString(endMark)
+		case 1:
+			b.WriteString("\n" + endMark)
+		case 2:
+			b.WriteString("\n" + endMark + "\n")
+		case 3:
+			b.WriteString(endMark[:r.IntN(len(endMark))])
+		case 4:
+			b.WriteString(endMark[r.IntN(len(endMark)):])
+		default:
+			b.WriteString([]string{"\n", "\r\n", " ", "\t", "\r", "[", "]", "x", "\n\n", "   ", "é", "\\n", "\u00a0"}[r.IntN(13)])
+		}
+	}
+	return strings.TrimRight(b.String(), "\r") // with the line end before the mark it would be one
+}
+
 // overlap is how much of a continuation the rule takes for said already, in bytes.
 func overlap(said, continuation string) int {
 	best, chars := 0, 0
@@ -96,12 +119,12 @@ func overlap(said, continuation string) int {
 // hold for the bytes before the cut as well.
 func clearCut(text string, cut, repeat int) bool {
 	for at := max(0, cut-len(endMark)-8); at <= cut; at++ {
-		if !utf8.RuneStart(text[at]) {
+		if at < len(text) && !utf8.RuneStart(text[at]) {
 			continue
 		}
-		said, rest := text[:at], text[at:]
+		said, rest := text[:at], text[at:]+"\n"+endMark
 		again := lastRunes(said, repeat)
-		if overlap(said, again+rest) != len(again) {
+		if overlap(said, again+rest) != len(again) || at == len(text) && overlap(said, endMark) > 0 {
 			return false
 		}
 	}
@@ -118,36 +141,50 @@ func lastRunes(s string, n int) string {
 	return s[end:]
 }
 
-// randomStory makes a story with up to two cuts at clear places, and says how it was made.
-func randomStory(seed uint64, words, cuts int) (simulator.Story, string) {
-	r := rand.New(rand.NewPCG(seed, 5))
-	s := simulator.Story{Text: randomText(r, words), Thoughts: "**Plan**\nWrite " + endMark + "\n" + endMark, Mark: endMark,
-		Behind: []string{"", "", "\n", " \n\n", "\r\n"}[r.IntN(5)]}
+// randomStory makes a story of a text with so many cuts, or as many as find a clear place, and says how it
+// was made. Short texts are not cut by a reset connection: that may take events with it, and the cut is
+// somewhere else then.
+func randomStory(r *rand.Rand, text string, cuts int) (simulator.Story, string) {
+	s := simulator.Story{Text: text, Thoughts: "**Plan**\nWrite " + endMark + "\n" + endMark, Mark: endMark,
+		Behind: []string{"", "", "\n", " \n\n", "\r\n"}[r.IntN(5)], Endings: make([]simulator.Ending, 1)}
 	for range 3 + r.IntN(5) {
 		s.Pieces = append(s.Pieces, 1+r.IntN([]int{4, 40, 400, 1200}[r.IntN(4)]))
 	}
-	s.Endings = make([]simulator.Ending, cuts+1)
-	at, how := 0, ""
-	for i := range cuts {
-		e, again := &s.Endings[i], 0
-		if r.IntN(3) == 0 {
+	hows, apart := []string{"eof", "max-tokens", "stop", "cut"}, 300
+	if len(text) < 3000 {
+		hows, apart = hows[:3], 1
+	}
+	made := ""
+	for at := 0; cuts > 0; cuts-- {
+		again := 0
+		if r.IntN(3) == 0 && at+apart > seamWindow {
 			again = seamLeast + r.IntN(seamWindow-seamLeast)
 		}
-		for try := 0; ; try++ {
-			from, to := at+300, len(s.Text)-300*(cuts-1-i)
-			e.At = from + r.IntN(to-from)
-			if utf8.RuneStart(s.Text[e.At]) && clearCut(s.Text, e.At, again) {
-				break
-			}
-			if try > 1000 {
-				panic(fmt.Sprintf("seed %d: no clear place for a cut behind %d of %d", seed, at, len(s.Text)))
-			}
+		cut := clearPlace(r, text, again, [2]int{at + apart, len(text) - apart*(cuts-1)})
+		if cut < 0 {
+			break
 		}
-		e.How = []string{"cut", "eof", "max-tokens", "stop"}[r.IntN(4)]
-		at, s.Endings[i+1].Repeat = e.At, again
-		how += fmt.Sprintf(" %s at %d and %d characters again,", e.How, e.At, again)
+		last := &s.Endings[len(s.Endings)-1]
+		last.How, last.At = hows[r.IntN(len(hows))], cut
+		s.Endings = append(s.Endings, simulator.Ending{Repeat: again})
+		made += fmt.Sprintf(" %s at %d and %d characters again,", last.How, cut, again)
+		at = cut
 	}
-	return s, fmt.Sprintf("seed %d:%s %d bytes in events of %v", seed, how, len(s.Text), s.Pieces)
+	return s, fmt.Sprintf("%s %d bytes in events of %v", made, len(text), s.Pieces)
+}
+
+// clearPlace looks for a clear place between two others, -1 when it finds none.
+func clearPlace(r *rand.Rand, text string, repeat int, between [2]int) int {
+	for range 1000 {
+		if between[0] >= between[1] {
+			break
+		}
+		at := between[0] + r.IntN(between[1]-between[0]+1)
+		if (at == len(text) || utf8.RuneStart(text[at])) && clearCut(text, at, repeat) {
+			return at
+		}
+	}
+	return -1
 }
 
 func TestOverlap(t *testing.T) {
@@ -178,6 +215,8 @@ func TestClearCut(t *testing.T) {
 		{"text\n " + endMark + " \n", "more", 0, false},
 		{"text " + endMark, "\nmore", 0, true},
 		{"text\n" + endMark[:9], endMark[9:] + " more", 0, true},
+		{"text", "", 0, true},
+		{"the mark " + endMark, "", 0, false}, // what follows is the mark alone
 	} {
 		if got := clearCut(c.said+c.rest, len(c.said), c.repeat); got != c.want {
 			t.Errorf("%q, %q, %d: %v", c.said, c.rest, c.repeat, got)
