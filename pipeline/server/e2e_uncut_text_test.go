@@ -113,23 +113,46 @@ func overlap(said, continuation string) int {
 	return best
 }
 
-// clearCut tells whether nobody can take a cut for anything else: what was said before does not end with
-// a whole mark in its own line, and the continuation, with so many characters repeated, overlaps with
-// it in nothing but the repetition. Parts of a mark may be held back and said again, so that this must
-// hold for the bytes before the cut as well.
-func clearCut(text string, cut, repeat int) bool {
-	for at := max(0, cut-len(endMark)-8); at <= cut; at++ {
-		if at < len(text) && !utf8.RuneStart(text[at]) {
+// cutAt is a cut in a text.
+type cutAt struct {
+	text       string
+	behind     string // what the model writes behind the mark
+	before, at int    // the cut before this one, and this one
+	again      int    // so many characters are said again behind it
+}
+
+// clear tells whether nobody can take the cut for anything else: what was said before does not end with
+// a whole mark in its own line, what was said since the cut before it is not the mark alone, and the
+// continuation overlaps with what was said in nothing but what it says again. What may be a mark is held
+// back and said again, with the space behind it, so that this must hold for the bytes before a cut as well.
+func (p cutAt) clear() bool {
+	said := p.text[:p.at]
+	if p.at == len(p.text) && strings.TrimRight(said, space) != said { // is the last line end the text's, or the mark's that comes alone?
+		return false
+	}
+	for at := heldFrom(p.text, p.at); at <= p.at; at++ {
+		if at < len(p.text) && !utf8.RuneStart(p.text[at]) {
 			continue
 		}
-		said, rest := text[:at], text[at:]+"\n"+endMark
-		again := lastRunes(said, repeat)
-		if overlap(said, again+rest) != len(again) || at == len(text) && overlap(said, endMark) > 0 {
+		again := lastRunes(p.text[:at], p.again)
+		if overlap(p.text[:at], again+p.text[at:]+"\n"+endMark+p.behind) != len(again) || at == len(p.text) && overlap(p.text, endMark) > 0 {
 			return false
 		}
 	}
-	lines := strings.Split(strings.TrimRight(text[:cut], " \t\r\n"), "\n")
+	for at := heldFrom(p.text, p.before); at <= p.before; at++ {
+		if strings.TrimSpace(p.text[at:p.at]) == endMark {
+			return false
+		}
+	}
+	lines := strings.Split(strings.TrimRight(said, space), "\n")
 	return strings.TrimSpace(lines[len(lines)-1]) != endMark
+}
+
+const space = " \t\r\n"
+
+// heldFrom is at or before the first byte that may be held back at a cut.
+func heldFrom(text string, cut int) int {
+	return max(0, len(strings.TrimRight(text[:cut], space))-len(endMark)-8)
 }
 
 func lastRunes(s string, n int) string {
@@ -160,7 +183,7 @@ func randomStory(r *rand.Rand, text string, cuts int) (simulator.Story, string) 
 		if r.IntN(3) == 0 && at+apart > seamWindow {
 			again = seamLeast + r.IntN(seamWindow-seamLeast)
 		}
-		cut := clearPlace(r, text, again, [2]int{at + apart, len(text) - apart*(cuts-1)})
+		cut := cutAt{text, s.Behind, at, 0, again}.find(r, at+apart, len(text)-apart*(cuts-1))
 		if cut < 0 {
 			break
 		}
@@ -173,15 +196,12 @@ func randomStory(r *rand.Rand, text string, cuts int) (simulator.Story, string) 
 	return s, fmt.Sprintf("%s %d bytes in events of %v", made, len(text), s.Pieces)
 }
 
-// clearPlace looks for a clear place between two others, -1 when it finds none.
-func clearPlace(r *rand.Rand, text string, repeat int, between [2]int) int {
-	for range 1000 {
-		if between[0] >= between[1] {
-			break
-		}
-		at := between[0] + r.IntN(between[1]-between[0]+1)
-		if (at == len(text) || utf8.RuneStart(text[at])) && clearCut(text, at, repeat) {
-			return at
+// find looks for a clear place between two others, -1 when there is none.
+func (p cutAt) find(r *rand.Rand, from, to int) int {
+	for try := 0; from <= to && try < 1000; try++ {
+		p.at = from + r.IntN(to-from+1)
+		if (p.at == len(p.text) || utf8.RuneStart(p.text[p.at])) && p.clear() {
+			return p.at
 		}
 	}
 	return -1
@@ -201,7 +221,7 @@ func TestOverlap(t *testing.T) {
 	}
 }
 
-func TestClearCut(t *testing.T) {
+func TestClearPlaces(t *testing.T) {
 	for _, c := range []struct {
 		said, rest string
 		repeat     int
@@ -216,9 +236,11 @@ func TestClearCut(t *testing.T) {
 		{"text " + endMark, "\nmore", 0, true},
 		{"text\n" + endMark[:9], endMark[9:] + " more", 0, true},
 		{"text", "", 0, true},
+		{"text\n", "", 0, false},
+		{endMark, " is a mark", 0, false},     // nothing but the mark since the beginning
 		{"the mark " + endMark, "", 0, false}, // what follows is the mark alone
 	} {
-		if got := clearCut(c.said+c.rest, len(c.said), c.repeat); got != c.want {
+		if got := (cutAt{c.said + c.rest, "", 0, len(c.said), c.repeat}).clear(); got != c.want {
 			t.Errorf("%q, %q, %d: %v", c.said, c.rest, c.repeat, got)
 		}
 	}
