@@ -14,12 +14,12 @@ type hearer struct {
 	name   string
 	path   func(model string) string
 	body   func(model, prompt string) map[string]any
-	read   func(h *heard, event string, data []byte) error
+	read   func(h *hearing, event string, data []byte) error
 	finish map[string]string // its words for Google's finish reasons
 }
 
-// heard is a stream as its client understands it.
-type heard struct {
+// hearing is a stream as its client understands it.
+type hearing struct {
 	text, thoughts string
 	finish         []string // every finish reason
 	begins, ends   int      // first and last events: role, message_start; [DONE], message_stop
@@ -34,24 +34,24 @@ type heard struct {
 type heardUsage struct{ prompt, reply, thoughts, total int }
 
 func hearers() []hearer {
-	gemini := hearer{name: "gemini", body: geminiAsks, read: readGemini,
+	gemini := hearer{name: "gemini", body: geminiAsks, read: intoGemini,
 		path: func(model string) string { return "/v1beta/models/" + model + ":streamGenerateContent?alt=sse" }}
 	array := gemini
 	array.name, array.path = "array", func(model string) string { return "/v1beta/models/" + model + ":streamGenerateContent" }
 	fixed := func(path string) func(string) string { return func(string) string { return path } }
 	return []hearer{
-		{name: "openai", path: fixed("/v1/chat/completions"), read: readChat,
+		{name: "openai", path: fixed("/v1/chat/completions"), read: intoChat,
 			finish: map[string]string{"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "content_filter", "RECITATION": "content_filter", "PROHIBITED_CONTENT": "content_filter", "call": "tool_calls"},
 			body: func(model, prompt string) map[string]any {
 				return object("model", model, "stream", true, "stream_options", object("include_usage", true), "messages", []any{object("role", "user", "content", prompt)})
 			}},
 		gemini, array,
-		{name: "anthropic", path: fixed("/v1/messages"), read: readMessages,
+		{name: "anthropic", path: fixed("/v1/messages"), read: intoMessages,
 			finish: map[string]string{"STOP": "end_turn", "MAX_TOKENS": "max_tokens", "SAFETY": "refusal", "RECITATION": "refusal", "PROHIBITED_CONTENT": "refusal", "call": "tool_use"},
 			body: func(model, prompt string) map[string]any {
 				return object("model", model, "stream", true, "max_tokens", 60000, "messages", []any{object("role", "user", "content", prompt)})
 			}},
-		{name: "responses", path: fixed("/v1/responses"), read: readResponses,
+		{name: "responses", path: fixed("/v1/responses"), read: intoResponses,
 			finish: map[string]string{"STOP": "completed", "MAX_TOKENS": "incomplete", "SAFETY": "incomplete", "RECITATION": "incomplete", "PROHIBITED_CONTENT": "incomplete", "call": "completed"},
 			body: func(model, prompt string) map[string]any {
 				return object("model", model, "stream", true, "input", prompt)
@@ -75,7 +75,7 @@ func (h hearer) finished(google string) string {
 }
 
 // ask puts a prompt, with changes to the body, and reads the answer.
-func (h hearer) ask(t testing.TB, g *gateway, model, prompt string, change ...func(map[string]any)) (heard, reply) {
+func (h hearer) ask(t testing.TB, g *gateway, model, prompt string, change ...func(map[string]any)) (hearing, reply) {
 	t.Helper()
 	body := h.body(model, prompt)
 	for _, f := range change {
@@ -90,7 +90,7 @@ func (h hearer) ask(t testing.TB, g *gateway, model, prompt string, change ...fu
 }
 
 // hear reads a stream; what is no stream has only fail.
-func (h hearer) hear(t testing.TB, r reply) (out heard) {
+func (h hearer) hear(t testing.TB, r reply) (out hearing) {
 	t.Helper()
 	if r.broken != nil {
 		t.Errorf("%s: the stream breaks: %v", h.name, r.broken)
@@ -161,7 +161,7 @@ func failure(data []byte) string {
 	return e.Error.Type + e.Error.Status
 }
 
-func readChat(h *heard, _ string, data []byte) error {
+func intoChat(h *hearing, _ string, data []byte) error {
 	if string(data) == "[DONE]" {
 		h.ends++
 		return nil
@@ -219,7 +219,7 @@ func readChat(h *heard, _ string, data []byte) error {
 	return nil
 }
 
-func readGemini(h *heard, _ string, data []byte) error {
+func intoGemini(h *hearing, _ string, data []byte) error {
 	if h.fail = failure(data); h.fail != "" {
 		return nil
 	}
@@ -265,7 +265,7 @@ func readGemini(h *heard, _ string, data []byte) error {
 	return nil
 }
 
-func readMessages(h *heard, kind string, data []byte) error {
+func intoMessages(h *hearing, kind string, data []byte) error {
 	var e struct {
 		Type         string
 		ContentBlock struct{ Type, Name, Text string } `json:"content_block"`
@@ -308,7 +308,7 @@ func readMessages(h *heard, kind string, data []byte) error {
 	return nil
 }
 
-func readResponses(h *heard, kind string, data []byte) error {
+func intoResponses(h *hearing, kind string, data []byte) error {
 	var e struct {
 		Type, Delta, Text string
 		Item              struct{ Type, Name string }
@@ -370,7 +370,7 @@ func readResponses(h *heard, kind string, data []byte) error {
 }
 
 // must checks what holds for every stream that ends well: one beginning, one end, one finish reason.
-func (o heard) must(t testing.TB, h hearer, finish string) {
+func (o hearing) must(t testing.TB, h hearer, finish string) {
 	t.Helper()
 	if !slices.Equal(o.finish, []string{h.finished(finish)}) || o.begins != 1 || o.ends != 1 || o.blocks != 0 || o.fail != "" {
 		t.Errorf("%s: finish reasons %q (want %s), %d beginnings, %d ends, %d open blocks, error %q", h.name, o.finish, h.finished(finish), o.begins, o.ends, o.blocks, o.fail)

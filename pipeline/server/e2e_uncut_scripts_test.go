@@ -114,7 +114,7 @@ func (s script) play(t *testing.T, b *storyBench, h hearer) {
 			s.change(h, body)
 		}
 	})
-	same(t, got.text, s.text)
+	sameText(t, got.text, s.text)
 	if len(told) != s.calls {
 		t.Errorf("%d calls, want %d", len(told), s.calls)
 	}
@@ -154,7 +154,7 @@ func TestUncutContinuations(t *testing.T) {
 						Endings: []simulator.Ending{{How: "cut", At: 200}, {How: "max-tokens", At: 400}}})
 					h := hearers()[1]
 					got, _ := h.ask(t, b.g, model+"-anti-truncation", "!story "+name, thinking(h, true))
-					same(t, got.text, tellText)
+					sameText(t, got.text, tellText)
 					got.must(t, h, "STOP")
 					if n := strings.Count(got.thoughts, "**Hm**"); n == 0 {
 						t.Errorf("thoughts %q", got.thoughts)
@@ -218,7 +218,7 @@ func (s asked) holds(t *testing.T, first asked, said string, asks bool) {
 	for _, p := range more[0].Parts {
 		text += p.Text
 	}
-	same(t, text, said)
+	sameText(t, text, said)
 }
 
 // An answer that falls silent longer than the idle limit goes on as one that breaks off.
@@ -230,7 +230,7 @@ func TestUncutSilence(t *testing.T) {
 		t.Run(h.name, func(t *testing.T) {
 			t.Parallel()
 			got, told, _ := b.tell(t, h, simulator.Story{Text: tellText, Mark: endMark, Endings: []simulator.Ending{{How: "silence 1h", At: 300}}})
-			same(t, got.text, tellText)
+			sameText(t, got.text, tellText)
 			got.must(t, h, "STOP")
 			if len(told) != 2 {
 				t.Errorf("%q", endings(told))
@@ -322,7 +322,7 @@ func TestUncutContinuationFails(t *testing.T) {
 			t.Run(kind+"/"+h.name, func(t *testing.T) {
 				t.Parallel()
 				got, told, r := b.tell(t, h, simulator.Story{Text: tellText, Mark: endMark, Endings: []simulator.Ending{{How: "cut", At: 310}, {How: "400"}, {How: "400"}, {How: "400"}}})
-				same(t, got.text, tellText[:310])
+				sameText(t, got.text, tellText[:310])
 				if r.status != 200 || got.fail == "" || len(got.finish) > 0 || got.ends > 0 || len(told) != 2 {
 					t.Errorf("%d, error %q, finish reasons %q, %q", r.status, got.fail, got.finish, endings(told))
 				}
@@ -399,7 +399,7 @@ func TestUncutPlain(t *testing.T) {
 					t.Fatalf("%d %s\n%q", r.status, r.body, endings(told))
 				}
 				text, usage := plainText(t, r)
-				same(t, text, tellText)
+				sameText(t, text, tellText)
 				want := sum(hearer{name: "openai"}, told)
 				if len(told) != 3 || usage != want.total || r.header.Get("X-Dropped-Params") != "" {
 					t.Errorf("%q, %d tokens, want %d, dropped %q", endings(told), usage, want.total, r.header.Get("X-Dropped-Params"))
@@ -465,7 +465,7 @@ func TestUncutRelaxed(t *testing.T) {
 				c.story.Text, c.story.Mark = tellText, endMark
 				for _, h := range hearers() {
 					got, told, _ := b.tell(t, h, c.story)
-					same(t, got.text, tellText)
+					sameText(t, got.text, tellText)
 					got.must(t, h, "STOP")
 					if len(told) != c.calls {
 						t.Errorf("%s: %q", h.name, endings(told))

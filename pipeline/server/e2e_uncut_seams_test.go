@@ -62,7 +62,7 @@ func TestUncutSeams(t *testing.T) {
 			h := hearers()[0]
 			t.Run(c.name+"/"+kind, func(t *testing.T) {
 				got, told, _ := b.tell(t, h, c.story)
-				same(t, got.text, c.text)
+				sameText(t, got.text, c.text)
 				got.must(t, h, "STOP")
 				if len(told) != c.calls {
 					t.Errorf("%q", endings(told))

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -21,7 +22,7 @@ func TestUncutOwnMark(t *testing.T) {
 				for at := range len("\n"+mark) + 1 {
 					s := simulator.Story{Text: text, Mark: mark, Pieces: []int{3}, Endings: []simulator.Ending{{How: "eof", At: len(text) + at}}}
 					got, told, _ := b.tell(t, h, s)
-					same(t, got.text, text)
+					sameText(t, got.text, text)
 					if t.Failed() {
 						t.Fatalf("%s: broken off at byte %d of the mark: %q", h.name, at, endings(told))
 					}
@@ -46,7 +47,7 @@ func TestUncutAttempts(t *testing.T) {
 			for _, h := range hearers() {
 				s := simulator.Story{Text: tellText, Mark: endMark, Endings: ends}
 				got, told, _ := b.tell(t, h, s)
-				same(t, got.text, want)
+				sameText(t, got.text, want)
 				got.must(t, h, map[bool]string{true: "STOP", false: "MAX_TOKENS"}[attempts == 5])
 				costs(t, h, s, got.usage, told)
 				if len(told) != attempts {
@@ -71,7 +72,7 @@ func TestUncutKeepsTheRequest(t *testing.T) {
 			object("role", "model", "parts", []any{object("text", "Hello\n"+endMark)})}, body["contents"].([]any)...)
 		body["generationConfig"] = object("temperature", 0.5, "stopSequences", []any{"no such words"})
 	})
-	same(t, got.text, tellText)
+	sameText(t, got.text, tellText)
 	got.must(t, h, "STOP")
 	calls := sim.CallsOf("streamGenerateContent")
 	if len(calls) != 2 {
@@ -87,5 +88,46 @@ func TestUncutKeepsTheRequest(t *testing.T) {
 	}
 	if len(first.Contents) != 3 || first.Contents[1].Parts[0].Text != "Hello\n"+endMark {
 		t.Errorf("contents: %+v", first.Contents)
+	}
+}
+
+// Fake streaming around it fetches the answer as a whole, and it is one.
+func TestUncutFakeStream(t *testing.T) {
+	t.Parallel()
+	for kind, b := range storyTellers(t, "") {
+		for _, h := range hearers() {
+			t.Run(kind+"/"+h.name, func(t *testing.T) {
+				t.Parallel()
+				name := "faked for " + h.name
+				s := simulator.Story{Text: tellText, Mark: endMark, Endings: []simulator.Ending{{How: "max-tokens", At: 310}, {How: "cut", At: 500}}}
+				b.sim.Tell(name, s)
+				got, r := h.ask(t, b.g, uncut+"-fake-stream", "!story "+name, thinking(h, true))
+				sameText(t, got.text, tellText)
+				got.must(t, h, "STOP")
+				told := b.sim.Told(name)
+				costs(t, h, s, got.usage, told)
+				if d := r.header.Get("X-Dropped-Params"); len(told) != 3 || d != "" {
+					t.Errorf("%q, dropped %q", endings(told), d)
+				}
+			})
+		}
+	}
+}
+
+// The demo's story breaks off for everybody, and for nobody who asks for it with the feature.
+func TestUncutDemo(t *testing.T) {
+	t.Parallel()
+	port := strconv.Itoa(freePort(t))
+	g := start(t, launch{args: []string{"demo", "-port", port}, dirty: true, light: true})
+	g.url, g.pass = "http://127.0.0.1:"+port, "pwd"
+	for _, h := range append(hearers(), hearers()[0]) {
+		if got, _ := h.ask(t, g, "gemini-2.5-flash", "!story fox"); got.fail == "" || strings.Contains(got.text, "At last") {
+			t.Errorf("%s, without the feature: %+v", h.name, got)
+		}
+		got, _ := h.ask(t, g, uncut, "!story fox")
+		got.must(t, h, "STOP")
+		if strings.Count(got.text, "\n40. ") != 1 || strings.Count(got.text, "\n21. ") != 1 || !strings.HasSuffix(got.text, "the cheese falls.") {
+			t.Errorf("%s: %s", h.name, got.text)
+		}
 	}
 }

@@ -35,7 +35,7 @@ func storyTellers(t testing.TB, config string) map[string]*storyBench {
 }
 
 // tell lets the model tell a story to a client.
-func (b *storyBench) tell(t *testing.T, h hearer, s simulator.Story, change ...func(map[string]any)) (heard, []simulator.Telling, reply) {
+func (b *storyBench) tell(t *testing.T, h hearer, s simulator.Story, change ...func(map[string]any)) (hearing, []simulator.Telling, reply) {
 	t.Helper()
 	name := fmt.Sprintf("s%d", b.count.Add(1))
 	b.sim.Tell(name, s)
@@ -86,8 +86,8 @@ func costs(t *testing.T, h hearer, s simulator.Story, got heardUsage, told []sim
 	}
 }
 
-// same compares long texts and shows where they part.
-func same(t testing.TB, got, want string) {
+// sameText compares long texts and shows where they part.
+func sameText(t testing.TB, got, want string) {
 	t.Helper()
 	if got == want {
 		return
@@ -137,7 +137,7 @@ func uncutTexts(t *testing.T, seeds uint64, text func(r *rand.Rand, seed uint64)
 							r := rand.New(rand.NewPCG(seed, uint64(100*m+10*len(kind)+i)))
 							s, how := randomStory(r, text(r, seed), int(seed)%3)
 							got, told, answer := b.tell(t, h, s, thinking(h, seed%4 < 2))
-							same(t, got.text, s.Text)
+							sameText(t, got.text, s.Text)
 							got.must(t, h, "STOP")
 							costs(t, h, s, got.usage, told)
 							if d := answer.header.Get("X-Dropped-Params"); len(told) != len(s.Endings) || d != "" {
@@ -172,7 +172,7 @@ func TestUncutReaders(t *testing.T) {
 					s, how := randomStory(r, randomText(r, 2000), 0)
 					l.sim.Tell(h.name, s)
 					got, _ := h.ask(t, g, "gemini-2.5-flash", "!story "+h.name, thinking(h, seed%2 == 0))
-					same(t, got.text, s.Text)
+					sameText(t, got.text, s.Text)
 					got.must(t, h, "STOP")
 					told := l.sim.Told(h.name)
 					if want := sum(h, told); got.usage != want || len(told) != 1 || told[0].Asked {
@@ -244,7 +244,7 @@ func TestUncutMark(t *testing.T) {
 							}
 							s.Text, s.Mark = text, endMark
 							got, told, _ := b.tell(t, h, s)
-							same(t, got.text, text)
+							sameText(t, got.text, text)
 							if t.Failed() {
 								t.Fatalf("%s at byte %d: %q", name, at, endings(told))
 							}

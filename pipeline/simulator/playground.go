@@ -43,7 +43,7 @@ func foxStory() Story {
 		fmt.Fprintf(&text, "%d. The fox looks up at the crow and praises its voice, %d times by now.\n", i+1, i+1)
 	}
 	text.WriteString("\nAt last the crow sings, and the cheese falls.")
-	return Story{Text: text.String(), Mark: "[[END OF ANSWER]]", Anew: true, Endings: []Ending{{How: "cut", At: text.Len() / 2}}}
+	return Story{Text: text.String(), Mark: "[[END OF ANSWER]]", Anew: true, Pieces: []int{160}, Endings: []Ending{{How: "cut", At: text.Len() / 2}}}
 }
 
 // Invitation is what the demo prints: lines to paste against a gateway at addr.
@@ -79,6 +79,9 @@ Paste into another terminal:
 
 The prompt "!fault help" lists the others. The pool takes them for Google's: a 429 or 404 rests a credential for one
 model, a 401, a 403 or a bad key switches it off. Start the demo again when nothing answers any more.
+
+The prompt "!story fox" breaks off in the middle of its answer. Ask gemini-2.5-flash-anti-truncation, with "stream":true,
+and it comes whole.
 
 Clients: OpenAI base URL http://ADDR/v1, Gemini and Anthropic base URL http://ADDR, API key pwd. Ctrl-C stops.
 `
