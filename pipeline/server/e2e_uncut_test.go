@@ -194,19 +194,22 @@ func TestUncutReaders(t *testing.T) {
 	}
 }
 
-// thinking asks for thoughts in the words of the language.
+// thinking asks for thoughts in the words of the language, or for none.
 func thinking(h hearer, on bool) func(map[string]any) {
 	return func(body map[string]any) {
-		switch {
-		case !on:
-		case h.name == "openai":
-			body["extra_body"] = object("google", object("thinking_config", object("include_thoughts", true)))
-		case h.name == "anthropic":
-			body["thinking"] = object("type", "enabled", "budget_tokens", 2048)
-		case h.name == "responses":
-			body["reasoning"] = object("effort", "low", "summary", "auto")
+		switch h.name {
+		case "openai":
+			body["extra_body"] = object("google", object("thinking_config", object("include_thoughts", on)))
+		case "gemini", "array":
+			body["generationConfig"] = object("thinkingConfig", object("includeThoughts", on))
+		case "anthropic":
+			if on {
+				body["thinking"] = object("type", "enabled", "budget_tokens", 2048)
+			}
 		default:
-			body["generationConfig"] = object("thinkingConfig", object("includeThoughts", true))
+			if on {
+				body["reasoning"] = object("effort", "low", "summary", "auto")
+			}
 		}
 	}
 }
