@@ -415,7 +415,12 @@ func plainText(t *testing.T, r reply) (text string, tokens int) {
 	var a struct {
 		Choices    []struct{ Message struct{ Content string } }
 		Candidates []struct {
-			Content struct{ Parts []struct{ Text string } }
+			Content struct {
+				Parts []struct {
+					Text    string
+					Thought bool
+				}
+			}
 		}
 		Content []struct{ Text string }
 		Output  []struct{ Content []struct{ Text string } }
@@ -432,7 +437,9 @@ func plainText(t *testing.T, r reply) (text string, tokens int) {
 	}
 	for _, c := range a.Candidates {
 		for _, p := range c.Content.Parts {
-			text += p.Text
+			if !p.Thought {
+				text += p.Text
+			}
 		}
 	}
 	for _, c := range a.Content {
