@@ -31,6 +31,7 @@ type script struct {
 	finish string
 	fail   string // the code of an error inside the stream
 	calls  int
+	most   bool // or fewer
 }
 
 func scripts() []script {
@@ -44,8 +45,8 @@ func scripts() []script {
 		{name: "an attempt without a word", story: all(end("cut", 300), end("eof", 300)), text: tellText, finish: "STOP", calls: 3},
 		{name: "forgets the mark once", story: all(end("stop", whole)), text: tellText, finish: "STOP", calls: 2},
 		{name: "forgets the mark and says so", story: with(all(end("stop", whole), simulator.Ending{Preface: " That was all."}), func(s *simulator.Story) { s.Forgets = true }),
-			text: tellText + " That was all.", finish: "STOP", calls: 3},
-		{name: "always forgets the mark", story: simulator.Story{Forgets: true}, text: tellText, finish: "STOP", calls: 3},
+			text: tellText + " That was all.", finish: "STOP", calls: 3, most: true},
+		{name: "always forgets the mark", story: simulator.Story{Forgets: true}, text: tellText, finish: "STOP", calls: 3, most: true},
 		{name: "repeats the tail", story: all(end("eof", 300), simulator.Ending{Repeat: 60}), text: tellText, finish: "STOP", calls: 2},
 		{name: "refuses to go on", story: all(end("cut", 300), end("safety", 320)), text: tellText[:320], finish: "SAFETY", calls: 2},
 		{name: "refuses at once", story: all(end("safety", 320)), text: tellText[:320], finish: "SAFETY", calls: 1},
@@ -115,7 +116,7 @@ func (s script) play(t *testing.T, b *storyBench, h hearer) {
 		}
 	})
 	sameText(t, got.text, s.text)
-	if len(told) != s.calls {
+	if len(told) > s.calls || len(told) < s.calls && !s.most {
 		t.Errorf("%d calls, want %d", len(told), s.calls)
 	}
 	for _, c := range told {
