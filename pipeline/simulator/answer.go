@@ -19,6 +19,8 @@ type answer struct {
 	ratings  []object
 	feedback object // promptFeedback: there are no candidates
 	search   object // groundingMetadata
+	pieces   []int  // characters of the events, in turn
+	story    bool   // a part of one: what happens midway happens behind the text
 
 	promptText, promptBlobs    int
 	thoughtTokens, replyTokens int

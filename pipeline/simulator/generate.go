@@ -98,6 +98,10 @@ func (s *Server) generate(x *exchange, r *request, standing string) {
 		return
 	}
 	play, f := s.due(x, r, standing)
+	var told *attempt
+	if f == nil {
+		told, f = s.tell(x, r, &play)
+	}
 	if f != nil {
 		x.failRequest(r, f)
 		return
@@ -109,7 +113,12 @@ func (s *Server) generate(x *exchange, r *request, standing string) {
 		x.failRequest(r, play.failure)
 		return
 	}
-	a := s.answer(r, play)
+	var a *answer
+	if told != nil {
+		a = s.retell(r, &play, told)
+	} else {
+		a = s.answer(r, play)
+	}
 	out := &writer{x: x, request: r, answer: a, play: play, trace: random(8), id: random(12)}
 	if r.stream {
 		out.stream()

@@ -17,6 +17,7 @@ func Playground(dir string) (s *Server, environ []string, err error) {
 	}
 	const key = "AIzaSimulatedKeyForTheDemo-0000000000000"
 	s.AddKey(key)
+	s.Tell("fox", foxStory())
 	files := map[string][]byte{"ai-studio-key.json": s.KeyFile(key)}
 	for _, name := range []string{"alice", "bob"} {
 		a := s.AddAccount(Account{Email: name + "@example.com"})
@@ -33,6 +34,16 @@ func Playground(dir string) (s *Server, environ []string, err error) {
 		environ = append(environ, name+"="+s.URL())
 	}
 	return s, append(environ, "OAUTH_AUTH_URL="+s.URL()+"/o/oauth2/v2/auth", "CREDENTIALS_DIR="+dir), nil
+}
+
+// foxStory breaks off in the middle for everybody who asks for it.
+func foxStory() Story {
+	var text strings.Builder
+	for i := range 40 {
+		fmt.Fprintf(&text, "%d. The fox looks up at the crow and praises its voice, %d times by now.\n", i+1, i+1)
+	}
+	text.WriteString("\nAt last the crow sings, and the cheese falls.")
+	return Story{Text: text.String(), Mark: "[[END OF ANSWER]]", Anew: true, Pieces: []int{160}, Endings: []Ending{{How: "cut", At: text.Len() / 2}}}
 }
 
 // Invitation is what the demo prints: lines to paste against a gateway at addr.
@@ -68,6 +79,9 @@ Paste into another terminal:
 
 The prompt "!fault help" lists the others. The pool takes them for Google's: a 429 or 404 rests a credential for one
 model, a 401, a 403 or a bad key switches it off. Start the demo again when nothing answers any more.
+
+The prompt "!story fox" breaks off in the middle of its answer. Ask gemini-2.5-flash-anti-truncation, with "stream":true,
+and it comes whole.
 
 Clients: OpenAI base URL http://ADDR/v1, Gemini and Anthropic base URL http://ADDR, API key pwd. Ctrl-C stops.
 `

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // reply is a GenerateContentResponse, its members in Google's order.
@@ -166,6 +167,21 @@ func (w *writer) picturePart() replyPart {
 		p.Signature = sign(w.request.model.family(), "")
 	}
 	return p
+}
+
+// runs cuts a text into pieces of so many characters, the sizes in turn.
+func runs(text string, sizes []int) []string {
+	var out []string
+	for i := 0; text != ""; i++ {
+		end := 0
+		for n := max(sizes[i%len(sizes)], 1); n > 0 && end < len(text); n-- {
+			_, size := utf8.DecodeRuneInString(text[end:])
+			end += size
+		}
+		out = append(out, text[:end])
+		text = text[end:]
+	}
+	return out
 }
 
 // pieces cuts a text into runs of n words, spaces kept, so that the pieces joined are the text.

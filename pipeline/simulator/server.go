@@ -61,6 +61,7 @@ type Server struct {
 	operations map[string]*operation
 	scripts    []*script
 	prompts    map[string]int
+	tales      map[string]*tale
 	calls      recorder
 	open       int
 	changed    chan struct{} // closed and replaced whenever a call ends
@@ -114,7 +115,7 @@ func newServer(o Options) *Server {
 	s := &Server{
 		opts: o, specs: map[dialect]*spec{}, models: map[string]Model{}, served: make(chan error, 1),
 		accounts: map[string]*account{}, keys: map[string]Key{}, tokens: map[string]*token{}, codes: map[string]signIn{},
-		operations: map[string]*operation{}, prompts: map[string]int{}, changed: make(chan struct{}),
+		operations: map[string]*operation{}, prompts: map[string]int{}, tales: map[string]*tale{}, changed: make(chan struct{}),
 		calls: recorder{keep: o.KeepCalls, keepBytes: o.KeepBytes},
 	}
 	s.context, s.stop = context.WithCancel(context.Background())

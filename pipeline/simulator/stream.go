@@ -50,6 +50,9 @@ func (w *writer) events() (events [][]byte, firstText int) {
 }
 
 func (w *writer) textPieces() []string {
+	if len(w.answer.pieces) > 0 {
+		return runs(w.answer.text, w.answer.pieces)
+	}
 	switch w.play.shape {
 	case "big":
 		return []string{w.answer.text}
@@ -85,6 +88,9 @@ func (w *writer) stream() {
 		return
 	}
 	turn := min(text+1, len(events)-1) // the event before which the fault strikes
+	if w.answer.story {
+		turn = len(events) - 1
+	}
 	gap := w.x.s.opts.EventGap
 	for i, e := range events {
 		if i > 0 && w.play.shape != "many" && !w.x.pause(gap) {
@@ -148,7 +154,7 @@ func (w *writer) event(data []byte) bool {
 func (w *writer) midway() bool {
 	switch w.play.midway {
 	case "silence":
-		return w.x.pause(w.play.wait)
+		return w.x.pause(w.play.wait) && !w.answer.story
 	case "cut":
 		w.x.pause(20 * time.Millisecond) // let the events before the reset reach the reader
 		w.x.reset()
