@@ -108,7 +108,7 @@ func TestModelNamesInPaths(t *testing.T) {
 		t.Errorf("in a body: %d %s", r.status, r.body)
 	}
 	// A feature whose stage is off is refused by name, so the whole name was read.
-	bare := start(t, launch{sim: sim, accounts: 1, light: true, config: "[stage.fakestream]\nenabled = false\n"})
+	bare := start(t, launch{sim: sim, accounts: 1, light: true, config: "[stage.fakestream]\nenabled = false\n[stage.antitrunc]\nenabled = false\n"})
 	for name, model := range map[string]string{"prefix": "流式抗截断/gemini-2.5-pro", "prefix encoded": "%E6%B5%81%E5%BC%8F%E6%8A%97%E6%88%AA%E6%96%AD%2Fgemini-2.5-pro",
 		"suffix": "gemini-2.5-pro-假流式", "english": "gemini-2.5-pro-fake-stream"} {
 		t.Run("feature "+name, func(t *testing.T) {

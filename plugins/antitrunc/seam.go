@@ -5,9 +5,10 @@ import (
 	"unicode/utf8"
 )
 
-// What of the answer before a continuation may say again, and how much of that is no accident, in characters.
+// How much a continuation may say again and how much of that is no accident, in characters. More than the
+// most is never held back.
 const (
-	mostOverlap  = 400
+	mostOverlap  = 200
 	leastOverlap = 12
 )
 
