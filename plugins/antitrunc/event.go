@@ -157,11 +157,8 @@ func (s *stream) part(v *view, data, raw []byte) {
 	at := slot{kind: other}
 	switch {
 	case p.Thought:
-		if at.kind = thought; s.tries == 1 {
-			v.shown = true
-		} else {
-			v.edited = true
-		}
+		at.kind = thought
+		v.shown = v.shown || s.tries == 1
 	case isText:
 		s.learn(data, raw, p.Text)
 		at.kind, at.text = words, s.say(text)
