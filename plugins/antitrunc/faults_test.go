@@ -117,6 +117,29 @@ func TestFaultFinishReasons(t *testing.T) {
 	}
 }
 
+// What explains a reason goes with it.
+func TestFinishMessage(t *testing.T) {
+	why := strings.Replace(last("MAX_TOKENS"), `"index"`, `"finishMessage":"too long","index"`, 1)
+	h := newHouse(t, nil, reels(t, reel{events: []string{word("One\n" + mark), why}}))
+	if got := h.ask(inquiry{}); strings.Join(got.finish, "") != "STOP" || strings.Contains(strings.Join(got.events, ""), "too long") {
+		t.Errorf("%q", got.events)
+	}
+	h = newHouse(t, func(s *Settings) { s.MaxAttempts = 1 }, reels(t, reel{events: []string{word("One\n"), why}}))
+	if got := h.ask(inquiry{}); strings.Join(got.finish, "") != "MAX_TOKENS" || !strings.Contains(got.events[1], "too long") {
+		t.Errorf("%q", got.events)
+	}
+}
+
+// Where there is no answer the request is as it was: it may be made again for another model.
+func TestFailureLeavesNothing(t *testing.T) {
+	h := newHouse(t, nil, reels(t, reel{fail: broken()}))
+	left := ""
+	h.ask(inquiry{after: func(x *pipeline.Exchange) { left = string(x.Call.AppendTo(nil)) }})
+	if left != hello || !strings.Contains(h.bodies[0], mark) {
+		t.Errorf("%s behind %s", left, h.bodies[0])
+	}
+}
+
 // The text was kept until the end.
 func TestFaultNotInTime(t *testing.T) {
 	x := inquiry{}.exchange(t)

@@ -58,6 +58,9 @@ func TestAnswers(t *testing.T) {
 		{"nothing but the tail again", nil, "", []reel{says("", "The quick brown fox jumps."), says("STOP", "quick brown fox jumps.\n"+mark)}, "The quick brown fox jumps.", "STOP"},
 		{"broken off in the repetition", nil, "", []reel{says("", "The quick brown fox jumps."), says("", "The quick br"), says("STOP", " And runs.\n"+mark)}, "The quick brown fox jumps. And runs.", "STOP"},
 		{"broken off in the repetition for good", func(s *Settings) { s.MaxAttempts = 2 }, "", []reel{says("", "The quick brown fox jumps."), says("", "The quick br")}, "The quick brown fox jumps.The quick br", ""},
+		{"broken off in the repetition, and nothing follows", nil, "", []reel{says("", "The quick brown fox jumps."), says("", "The quick br"), {fail: busy}}, "The quick brown fox jumps.The quick br", ""},
+		{"mark in the last line, and nothing follows", nil, "", []reel{says("STOP", "A. "+mark), {fail: busy}, {fail: busy}}, "A. ", ""},
+		{"text behind the finish reason", nil, "", []reel{{events: []string{word("One"), last("STOP"), word(" two"), word(".\n" + mark)}}}, "One two.", "STOP"},
 		{"blocked in the middle", nil, "", []reel{says("SAFETY", "One")}, "One", "SAFETY"},
 		{"recited in a continuation", nil, "", []reel{says("", "One"), says("RECITATION", " two")}, "One two", "RECITATION"},
 		{"another end", nil, "", []reel{says("OTHER", "One")}, "One", "OTHER"},
@@ -115,6 +118,16 @@ func TestUsage(t *testing.T) {
 			}
 			before = g.Usage.Total
 		}
+	}
+	// Where an attempt breaks off, what its last event said counts.
+	late := strings.Replace(word("c"), `"totalTokenCount":8`, `"totalTokenCount":9`, 1)
+	h = newHouse(t, nil, reels(t, reel{events: []string{word("a"), word("b"), late}, end: broken()}, says("STOP", "d\n"+mark)))
+	if got := h.ask(inquiry{}); got.usage.Total != 26 {
+		t.Errorf("%+v", got.usage)
+	}
+	h = newHouse(t, nil, reels(t, reel{events: []string{word("a"), word("b"), late, strings.Replace(word("e"), `,"usageMetadata"`, `,"nothing"`, 1), `{"x":1}`}, end: broken()}, says("STOP", "d\n"+mark)))
+	if got := h.ask(inquiry{}); got.usage.Total != 26 {
+		t.Errorf("with events behind it that tell nothing: %+v", got.usage)
 	}
 	h = newHouse(t, nil, reels(t, says("MAX_TOKENS", "One"), reel{fail: broken()}, reel{fail: broken()}))
 	if got := h.ask(inquiry{}); got.usage.Total != 17 || got.err == nil || len(got.finish) != 0 {
