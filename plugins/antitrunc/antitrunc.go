@@ -108,16 +108,20 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	if !x.Model.Features.Has(models.AntiTruncation) {
 		return pipeline.Next
 	}
-	if !x.WantsStream && !s.Plain || unfit(&x.Call) {
+	off := !x.WantsStream && !s.Plain || unfit(&x.Call)
+	if off {
 		x.Dropped(name)
-		return pipeline.Next
+	} else {
+		x.Fetch = pipeline.InEvents
 	}
-	if !x.WantsStream {
-		if fail := x.Reprice(x.Model); fail != nil { // quota has not charged for it
+	if off == x.WantsStream { // quota has charged for it by whether the client wants a stream
+		if fail := x.Reprice(x.Model); fail != nil {
 			return x.Fail(fail)
 		}
 	}
-	x.Fetch = pipeline.InEvents
+	if off {
+		return pipeline.Next
+	}
 	before := x.Call.Mark()
 	s.instruct(x)
 	rest := x.Rest(s.through)

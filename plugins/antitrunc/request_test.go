@@ -130,6 +130,20 @@ func TestPlain(t *testing.T) {
 	}
 }
 
+// A stream that is not gone on with costs what it would without the feature: the price is asked for anew, and by then
+// the call shows that no events are asked for on behalf of it.
+func TestPriceOfAStreamThatIsLeftAlone(t *testing.T) {
+	p := &payer{}
+	var fetch pipeline.Fetch
+	h := newHouse(t, nil, reels(t, says("STOP", "{}")), pipeline.Kind{Name: "pays",
+		New: pipeline.New("", func(string, *pipeline.Build) (pipeline.Stage, error) { return p, nil })})
+	got := h.ask(inquiry{body: `{"contents":[{"role":"user","parts":[{"text":"hi"}]}],"generationConfig":{"responseMimeType":"application/json"}}`,
+		after: func(x *pipeline.Exchange) { fetch = x.Fetch }})
+	if got.header != name || len(p.asked) != 1 || fetch != pipeline.AsAsked || len(h.bodies) != 1 {
+		t.Errorf("%+v, %d prices, fetched %v", got, len(p.asked), fetch)
+	}
+}
+
 // What a continuation asks.
 func TestContinuation(t *testing.T) {
 	long := strings.Repeat("0123456789", 30) + "äöü\n\"quoted\""

@@ -92,10 +92,14 @@ func (s *stage) asked(x *pipeline.Exchange) (models.Model, *apierror.Error) {
 	return m, nil
 }
 
-// Reprice takes the price of another model before that one is asked.
+// Reprice takes the price of another model before that one is asked. By then it is known whether answers are
+// gone on with: the stage that does so asks for events.
 func (s *stage) Reprice(x *pipeline.Exchange, m models.Model) *apierror.Error {
 	if x.Charge.Key == "" {
 		return nil
+	}
+	if x.Fetch != pipeline.InEvents {
+		m.Features &^= models.AntiTruncation
 	}
 	c, fail := s.ledger.Reprice(x.Context(), x.Charge, m)
 	if fail != nil {

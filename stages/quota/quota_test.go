@@ -235,6 +235,16 @@ func TestReprice(t *testing.T) {
 			t.Errorf("%d left, to %s: %d after the refund", c.left, c.to.Base, l.left)
 		}
 	}
+	for fetch, want := range map[pipeline.Fetch]string{pipeline.AsAsked: "reprice k x", pipeline.InOne: "reprice k x", pipeline.InEvents: "reprice k 流式抗截断/x"} {
+		l := &ledger{left: 100}
+		s := made(t, l)
+		x := exchange(pipeline.Caller{Kind: "key", ID: "k"}, body)
+		s.Process(x)
+		x.Fetch = fetch
+		if fail := s.Reprice(x, models.Model{Base: "x", Features: models.AntiTruncation}); fail != nil || l.journal[1] != want {
+			t.Errorf("%v: %v, %q", fetch, fail, l.journal)
+		}
+	}
 	l := &ledger{}
 	if fail := made(t, l).Reprice(exchange(pipeline.Caller{Kind: "password"}, body), models.Model{Base: "dear"}); fail != nil || len(l.journal) > 0 {
 		t.Errorf("the password was charged: %v, %q", fail, l.journal)
