@@ -8,7 +8,7 @@ import "gcli2api/pipeline/wire/gemini"
 func (x *Exchange) FallBack(base string) {
 	x.Fallback = base
 	x.Call, x.Tools, x.Thread, x.Asking = gemini.Call{}, nil, nil, nil
-	x.SystemAsUser, x.Fetch = false, AsAsked
+	x.SystemAsUser, x.Resumes, x.Fetch, x.Mix = false, false, AsAsked, Mix{}
 	x.returns, x.advice = 0, Advice{}
 	x.Header.Delete("X-Dropped-Params") // the other model may honour what this one did not
 }

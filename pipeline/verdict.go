@@ -31,6 +31,6 @@ func Rewind(to string) Verdict { return Verdict{act: rewind, to: to} }
 // then, whoever ran it goes on as after a failure, and its verdict is not heard. Only where MayRestart.
 func Restart(to string) Verdict { return Verdict{act: restart, to: to} }
 
-// MayRestart says whether the walk can still go back to any earlier stage. Behind the first byte, where a
-// stream runs a Segment, it cannot.
+// MayRestart says whether the walk can still go back to any earlier stage. A Segment that a stream runs cannot,
+// be it pulled by the server or gathered in Process.
 func (x *Exchange) MayRestart() bool { return !x.walked }

@@ -5,7 +5,7 @@ import "fmt"
 // check applies every rule of the service to a request that has passed the strict reader; the first broken one is the answer.
 func (s *Server) check(r *request) *failure {
 	for _, rule := range []func(*request) *failure{
-		checkContents, checkTurns, checkConfig, checkOutput, checkThinking, checkTools, checkCalling, checkSafety, checkSchemas,
+		checkCache, checkContents, checkTurns, checkConfig, checkOutput, checkThinking, checkTools, checkCalling, checkSafety, checkSchemas,
 		s.checkSignatures,
 	} {
 		if f := rule(r); f != nil {
@@ -35,4 +35,17 @@ func (r *request) plain(format string, args ...any) *failure {
 		f.legacy = "badRequest"
 	}
 	return f
+}
+
+// checkCache: what a cache holds cannot be said beside it once more.
+func checkCache(r *request) *failure {
+	if r.received["cachedContent"] == nil && r.received["cached_content"] == nil {
+		return nil
+	}
+	for _, name := range []string{"systemInstruction", "system_instruction", "tools", "toolConfig", "tool_config"} {
+		if r.received[name] != nil {
+			return r.plain("CachedContent can not be used with GenerateContent request setting system_instruction, tools or tool_config.")
+		}
+	}
+	return nil
 }

@@ -69,6 +69,8 @@ func TestUnknownFields(t *testing.T) {
 			`Unknown name "const" at 'request.tools[0].function_declarations[0].parameters.properties[0].value'`},
 		{"cachedContent on code assist", "a", "", `{` + hi + `,"cachedContent":"c"}`, "cachedContent"},
 		{"cachedContent at studio", "s", "", `{` + hi + `,"cachedContent":"c"}`, ""},
+		{"a cache and tools", "s", "", `{` + hi + `,"cachedContent":"c","tools":[{"googleSearch":{}}]}`, "can not be used with"},
+		{"a cache and an instruction", "s", "", `{` + hi + `,"cached_content":"c","system_instruction":{"parts":[{"text":"a"}]}}`, "can not be used with"},
 		{"labels on code assist", "a", "", `{` + hi + `,"labels":{}}`, "labels"},
 		{"labels at studio", "s", "", `{` + hi + `,"labels":{}}`, "labels"},
 		{"labels at vertex", "v", "", `{` + hi + `,"labels":{"a":"b"}}`, ""},

@@ -108,7 +108,7 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	if !x.Model.Features.Has(models.AntiTruncation) {
 		return pipeline.Next
 	}
-	off := !x.WantsStream && !s.Plain || unfit(&x.Call)
+	off := !x.WantsStream && !s.Plain || unfit(x)
 	if off {
 		x.Dropped(name)
 	} else {

@@ -46,7 +46,7 @@ func (a *attempt) settle() {
 // stopped tells that the model ended the attempt by itself.
 func (a *attempt) stopped() bool { return a.err == nil && a.finish == "STOP" }
 
-// close is what an attempt leaves behind.
+// closing is what an attempt leaves behind.
 type closing struct {
 	held           // what the carry has
 	late    []byte // text that was still taken for a repetition, and is none
@@ -107,7 +107,7 @@ func (s *stream) done(c *closing) bool {
 	case a.err == nil && a.finish != "" && a.finish != "STOP" && a.finish != "MAX_TOKENS":
 		return true
 	case a.stopped():
-		return s.stops || a.data && !a.text || s.Relaxed && a.text && endsWell(s.ending(c))
+		return s.stops || a.data || s.Relaxed && a.text && endsWell(s.ending(c))
 	}
 	return false
 }

@@ -172,7 +172,7 @@ func (s *stream) part(v *view, data, raw []byte) {
 	default:
 		s.try.call = s.try.call || p.Call != nil
 		s.try.data = true
-		at.before = s.release(p.Call != nil)
+		at.before = s.release()
 		v.edited = v.edited || len(at.before) > 0
 		v.shown = true
 	}

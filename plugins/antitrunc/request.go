@@ -19,8 +19,11 @@ func appendPart(dst []byte, text string) []byte {
 }
 
 // unfit tells a request whose answer the mark would spoil: JSON, several answers, pictures and sound.
-func unfit(c *gemini.Call) bool {
-	config, _ := c.Get("generationConfig")
+func unfit(x *pipeline.Exchange) bool {
+	if models.FamilyOf(x.Model.Base).Line == models.Image {
+		return true
+	}
+	config, _ := x.Call.Get("generationConfig")
 	for _, member := range [...]string{"responseSchema", "responseJsonSchema", "responseFormat"} {
 		if v, _ := gemini.Find(config, member); wire.Given(v) {
 			return true
@@ -48,7 +51,9 @@ func unfit(c *gemini.Call) bool {
 // instruct tells the model of the mark: in the instructions, or where the model takes none, at the end of
 // the first turn of the user. What Google refuses stays as it is, for Google's own words.
 func (s *stage) instruct(x *pipeline.Exchange) {
-	if x.SystemAsUser && s.instructTurn(&x.Call) {
+	// Beside a cache Google takes no instructions: it has those of the cache.
+	cache, _ := x.Call.Get("cachedContent")
+	if (x.SystemAsUser || wire.Given(cache)) && s.instructTurn(&x.Call) {
 		return
 	}
 	v, _ := x.Call.Get("systemInstruction")

@@ -208,13 +208,13 @@ func (s *stream) say(text []byte) []byte {
 }
 
 // release gives what is held, to go out before a part that is no text.
-func (s *stream) release(call bool) (text []byte) {
+func (s *stream) release() (text []byte) {
 	if s.seam.on {
 		text, s.room = s.carry.add(s.room, s.seam.settle())
 	}
 	marked := s.carry.end().mark == marked
 	rest := s.carry.drop()
-	if call && marked { // below the text that comes before a call it is the end mark all the same
+	if marked { // at the end of the text it is the end mark, also before a call or a picture
 		rest = nil
 	}
 	text = append(text[:len(text):len(text)], rest...)

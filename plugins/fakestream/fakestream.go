@@ -6,15 +6,12 @@
 package fakestream
 
 import (
-	"io"
 	"time"
 
 	"gcli2api/pipeline"
-	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/config"
 	"gcli2api/pipeline/models"
 	"gcli2api/pipeline/wire"
-	"gcli2api/pipeline/wire/gemini"
 )
 
 // Settings is the [stage.fakestream] table.
@@ -80,32 +77,5 @@ func (s *stage) fetch(x *pipeline.Exchange, rest pipeline.Segment) pipeline.Repl
 	if reply.Stream == nil {
 		return reply
 	}
-	// A stage in the stretch has asked for events after all. Its stream may run a Segment of its own, and
-	// that would close what stands in x.Reply.
-	x.Reply = pipeline.Reply{}
-	return drain(reply.Stream)
-}
-
-// mostDrained bounds what is held of a stream.
-const mostDrained = 256 << 20
-
-// drain makes one answer of a stream; half of one is an error like any other.
-func drain(s wire.Stream) pipeline.Reply {
-	defer s.Close()
-	var g gemini.Gather
-	for {
-		ev, err := s.Next()
-		switch {
-		case err == io.EOF:
-			return pipeline.Reply{Body: g.Append(nil)}
-		case err != nil:
-			return pipeline.Reply{Err: apierror.From(err)}
-		}
-		if err := g.Add(ev.Data); err != nil {
-			return pipeline.Reply{Err: apierror.Wrap(apierror.StreamBroken, "the answer has an event that cannot be read", err)}
-		}
-		if g.Size() > mostDrained {
-			return pipeline.Reply{Err: apierror.New(apierror.StreamBroken, "the answer is larger than the gateway holds in one piece")}
-		}
-	}
+	return x.Gather(reply.Stream) // a stage in the stretch has asked for events after all
 }

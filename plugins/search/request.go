@@ -20,6 +20,7 @@ type request struct {
 	list  []byte // tools
 	tools gemini.Toolset
 	old   bool // the client wrote the search of the generation before
+	added bool // the search is that of the suffix
 }
 
 // third tells the generation that may mix functions and Google's own tools, and may answer in JSON beside
@@ -93,6 +94,12 @@ func (r *request) mayMix() bool {
 	v, _ := r.x.Call.GetIn("toolConfig", serverTools)
 	on, said := wire.Bool(v)
 	return on || !said
+}
+
+// cached tells that most of the request is kept at Google, tools included.
+func (r *request) cached() bool {
+	v, _ := r.x.Call.Get("cachedContent")
+	return wire.Given(v)
 }
 
 // json tells that the answer must be JSON.

@@ -56,6 +56,7 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	r.modernise()
 	if suffix && !r.tools.Has(gemini.Search) && !r.tools.Has(gemini.OldSearch) {
 		r.add(r.search())
+		r.added = true
 	}
 	if fail := s.decide(&r); fail != nil {
 		return x.Fail(fail)
@@ -71,6 +72,8 @@ func (s *stage) decide(r *request) *apierror.Error {
 	}
 	beside := ""
 	switch {
+	case r.added && r.cached(): // Google takes no tools beside a cache; the client's own are its matter
+		beside, hosted = "cachedContent", []string{r.search()}
 	case r.tools.Functions && r.third() && r.mayMix():
 		r.x.Call.SetIn("toolConfig", serverTools, []byte("true"))
 		r.x.Mix = pipeline.Mix{Hosted: hosted, Whole: s.refuses}

@@ -109,6 +109,9 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 // accept refuses names that contradict themselves and features whose stage is off.
 func (s *stage) accept(x *pipeline.Exchange) *apierror.Error {
 	m := x.Model
+	if x.In.Route.Verb == pipeline.Embed && (m.Features != 0 || m.Thinking != models.None) {
+		return apierror.Newf(apierror.BadRequest, "embeddings have no features: ask for %q alone", clip(wire.HeaderSafe(m.Base))).Naming("model")
+	}
 	if m.Base == "" {
 		return apierror.New(apierror.BadRequest, "the model name is empty").Naming("model")
 	}

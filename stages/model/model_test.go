@@ -115,6 +115,17 @@ func TestWhatIsRefused(t *testing.T) {
 	}
 }
 
+// Embeddings have no features: who asks for one gets more than a vector told.
+func TestEmbeddingsHaveNoFeatures(t *testing.T) {
+	for name, refused := range map[string]bool{"gemini-embedding-001": false, "gemini-embedding-001-search": true, "假流式/gemini-embedding-001": true, "gemini-embedding-001-low": true} {
+		x := onGemini(pipeline.Embed, name)
+		v := made(t, everything).Process(x)
+		if f := x.Reply.Err; refused != (v == pipeline.Respond) || refused && (f.Code != apierror.BadRequest || f.Param != "model" || !strings.Contains(f.Message, `"gemini-embedding-001"`)) {
+			t.Errorf("%s: %v, %+v", name, v, f)
+		}
+	}
+}
+
 // A name that no model can have is kept nowhere.
 func TestLongNames(t *testing.T) {
 	fits, long := strings.Repeat("x", 256), strings.Repeat("x", 257)

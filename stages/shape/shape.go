@@ -10,10 +10,8 @@ import (
 	"time"
 
 	"gcli2api/pipeline"
-	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/config"
 	"gcli2api/pipeline/wire"
-	"gcli2api/pipeline/wire/gemini"
 )
 
 // Settings is the [stage.shape] table.
@@ -88,7 +86,10 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 		x.Reply.Stream = stream
 		return pipeline.Next
 	}
-	return gather(x, stream)
+	if x.Reply = x.Gather(stream); x.Reply.Err != nil {
+		return x.Fail(x.Reply.Err)
+	}
+	return pipeline.Next
 }
 
 // whole looks after an answer in one piece.
@@ -101,31 +102,4 @@ func (s *stage) whole(x *pipeline.Exchange, back *restorer) pipeline.Verdict {
 	}
 	x.Reply.Body = back.event(x.Reply.Body)
 	return pipeline.Next
-}
-
-// maxGathered bounds what is held of a stream for a client that wants it in one piece.
-const maxGathered = 256 << 20
-
-// gather makes one reply of a stream for a client that asked for no stream.
-func gather(x *pipeline.Exchange, s wire.Stream) pipeline.Verdict {
-	var g gemini.Gather
-	defer s.Close()
-	// A stream that runs a Segment while it is pulled here would find itself in x.Reply, and close itself.
-	x.Reply = pipeline.Reply{}
-	for {
-		ev, err := s.Next()
-		if err != nil {
-			if f := ended(err); f != nil {
-				return x.Fail(f)
-			}
-			x.Reply = pipeline.Reply{Body: g.Append(nil)}
-			return pipeline.Next
-		}
-		if err := g.Add(ev.Data); err != nil {
-			return x.Fail(apierror.Wrap(apierror.StreamBroken, "the answer has an event that cannot be read", err))
-		}
-		if g.Size() > maxGathered {
-			return x.Fail(apierror.New(apierror.StreamBroken, "the answer is larger than the gateway holds in one piece"))
-		}
-	}
 }

@@ -107,6 +107,18 @@ func (a Amount) String() string {
 	return ""
 }
 
+// asked is String with the member as clients of other languages write it.
+func (a Amount) asked() string {
+	name, value, _ := strings.Cut(a.String(), "=")
+	switch name {
+	case "thinkingBudget":
+		return "thinking_budget=" + value
+	case "thinkingLevel":
+		return "thinking_level=" + value
+	}
+	return ""
+}
+
 // Append appends the member of a thinkingConfig, behind a comma where one is needed. The amount is one
 // that Fit gave.
 func (a Amount) Append(dst []byte) []byte {

@@ -95,8 +95,8 @@ func (t *Thinking) Append(dst []byte, o Target) (out []byte, ignored string, fai
 		asked = Tokens(t.budget)
 	}
 	fit := o.Limits.Fit(asked)
-	if t.budgeted && !o.Limits.ByLevel() && fit != asked {
-		ignored = "thinking_budget=" + strconv.FormatInt(fit.budget, 10)
+	if (t.budgeted || t.level != unset) && fit != asked {
+		ignored = fit.asked()
 	}
 	body := fit.Append(append(make([]byte, 0, 64), '{'))
 	show, said := t.shows(asked, o)
