@@ -177,8 +177,8 @@ func TestBothFail(t *testing.T) {
 			if f.RetryAfter > c.within || c.within != never && f.RetryAfter == 0 || c.within == late && f.RetryAfter < soon {
 				t.Errorf("to come back after %v", f.RetryAfter)
 			}
-			if x.Header.Get("X-Model-Fallback") == "" || !strings.Contains(called(x), "pro flash") {
-				t.Errorf("calls %q", called(x))
+			if told := x.Header.Get("X-Model-Fallback"); (told != "") != (c.says == "gemini-2.5-flash") || !strings.Contains(called(x), "pro flash") {
+				t.Errorf("header %q, calls %q", told, called(x))
 			}
 		})
 	}
@@ -191,9 +191,10 @@ func TestVerbsWithoutAFallback(t *testing.T) {
 		h.sim.Script(simulator.Fault{Do: "404", Verb: name, Count: -1})
 		in := onGemini("gemini-2.5-pro", native)
 		if in.Route.Verb = verb; verb == pipeline.Embed {
+			in.Model = "my-vectors"
 			in.Client = client(`{"content":{"parts":[{"text":"hi"}]}}`, "secret")
 		}
-		if x, _ := h.run(fallsBack, in); x.Fallback != "" || strings.Contains(called(x), "flash") || len(x.Attempts) == 0 {
+		if x, _ := h.run(fallsBack+"\"my-vectors\" = \"gemini-2.5-flash\"\n", in); x.Fallback != "" || strings.Contains(called(x), "flash") || len(x.Attempts) == 0 {
 			t.Errorf("%v: calls %q", verb, called(x))
 		}
 	}

@@ -63,7 +63,11 @@ func TestParse(t *testing.T) {
 		{"gemini-2.5-flash-thinking", Model{Base: "gemini-2.5-flash-thinking"}},
 		{"gemini-2.5-pro-thinking-", Model{Base: "gemini-2.5-pro-thinking-"}},
 		{"gemini-2.5-pro-thinking-8k", Model{Base: "gemini-2.5-pro-thinking-8k"}},
-		{"gemini-2.5-pro-thinking-99999999", Model{Base: "gemini-2.5-pro-thinking-99999999"}},
+		{"gemini-2.5-pro-thinking-99999999", Model{Base: "gemini-2.5-pro", Thinking: On, Budget: 9_999_999, HasBudget: true}},
+		{"gemini-2.5-pro-thinking-99999999999999999999999999", Model{Base: "gemini-2.5-pro", Thinking: On, Budget: 9_999_999, HasBudget: true}},
+		{"假流式／流式抗截断/gemini-2.5-pro", Model{Base: "gemini-2.5-pro", Features: FakeStream | AntiTruncation}},
+		{"流式抗截断／假流式／x", Model{Base: "x", Features: FakeStream | AntiTruncation}},
+		{"其他／x", Model{Base: "其他／x"}},
 		{"live-stream", Model{Base: "live-stream"}},
 		{"-8192", Model{Base: "-8192"}},
 		// never down to nothing

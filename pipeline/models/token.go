@@ -3,18 +3,34 @@ package models
 import "strings"
 
 // prefix cuts one prefix off; an empty rest means that there is none, or nothing behind it.
+// The slash may be the wide one of a Chinese keyboard.
 func prefix(name string) (rest string, f Features) {
-	cut := strings.IndexByte(name, '/') + 1
+	cut, behind := strings.IndexByte(name, '/'), 1
+	if wide := strings.Index(name, "／"); wide >= 0 && (cut < 0 || wide < cut) {
+		cut, behind = wide, len("／")
+	}
+	if cut < 0 {
+		return "", 0
+	}
 	switch name[:cut] {
-	case "models/":
-	case "假流式/", "fake-stream/":
+	case "models":
+	case "假流式", "fake-stream":
 		f = FakeStream
-	case "流式抗截断/", "抗截断/", "anti-truncation/":
+	case "流式抗截断", "抗截断", "anti-truncation":
 		f = AntiTruncation
 	default:
 		return "", 0
 	}
-	return strings.TrimSpace(name[cut:]), f
+	return strings.TrimSpace(name[cut+behind:]), f
+}
+
+// Nameless tells that the name is made of features only, so that nothing is left for a model.
+func (m Model) Nameless() bool {
+	if m.Base == "" || m.Base[0] == '-' {
+		return true
+	}
+	rest, f := prefix(m.Base + "x")
+	return rest == "x" && f != 0
 }
 
 // token is a suffix that was cut off.
@@ -72,10 +88,13 @@ const budgetWord = "-thinking"
 // budgeted tells that the number behind a name is one of tokens: 512 could be the size of a picture.
 func budgeted(name string) bool { return strings.HasSuffix(name, budgetWord) }
 
-// budget reads `-thinking-8192`. Seven digits are more than any model thinks, and cannot overflow.
+// mostBudget is more tokens than any model thinks with.
+const mostBudget = 9_999_999
+
+// budget reads `-thinking-8192`; what is larger than mostBudget is that.
 func budget(name string, cut int) (int, token) {
 	digits := name[cut+1:]
-	if len(digits) == 0 || len(digits) > 7 || !budgeted(name[:cut]) {
+	if len(digits) == 0 || !budgeted(name[:cut]) {
 		return 0, token{}
 	}
 	n := 0
@@ -83,7 +102,7 @@ func budget(name string, cut int) (int, token) {
 		if digits[i] < '0' || digits[i] > '9' {
 			return 0, token{}
 		}
-		n = n*10 + int(digits[i]-'0')
+		n = min(n*10+int(digits[i]-'0'), mostBudget)
 	}
 	return cut - len(budgetWord), token{thinking: On, budget: n, hasBudget: true}
 }

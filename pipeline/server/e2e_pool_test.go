@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -248,5 +249,26 @@ func TestUsageCountsEveryTry(t *testing.T) {
 	}
 	if k := s.Data.Keys; len(s.Data.Credentials) != 2 || len(k) != 1 || k[0].Calls != 4 || k[0].Errors != 0 || k[0].Prompt != in || k[0].Output != out || k[0].Who != "password" {
 		t.Errorf("%+v", s.Data)
+	}
+}
+
+// A client that asks a model for what it cannot do takes it away from nobody.
+func TestWrongVerbRestsNoModel(t *testing.T) {
+	t.Parallel()
+	sim := google(t, 0, 1)
+	g := start(t, launch{sim: sim, keys: 1, light: true})
+	const chat, vector = `{"model":"%s","messages":[{"role":"user","content":"hi"}]}`, `{"model":"%s","input":"hi"}`
+	for _, c := range []struct {
+		path, body, model string
+		status            int
+	}{
+		{"/v1/embeddings", vector, flash, 400},
+		{"/v1/chat/completions", chat, flash, 200},
+		{"/v1/chat/completions", chat, "gemini-embedding-001", 400},
+		{"/v1/embeddings", vector, "gemini-embedding-001", 200},
+	} {
+		if r := g.post(c.path, fmt.Sprintf(c.body, c.model)); r.status != c.status {
+			t.Errorf("%s %s: %d %s", c.path, c.model, r.status, r.body)
+		}
 	}
 }

@@ -108,8 +108,8 @@ func choose(x *pipeline.Exchange, row models.ThinkingRow, explicit gemini.Amount
 func (s *stage) remove(x *pipeline.Exchange, row models.ThinkingRow) *apierror.Error {
 	if x.Model.Thinking != models.None {
 		if x.Fallback == "" {
-			return apierror.Newf(apierror.BadRequest, "the model %s cannot be told how to think, as far as this gateway knows: ask for it without %q",
-				wire.HeaderSafe(x.Model.Base), suffixOf(x.Model)).Naming("model")
+			return apierror.Newf(apierror.BadRequest, "the model %q cannot be told how to think, as far as this gateway knows: ask for it without %q",
+				x.Model.Base, suffixOf(x.Model)).Naming("model")
 		}
 		x.Dropped(suffixOf(x.Model)) // it was meant for another model
 	}

@@ -109,13 +109,16 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 // accept refuses names that contradict themselves and features whose stage is off.
 func (s *stage) accept(x *pipeline.Exchange) *apierror.Error {
 	m := x.Model
-	if x.In.Route.Verb == pipeline.Embed && (m.Features != 0 || m.Thinking != models.None) {
-		return apierror.Newf(apierror.BadRequest, "embeddings have no features: ask for %q alone", clip(wire.HeaderSafe(m.Base))).Naming("model")
-	}
-	if m.Base == "" {
+	switch {
+	case m.Base == "":
 		return apierror.New(apierror.BadRequest, "the model name is empty").Naming("model")
+	case m.Nameless():
+		return apierror.Newf(apierror.BadRequest, "the model name %q has features and no model", clip(m.Asked)).Naming("model")
 	}
 	if fail := m.Check(); fail != nil {
+		return fail
+	}
+	if fail := able(x.In.Route.Verb, m); fail != nil {
 		return fail
 	}
 	if off := m.Features &^ s.on.Features; off != 0 {
@@ -128,6 +131,25 @@ func (s *stage) accept(x *pipeline.Exchange) *apierror.Error {
 		return fail
 	}
 	return s.compatible(x)
+}
+
+// able refuses what no credential can get from the model. Google's answer would be that there is no such model,
+// and the pool would take its word for it.
+func able(verb pipeline.Verb, m models.Model) *apierror.Error {
+	why := ""
+	switch line := models.FamilyOf(m.Base).Line; {
+	case verb == pipeline.Get:
+	case verb != pipeline.Embed && (strings.HasPrefix(m.Base, "gemini-embedding") || strings.HasPrefix(m.Base, "text-embedding")):
+		why = "makes vectors and no words: ask for embeddings"
+	case verb == pipeline.Embed && line != models.OtherLine:
+		why = "makes no vectors: ask a model for embeddings"
+	case verb == pipeline.Embed && (m.Features != 0 || m.Thinking != models.None):
+		why = "has no features: ask for it alone"
+	}
+	if why == "" {
+		return nil
+	}
+	return apierror.Newf(apierror.BadRequest, "the model %q %s", clip(m.Base), why).Naming("model")
 }
 
 // disabled names what is off as the client wrote it, or as the alias brought it.

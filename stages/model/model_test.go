@@ -115,13 +115,35 @@ func TestWhatIsRefused(t *testing.T) {
 	}
 }
 
-// Embeddings have no features: who asks for one gets more than a vector told.
-func TestEmbeddingsHaveNoFeatures(t *testing.T) {
-	for name, refused := range map[string]bool{"gemini-embedding-001": false, "gemini-embedding-001-search": true, "假流式/gemini-embedding-001": true, "gemini-embedding-001-low": true} {
-		x := onGemini(pipeline.Embed, name)
+// What no credential can get from a model is refused here: Google would say that there is no such model, and the
+// pool would believe it.
+func TestWhatAModelCannot(t *testing.T) {
+	for _, c := range []struct {
+		verb pipeline.Verb
+		name string
+		says string // "" is accepted
+	}{
+		{pipeline.Embed, "gemini-embedding-001", ""},
+		{pipeline.Embed, "gemini-embedding-001-search", "no features"},
+		{pipeline.Embed, "假流式/gemini-embedding-001", "no features"},
+		{pipeline.Embed, "gemini-embedding-001-low", "no features"},
+		{pipeline.Embed, "gemini-2.5-flash", "no vectors"},
+		{pipeline.Embed, "gemini-2.5-flash-image", "no vectors"},
+		{pipeline.Embed, "my-vectors", ""},
+		{pipeline.Generate, "gemini-embedding-001", "no words"},
+		{pipeline.Streaming, "text-embedding-004", "no words"},
+		{pipeline.Count, "gemini-embedding-001", "no words"},
+		{pipeline.Generate, "my-embeddings-are-good", ""},
+		{pipeline.Get, "gemini-embedding-001", ""},
+		{pipeline.Generate, "假流式/", "features and no model"},
+		{pipeline.Generate, "-search", "features and no model"},
+		{pipeline.Generate, "假流式/-search", "features and no model"},
+		{pipeline.Generate, "抗截断／", "features and no model"},
+	} {
+		x := onGemini(c.verb, c.name)
 		v := made(t, everything).Process(x)
-		if f := x.Reply.Err; refused != (v == pipeline.Respond) || refused && (f.Code != apierror.BadRequest || f.Param != "model" || !strings.Contains(f.Message, `"gemini-embedding-001"`)) {
-			t.Errorf("%s: %v, %+v", name, v, f)
+		if f := x.Reply.Err; c.says == "" && f != nil || c.says != "" && (v != pipeline.Respond || f == nil || f.Code != apierror.BadRequest || f.Param != "model" || !strings.Contains(f.Message, c.says)) {
+			t.Errorf("%v %s: %v, %+v", c.verb, c.name, v, f)
 		}
 	}
 }

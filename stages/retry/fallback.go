@@ -70,4 +70,5 @@ func (s *stage) failedToo(x *pipeline.Exchange, fail *apierror.Error) {
 		first = first.After(fail.RetryAfter)
 	}
 	x.Reply.Err = first
+	x.Header.Delete("X-Model-Fallback") // it is not the fallback that speaks
 }

@@ -8,7 +8,9 @@ package upstream
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -115,7 +117,7 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 			x.Report(fail)
 			return s.Process(x)
 		}
-		return failed(x, fail)
+		return failed(x, named(x, fail))
 	}
 	x.Reply.Stream = newEvents(x, d, resp)
 	return pipeline.Next
@@ -125,6 +127,14 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 func failed(x *pipeline.Exchange, f *apierror.Error) pipeline.Verdict {
 	x.Report(f)
 	return x.Fail(f)
+}
+
+// named says which model Google does not know, where Google does not: the client may have mistyped a feature.
+func named(x *pipeline.Exchange, f *apierror.Error) *apierror.Error {
+	if f.Code == apierror.ModelNotFound && !strings.Contains(f.Message, x.Model.Base) {
+		f.Message += fmt.Sprintf(" (model %q)", x.Model.Base)
+	}
+	return f
 }
 
 // explain keeps a client that left apart from a Google that failed.
