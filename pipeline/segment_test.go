@@ -245,3 +245,60 @@ func TestRestOrder(t *testing.T) {
 		}
 	}
 }
+
+// A stream that runs a Segment is gathered as it is pulled behind the first byte: it does not find itself in the
+// reply, and nothing goes back from there.
+func TestGather(t *testing.T) {
+	fails := apierror.New(apierror.StreamBroken, "cut")
+	for name, c := range map[string]struct {
+		end  error
+		want string
+	}{"whole": {io.EOF, "ab"}, "broken": {fails, ""}} {
+		var opened, closed int
+		var restarts []bool
+		kinds := []pipeline.Kind{
+			kind("who", &script{}, gives(pipeline.HasCaller)),
+			kind("goes on", nil, builds(func(b *pipeline.Build) (pipeline.Stage, error) {
+				return &script{process: func(x *pipeline.Exchange) pipeline.Verdict {
+					seg := x.Rest("retry")
+					r := seg.Run(x)
+					x.Reply.Stream = &prolong{x: x, seg: seg, inner: r.Stream, left: 1}
+					return seg.Instead()
+				}}, b.RerunsRest("retry")
+			})),
+			kind("call", &script{process: func(x *pipeline.Exchange) pipeline.Verdict {
+				words := [][]string{{part(`{"text":"a"}`)}, {part(`{"text":"b"}`)}}[opened]
+				if opened++; opened == 2 && c.end != io.EOF {
+					return x.Fail(fails)
+				}
+				x.Reply.Stream = &lines{words: words, closed: &closed}
+				return pipeline.Next
+			}}, gives(pipeline.HasReply)),
+			kind("retry", &script{process: func(x *pipeline.Exchange) pipeline.Verdict {
+				restarts = append(restarts, x.MayRestart())
+				return pipeline.Next
+			}}),
+			kind("form", &script{process: func(x *pipeline.Exchange) pipeline.Verdict {
+				x.Reply = x.Gather(x.Reply.Stream)
+				restarts = append(restarts, x.MayRestart())
+				return pipeline.Next
+			}}, gives(pipeline.HasEncoder)),
+		}
+		e := bare(t, kinds)
+		if err := e.Apply(order("who", "goes on", "call", "retry", "form")); err != nil {
+			t.Fatal(err)
+		}
+		x := pipeline.NewExchange(t.Context(), pipeline.Request{})
+		reply := e.Run(x)
+		e.End(x, pipeline.Outcome{})
+		switch {
+		case c.want == "" && (reply.Err != fails || reply.Body != nil):
+			t.Errorf("%s: %+v", name, reply)
+		case c.want != "" && (reply.Err != nil || !strings.Contains(string(reply.Body), `"text":"`+c.want+`"`)):
+			t.Errorf("%s: %s, %v", name, reply.Body, reply.Err)
+		}
+		if fmt.Sprint(restarts) != "[true false true]" || closed == 0 {
+			t.Errorf("%s: may restart %v, %d closed", name, restarts, closed)
+		}
+	}
+}

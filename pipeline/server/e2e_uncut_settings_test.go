@@ -131,3 +131,42 @@ func TestUncutDemo(t *testing.T) {
 		}
 	}
 }
+
+// A model that falls back, and an answer that is gone on with: a continuation that fails is an attempt and no more,
+// however the client hears the answer, and the gateway goes back for nothing behind the first words.
+func TestUncutBesideAFallback(t *testing.T) {
+	t.Parallel()
+	const rest = `,"messages":[{"role":"user","content":"!story S"}]}`
+	for name, body := range map[string]string{
+		"plain":  `{"model":"gemini-2.5-pro-anti-truncation"` + rest,
+		"faked":  `{"model":"gemini-2.5-pro-anti-truncation-fake-stream","stream":true` + rest,
+		"stream": `{"model":"gemini-2.5-pro-anti-truncation","stream":true` + rest,
+	} {
+		for script, c := range map[string]struct {
+			faults  []simulator.Fault
+			endings []simulator.Ending
+			calls   string
+		}{
+			"the fallback fails in between": {[]simulator.Fault{{Do: "404", Model: "gemini-2.5-pro", Count: -1}},
+				[]simulator.Ending{{How: "max-tokens", At: 300}, {How: "500"}}, "pro flash flash flash"},
+			"the model fails behind its first words": {[]simulator.Fault{{Do: "503-capacity", Model: "gemini-2.5-pro", Skip: 1, Count: 1}},
+				[]simulator.Ending{{How: "max-tokens", At: 300}}, "pro pro pro"},
+		} {
+			t.Run(name+"/"+script, func(t *testing.T) {
+				t.Parallel()
+				sim := google(t, 1, 0)
+				g := start(t, launch{sim: sim, accounts: 1, light: true, config: proFallsBack + "[stage.retry]\nmax_calls = 1\n[stage.antitrunc]\nmax_attempts = 5\nplain = true\n"})
+				sim.Tell("S", simulator.Story{Text: tellText, Mark: endMark, Endings: c.endings})
+				sim.Script(c.faults...)
+				r := g.post("/v1/chat/completions", body)
+				heard := understand(t, ask{stream: name != "plain"}, r)
+				if got := strings.Join(modelsCalled(sim), " "); r.status != 200 || heard.text != tellText || !heard.whole || got != c.calls {
+					t.Errorf("%d, asked %s, want %s: %.300s", r.status, got, c.calls, r.body)
+				}
+				if strings.Contains(g.stdout.String(), "mark never came") {
+					t.Errorf("it says that the mark never came: %s", g.stdout.String())
+				}
+			})
+		}
+	}
+}

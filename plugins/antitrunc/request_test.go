@@ -44,6 +44,8 @@ func TestInstruction(t *testing.T) {
 			`[ {"role":"user","parts":[{"text":"a"},RULE]},{"role":"model","parts":[{"text":"b"}]},{"role":"user","parts":[{"text":"c"}]}]`, true},
 		{"user turn behind another", `{"contents":[{"role":"model","parts":[{"text":"b"}]},{"parts":[{"text":"c"}]}]}`, ``,
 			`[{"role":"model","parts":[{"text":"b"}]},{"parts":[{"text":"c"},RULE]}]`, true},
+		{"beside a cache, which has the instructions", `{"cachedContent":"c","contents":[{"role":"user","parts":[{"text":"a"}]}]}`, ``, `[{"role":"user","parts":[{"text":"a"},RULE]}]`, false},
+		{"no cache", `{"cachedContent":null,"contents":[{}]}`, `{"parts":[RULE]}`, "", false},
 		{"no user turn", `{"contents":[{"role":"model","parts":[{"text":"b"}]}]}`, `{"parts":[RULE]}`, "", true},
 	} {
 		h := newHouse(t, nil, atOnce(t))
@@ -84,6 +86,12 @@ func TestLeftAlone(t *testing.T) {
 		touched := strings.Contains(h.bodies[0], mark)
 		if touched == off || (got.header == name) != off || strings.Contains(got.text, mark) != off {
 			t.Errorf("%s: told %q, request %s", s, got.header, h.bodies[0])
+		}
+	}
+	for _, base := range []string{"gemini-2.5-flash-image", "gemini-3-pro-image"} { // models that draw, unasked as well
+		h := newHouse(t, nil, atOnce(t))
+		if got := h.ask(inquiry{base: base}); got.header != name || h.bodies[0] != hello {
+			t.Errorf("%s: told %q, request %s", base, got.header, h.bodies[0])
 		}
 	}
 	h := newHouse(t, nil, atOnce(t))

@@ -134,3 +134,20 @@ func TestUsage(t *testing.T) {
 		t.Errorf("before an error: %+v, %v, %q", got.usage, got.err, got.finish)
 	}
 }
+
+// What is no text stands behind the end of the text: the mark before it was the end mark, and what was drawn or
+// run is not made again.
+func TestMarkBeforeData(t *testing.T) {
+	for _, data := range []string{
+		`{"inlineData":{"mimeType":"image/png","data":"AA=="}}`, `{"executableCode":{"language":"PYTHON","code":"1"}}`, `{"functionCall":{"name":"f","args":{}}}`,
+	} {
+		for text, want := range map[string]string{"One.\n" + mark: "One.", "One.\n" + mark + "\n\n": "One.", "One " + mark + " two": "One " + mark + " two", "One.\n[[END": "One.\n[[END"} {
+			r := says("STOP", text)
+			r.events = append(r.events[:len(r.events)-1], `{"candidates":[{"content":{"role":"model","parts":[`+data+`]},"index":0}]}`, r.events[len(r.events)-1])
+			h := newHouse(t, nil, reels(t, r))
+			if got := h.ask(inquiry{}); got.text != want || strings.Join(got.finish, " ") != "STOP" || len(h.bodies) != 1 {
+				t.Errorf("%q before %s: %q, %s, %d calls", text, data, got.text, got.finish, len(h.bodies))
+			}
+		}
+	}
+}

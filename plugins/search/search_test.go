@@ -226,6 +226,20 @@ func rows(t *testing.T) (list []row) {
 }
 
 // The table in the README is what the stage and the two dialects make of a request.
+// Beside a cache Google takes no tools: the suffix is left out, or refused. What the client sends itself is Google's to judge.
+func TestSearchBesideACache(t *testing.T) {
+	const cached = `"cachedContent":"cachedContents/c"`
+	if x := run(t, "drop", "gemini-2.5-flash-search", "Gemini", cached); x.Header.Get("X-Dropped-Params") != "-search" || strings.Contains(string(x.Call.AppendTo(nil)), "tools") {
+		t.Errorf("dropped %q: %s", x.Header.Get("X-Dropped-Params"), x.Call.AppendTo(nil))
+	}
+	if x := run(t, "refuse", "gemini-2.5-flash-search", "Gemini", cached); x.Reply.Err == nil || !strings.Contains(x.Reply.Err.Message, "cachedContent") || !strings.Contains(x.Reply.Err.Message, "-search") {
+		t.Errorf("%v", x.Reply.Err)
+	}
+	if x := run(t, "drop", "gemini-2.5-flash", "Gemini", cached+`,"tools":[{"googleSearch":{}}]`); x.Header.Get("X-Dropped-Params") != "" || !strings.Contains(string(x.Call.AppendTo(nil)), "googleSearch") {
+		t.Errorf("dropped %q: %s", x.Header.Get("X-Dropped-Params"), x.Call.AppendTo(nil))
+	}
+}
+
 func TestTable(t *testing.T) {
 	list := rows(t)
 	if len(list) < 25 {
