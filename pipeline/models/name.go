@@ -198,7 +198,7 @@ func (m Model) Wrote(f Features, thinking bool) (words []string) {
 			break
 		}
 		if one&f != 0 {
-			words = append(words, name[:strings.IndexByte(name, '/')+1])
+			words = append(words, strings.TrimSpace(strings.TrimSuffix(name, rest)))
 		}
 		name = rest
 	}

@@ -165,6 +165,7 @@ func TestWrote(t *testing.T) {
 		thinking bool
 		want     string
 	}{
+		{"假流式／gemini-2.5-pro", FakeStream, true, "假流式／"},
 		{"假流式/gemini-2.5-pro", FakeStream, true, "假流式/"},
 		{"models/fake-stream/gemini-2.5-pro", FakeStream | Search, true, "fake-stream/"},
 		{" 假流式/ 抗截断/x-search -low ", FakeStream | AntiTruncation | Search, false, "假流式/ 抗截断/ -search"},
