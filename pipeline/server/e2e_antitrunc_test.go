@@ -10,8 +10,7 @@ import (
 	"gcli2api/pipeline/simulator"
 )
 
-// obeyed is the mark of the default settings. The simulator says what it is told: a prompt with the mark
-// below it is a model that obeys.
+// obeyed is the mark of the default settings. The simulator is a model that obeys.
 const obeyed = "[[END OF ANSWER]]"
 
 // continuation is what Google got in a call: the turns, and what asks for the rest.
@@ -45,20 +44,20 @@ func TestAntiTruncation(t *testing.T) {
 	for kind, from := range map[string]launch{"codeassist": {accounts: 2}, "geminiapi": {keys: 2}} {
 		for _, a := range []ask{{name: "openai", stream: true}, {name: "gemini", gemini: true, stream: true}, {name: "array", gemini: true, stream: true, array: true}} {
 			for fault, c := range map[string]struct {
-				calls        int
-				openai, hub  string // finish reasons
-				begins, ends string
+				calls       int
+				openai, hub string // finish reasons
+				text        string
 			}{
-				"":                  {1, "stop", "STOP", "echo: one two three four five six", "six"},
-				"cut":               {2, "stop", "STOP", "echo: one two ", ""},
-				"eof":               {1, "stop", "STOP", "echo: one two three four five six", "six"}, // the mark had come by then
-				"max-tokens":        {1, "stop", "STOP", "echo: one two three four five six", "six"},
-				"error-event 503":   {2, "stop", "STOP", "echo: one two ", ""},
-				"silence 3s":        {2, "stop", "STOP", "echo: one two ", ""},
-				"safety":            {1, "content_filter", "SAFETY", "", ""},
-				"max-tokens-empty":  {2, "stop", "STOP", "echo: one two three four five six", "six"},
-				"thoughts-only":     {2, "stop", "STOP", "echo: one two three four five six", "six"},
-				"finish RECITATION": {1, "content_filter", "RECITATION", "", ""},
+				"":                  {1, "stop", "STOP", "echo: one two three four five six"},
+				"cut":               {2, "stop", "STOP", "echo: one two three four five six"},
+				"eof":               {1, "stop", "STOP", "echo: one two three four five six"}, // the mark had come by then
+				"max-tokens":        {2, "stop", "STOP", "echo: one two three four five six"},
+				"error-event 503":   {2, "stop", "STOP", "echo: one two three four five six"},
+				"silence 3s":        {2, "stop", "STOP", "echo: one two three four five six"},
+				"safety":            {1, "content_filter", "SAFETY", ""},
+				"max-tokens-empty":  {2, "stop", "STOP", "echo: one two three four five six"},
+				"thoughts-only":     {2, "stop", "STOP", "echo: one two three four five six"},
+				"finish RECITATION": {1, "content_filter", "RECITATION", ""},
 			} {
 				t.Run(kind+"/"+a.name+"/"+fault, func(t *testing.T) {
 					t.Parallel()
@@ -69,13 +68,13 @@ func TestAntiTruncation(t *testing.T) {
 					if fault != "" {
 						l.sim.Script(simulator.Fault{Do: fault})
 					}
-					path, body := a.http("anti-truncation/"+flash, "one two three four five six\n"+obeyed)
+					path, body := a.http("anti-truncation/"+flash, "one two three four five six")
 					got := understand(t, a, g.post(path, body))
 					want := c.openai
 					if a.gemini {
 						want = c.hub
 					}
-					if got.finish != want || !got.whole || !strings.HasPrefix(got.text, c.begins) || !strings.HasSuffix(got.text, c.ends) {
+					if got.finish != want || !got.whole || got.text != c.text {
 						t.Errorf("%+v", got)
 					}
 					calls := l.sim.CallsOf("streamGenerateContent")
@@ -109,7 +108,7 @@ func TestAntiTruncationGoesOn(t *testing.T) {
 	}
 	said, asked := second.Contents[1].Parts[0].Text, second.Contents[2].Parts[0].Text
 	got := understand(t, ask{stream: true}, r)
-	if !strings.HasPrefix("echo: one two three four five six seven eight nine", said) || said == "" || got.text != said+"echo: "+asked || strings.Count(string(r.body), `"role"`) != 1 {
+	if !strings.HasPrefix("echo: one two three four five six seven eight nine", said) || said == "" || got.text != "echo: one two three four five six seven eight nine" || strings.Count(string(r.body), `"role"`) != 1 {
 		t.Errorf("said %q, heard %q", said, got.text)
 	}
 	var last struct {
@@ -132,7 +131,7 @@ func TestAntiTruncationLeftOut(t *testing.T) {
 	t.Parallel()
 	sim := google(t, 1, 0)
 	chat := func(more string) string {
-		return `{"model":"` + flash + `-anti-truncation",` + more + `"messages":[{"role":"user","content":"one\n` + obeyed + `"}]}`
+		return `{"model":"` + flash + `-anti-truncation",` + more + `"messages":[{"role":"user","content":"one"}]}`
 	}
 	for _, plain := range []bool{false, true} {
 		g := start(t, launch{sim: sim, accounts: 1, light: true, config: fmt.Sprintf("[stage.antitrunc]\nplain = %v\n", plain)})
@@ -144,7 +143,9 @@ func TestAntiTruncationLeftOut(t *testing.T) {
 		} {
 			r := g.post("/v1/chat/completions", chat(c.more))
 			told := r.header.Get("X-Dropped-Params") == "anti-truncation"
-			if r.status != 200 || told != c.off || name != "JSON" && strings.Contains(string(r.body), "END OF") != c.off {
+			calls := sim.CallsOf("generateContent", "streamGenerateContent")
+			ruled := strings.Contains(string(calls[len(calls)-1].Body), obeyed)
+			if r.status != 200 || told != c.off || ruled == c.off || strings.Contains(string(r.body), "END OF") {
 				t.Errorf("plain %v, %s: %d %v %s", plain, name, r.status, r.header, r.body)
 			}
 		}

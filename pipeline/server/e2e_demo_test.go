@@ -55,15 +55,17 @@ func TestDemo(t *testing.T) {
 	g.url = "http://127.0.0.1:" + port
 	wait(t, "the demo has said everything", func() bool { return strings.Contains(g.stdout.String(), "Ctrl-C stops") })
 	printed := curls(g.stdout.String())
-	if len(printed) != 7 {
+	if len(printed) != 8 {
 		t.Fatalf("%d curl lines in %s", len(printed), g.stdout.String())
 	}
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := curls(strings.ReplaceAll(string(readme), "127.0.0.1:7861", "127.0.0.1:"+port)); strings.Join(got, "\n") != strings.Join(printed[:6], "\n") {
-		t.Errorf("the README says\n%s\nand the demo\n%s", strings.Join(got, "\n"), strings.Join(printed, "\n"))
+	for _, name := range []string{"README.md", "README.zh-CN.md"} {
+		readme, err := os.ReadFile("../../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := curls(strings.ReplaceAll(string(readme), "127.0.0.1:7861", "127.0.0.1:"+port)); strings.Join(got, "\n") != strings.Join(printed, "\n") {
+			t.Errorf("%s says\n%s\nand the demo\n%s", name, strings.Join(got, "\n"), strings.Join(printed, "\n"))
+		}
 	}
 	for range 4 {
 		for _, line := range printed[:4] {
@@ -83,6 +85,12 @@ func TestDemo(t *testing.T) {
 		r := request(t, printed[6])
 		if got := understand(t, ask{stream: true}, r); r.status != 200 || got.whole || got.fail == nil {
 			t.Errorf("%s: %d %s", printed[6], r.status, r.body)
+		}
+	}
+	for range 2 { // as often as one likes
+		r := request(t, printed[7])
+		if got := understand(t, ask{stream: true}, r); r.status != 200 || !got.whole || !strings.HasSuffix(got.text, "praises its voice, 40 times by now.\n\nAt last the crow sings, and the cheese falls.") {
+			t.Errorf("%s: %d %s", printed[7], r.status, r.body)
 		}
 	}
 	if r := request(t, printed[0]); r.status != 200 {

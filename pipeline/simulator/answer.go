@@ -37,23 +37,37 @@ func (s *Server) answer(r *request, p play) *answer {
 	a := &answer{finish: "STOP"}
 	a.promptText, a.promptBlobs = r.promptTokens()
 	a.think(r)
+	o := r.order()
 	if p.shape != "" && s.misshape(a, r, p) {
+		a.follow(o, p)
 		a.count()
 		return a
 	}
-	s.say(a, r)
+	s.say(a, o.asked)
+	own := a.follow(o, p)
 	a.obey(r)
 	if len(a.calls) > 0 && r.mixes() {
-		a.searched = fmt.Sprintf("search_%d", r.step()+1)
+		a.searched = fmt.Sprintf("search_%d", o.asked.step()+1)
 	}
-	if slices.Contains(r.tools.builtIn, "googleSearch") && a.text != "" {
-		a.search = grounding(r.lastText(), a.text)
+	if own = min(own, len(a.text)); slices.Contains(r.tools.builtIn, "googleSearch") && own > 0 {
+		a.search = grounding(o.asked.lastText(), a.text[:own])
 	}
 	a.count()
 	if p.shape == "max-tokens" {
 		a.finish = "MAX_TOKENS"
 	}
 	return a
+}
+
+// follow obeys the rule for the end of an answer where the answer is a text, and gives how much of it is not the mark.
+// JSON has no room for a mark: there the model may say nothing else.
+func (a *answer) follow(o order, p play) (own int) {
+	mime := str(o.asked.config, "responseMimeType")
+	if a.text == "" || a.picture != nil || mime != "" && mime != "text/plain" {
+		return len(a.text)
+	}
+	a.text, own = o.write(a.text, p.shape == "max-tokens")
+	return own
 }
 
 // think gives the model thoughts when it is asked to have them; they cost tokens whether they are shown or not.
@@ -85,6 +99,8 @@ func (s *Server) say(a *answer, r *request) {
 		if r.wantsText() {
 			a.text = "echo: " + r.lastText()
 		}
+	case r.asksForStories():
+		a.text = s.allStories()
 	case strings.HasPrefix(r.command(), "!describe"):
 		a.text = string(encode(describe(r)))
 	case str(r.config, "responseMimeType") == "application/json":

@@ -89,7 +89,7 @@ func (s *Server) due(x *exchange, r *request, standing string) (play, *failure) 
 		words = standing
 	}
 	if words == "" {
-		words = s.byPrompt(r.command())
+		words = s.byPrompt(r.order())
 	}
 	if words == "" {
 		return play{}, nil
@@ -102,8 +102,10 @@ func (s *Server) due(x *exchange, r *request, standing string) (play, *failure) 
 	return p, nil
 }
 
-// byPrompt reads "!fault ...", and counts the calls with this very prompt for once and times.
-func (s *Server) byPrompt(command string) string {
+// byPrompt reads "!fault ...", and counts the calls with this very prompt for once and times. Where the model is asked to
+// go on, only those count on: any other fault has struck the answer already. What is an answer is gone on with.
+func (s *Server) byPrompt(o order) string {
+	command := o.asked.command()
 	words, ok := strings.CutPrefix(command, "!fault ")
 	if !ok {
 		return ""
@@ -122,7 +124,12 @@ func (s *Server) byPrompt(command string) string {
 			return words
 		}
 		limit, rest = n, more
+	case "help", "big", "many":
+		return words
 	default:
+		if o.again {
+			return ""
+		}
 		return words
 	}
 	s.mu.Lock()
@@ -213,7 +220,9 @@ func FaultNames() []string {
 }
 
 // allFaults is the answer to "!fault help".
-func allFaults() string { return "The faults are: " + strings.Join(FaultNames(), ", ") }
+func allFaults() string {
+	return "The faults are: " + strings.Join(FaultNames(), ", ") + `. "!story help" lists answers that break off by themselves.`
+}
 
 func seconds(d time.Duration) string {
 	return fmt.Sprintf("%.9gs", d.Seconds())

@@ -287,7 +287,7 @@ func TestStandingFaults(t *testing.T) {
 func TestFaultsAreListed(t *testing.T) {
 	k := start(t, Options{})
 	help := k.ask("generateContent", "gemini-2.5-flash", user("!fault help"))
-	if help.status != 200 || read(t, help.body).text() != "The faults are: "+strings.Join(FaultNames(), ", ") {
+	if help.status != 200 || read(t, help.body).text() != "The faults are: "+strings.Join(FaultNames(), ", ")+`. "!story help" lists answers that break off by themselves.` {
 		t.Errorf("%d %s", help.status, help.body)
 	}
 	unknown := k.ask("generateContent", "gemini-2.5-flash", user("!fault hepl"))

@@ -77,11 +77,13 @@ Paste into another terminal:
   curl -sN http://ADDR/v1/chat/completions -H "Authorization: Bearer pwd" -H "Content-Type: application/json" \
     -d '{"model":"gemini-2.5-flash","stream":true,"messages":[{"role":"user","content":"!fault cut"}]}'
 
-The prompt "!fault help" lists the others. The pool takes them for Google's: a 429 or 404 rests a credential for one
-model, a 401, a 403 or a bad key switches it off. Start the demo again when nothing answers any more.
+  # a long answer that breaks off in the middle, and comes whole with anti-truncation
+  curl -sN http://ADDR/v1/chat/completions -H "Authorization: Bearer pwd" -H "Content-Type: application/json" \
+    -d '{"model":"gemini-2.5-flash-anti-truncation","stream":true,"messages":[{"role":"user","content":"!story fox"}]}'
 
-The prompt "!story fox" breaks off in the middle of its answer. Ask gemini-2.5-flash-anti-truncation, with "stream":true,
-and it comes whole.
+The prompt "!fault help" lists the other faults, "!story help" the long answers. The pool takes the faults for Google's:
+a 429 or 404 rests a credential for one model, a 401, a 403 or a bad key switches it off. Start the demo again when
+nothing answers any more.
 
 Clients: OpenAI base URL http://ADDR/v1, Gemini and Anthropic base URL http://ADDR, API key pwd. Ctrl-C stops.
 `

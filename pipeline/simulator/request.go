@@ -182,13 +182,13 @@ func (r *request) lastUser() int {
 	return -1
 }
 
-// lastText is the text of that content, its text parts joined by line ends.
+// lastText is the text of that content, its text parts joined by line ends, without the rule for the end of an answer.
 func (r *request) lastText() string {
 	i := r.lastUser()
 	if i < 0 {
 		return ""
 	}
-	return r.contents[i].text()
+	return r.contents[i].spoken()
 }
 
 func (c content) text() string {

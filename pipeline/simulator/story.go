@@ -1,6 +1,8 @@
 package simulator
 
 import (
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -105,12 +107,36 @@ func (r *request) story() (name string, at int) {
 			continue
 		}
 		for line := range strings.Lines(r.contents[at].text()) {
-			if name, ok := strings.CutPrefix(strings.TrimSpace(line), "!story "); ok {
+			if name, ok := strings.CutPrefix(strings.TrimSpace(line)+" ", "!story "); ok {
 				return strings.TrimSpace(name), at
 			}
 		}
 	}
 	return "", -1
+}
+
+// listed tells that "!story" with this name asks which ones there are.
+func listed(name string) bool { return name == "" || name == "help" }
+
+// asksForStories reports whether the last turn of the user does so.
+func (r *request) asksForStories() bool {
+	name, at := r.story()
+	return at >= 0 && at == r.lastUser() && listed(name)
+}
+
+// allStories is the answer to "!story help".
+func (s *Server) allStories() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.storyNames()
+}
+
+// storyNames lists the stories; the caller holds mu.
+func (s *Server) storyNames() string {
+	if len(s.tales) == 0 {
+		return "There are no stories."
+	}
+	return "The stories are: " + strings.Join(slices.Sorted(maps.Keys(s.tales)), ", ")
 }
 
 // holds reports whether the instructions or a turn of the user have a text in them.
@@ -136,8 +162,11 @@ func (s *Server) tell(x *exchange, r *request, p *play) (*attempt, *failure) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.tales[name]
+	if t == nil && listed(name) {
+		return nil, nil
+	}
 	if t == nil {
-		return nil, badRequest("simulator: no such story: " + name)
+		return nil, badRequest("simulator: no such story: " + name + ". " + s.storyNames())
 	}
 	record := Telling{Call: x.call.Number, Asked: t.Mark != "" && r.holds(t.Mark)}
 	said, f := r.said(at)
