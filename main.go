@@ -1,5 +1,5 @@
-// Command gcli2api is a reverse proxy that serves OpenAI and Gemini clients from a pool of Google
-// credentials. This file wires the parts together and holds no logic of its own.
+// Command gcli2api is a reverse proxy that serves OpenAI, Gemini and Anthropic clients from a pool of
+// Google credentials. This file wires the parts together and holds no logic of its own.
 package main
 
 import (
@@ -129,7 +129,7 @@ func failed(err error) int {
 }
 
 func catalogue(s stages.Services) []pipeline.Kind {
-	return append(stages.Catalogue(s), plugins.Catalogue()...)
+	return pipeline.InOrder(append(stages.Catalogue(s), plugins.Catalogue()...))
 }
 
 // live is the configuration in force, with the User-Agent as its dialect writes it.

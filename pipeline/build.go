@@ -106,7 +106,7 @@ func (e *Engine) asker(name string, p *plan, c Settings) *Build {
 // again is a copy to ask questions with, so that they are not remembered twice.
 func (b *Build) again() *Build {
 	c := *b
-	c.asked, c.rewinds, c.reruns, c.rests = nil, nil, nil, nil
+	c.asked, c.rewinds, c.reruns, c.rests, c.befores, c.warns = nil, nil, nil, nil, nil, nil
 	return &c
 }
 
@@ -142,7 +142,7 @@ func (b *Build) sameAnswers(now *Build) bool {
 	return true
 }
 
-// promises checks the rewinds and segments of a kept instance against the new order.
+// promises checks what a kept instance said of the order against the new one.
 func (b *Build) promises(now *Build) error {
 	for _, to := range b.rewinds {
 		if err := now.backTo(to); err != nil {
@@ -156,6 +156,11 @@ func (b *Build) promises(now *Build) error {
 	}
 	for _, through := range b.rests {
 		if err := now.rest(through); err != nil {
+			return err
+		}
+	}
+	for _, name := range b.befores {
+		if err := now.before(name); err != nil {
 			return err
 		}
 	}

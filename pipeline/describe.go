@@ -1,7 +1,9 @@
 package pipeline
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"gcli2api/pipeline/config"
@@ -30,6 +32,19 @@ func Describe(kinds []Kind, names []string) (string, error) {
 		describe(&b, k)
 	}
 	return b.String(), nil
+}
+
+// InOrder sorts stages as they stand in the list that nobody has changed; others follow.
+func InOrder(kinds []Kind) []Kind {
+	usual := config.DefaultOrder()
+	at := func(k Kind) int {
+		if i := slices.Index(usual, k.Name); i >= 0 {
+			return i
+		}
+		return len(usual)
+	}
+	slices.SortStableFunc(kinds, func(a, b Kind) int { return cmp.Compare(at(a), at(b)) })
+	return kinds
 }
 
 // Overview is what check prints when all is well.

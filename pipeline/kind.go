@@ -61,12 +61,19 @@ type Kind struct {
 	Before []Fact         // must not be settled yet
 	Gives  []Fact         // settled here
 	New    Builder        // made by New(defaults, build)
+	Heeds  []Heed         // tables of others that are for this stage
 
 	// Off runs in the place of a stage that is switched off and whose facts nobody else gives;
 	// nil: the stage is skipped and gives nothing.
 	Off func(x *Exchange) Verdict
 	// MayBeOff refuses that the stage is switched off; nil allows it.
 	MayBeOff func(b *Build) error
+}
+
+// Heed is a table, or a setting in one, that is lost on a list without the stage: check says so.
+type Heed struct {
+	Key  []string // "models", "fallback"
+	Lost string   // what is lost; "" is all of it
 }
 
 func (k *Kind) verbs() (mask uint8) {
@@ -120,6 +127,8 @@ type Build struct {
 	rewinds []string
 	reruns  [][2]string
 	rests   []string
+	befores []string
+	warns   []warning
 }
 
 // Has says whether a stage of that name is in the list and enabled.
@@ -155,6 +164,10 @@ func (b *Build) Models() (*models.Catalogue, error) {
 // question asks something of a later build again and tells whether the answer is still the same.
 type question func(now *Build) bool
 
+// Warn notes that something in the configuration will not do what it says. It is no error: check prints
+// it, and the log has it when the configuration takes effect. key is where, as in "models", "alias", "x".
+func (b *Build) Warn(key []string, message string) { b.warns = append(b.warns, warning{key, message}) }
+
 // GoesBackTo declares a rewind target.
 func (b *Build) GoesBackTo(name string) error {
 	b.rewinds = append(b.rewinds, name)
@@ -171,6 +184,23 @@ func (b *Build) Reruns(from, through string) error {
 func (b *Build) RerunsRest(through string) error {
 	b.rests = append(b.rests, through)
 	return b.rest(through)
+}
+
+// StandsBefore declares that this stage stands before another one, where there is such a one that is
+// switched on.
+func (b *Build) StandsBefore(name string) error {
+	b.befores = append(b.befores, name)
+	return b.before(name)
+}
+
+func (b *Build) before(name string) error {
+	i, there := b.index[name]
+	me := b.index[b.name]
+	if !there || b.off[name] || me < i {
+		return nil
+	}
+	return wrong(b.name, "stage %q (position %d) must stand before %q, which stands at position %d: move %q before %q",
+		b.name, me+1, name, i+1, b.name, name)
 }
 
 func (b *Build) rest(through string) error {

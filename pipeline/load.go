@@ -3,7 +3,6 @@ package pipeline
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"gcli2api/pipeline/config"
 	"gcli2api/pipeline/models"
@@ -20,22 +19,39 @@ func Load(o config.Options, kinds []Kind) (*config.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := models.Defaults()
-	if err := c.Section("models", &m); err != nil {
+	if err := checkModels(c); err != nil {
 		return nil, err
-	}
-	if _, err := models.New(m); err != nil {
-		key, _, _ := strings.Cut(err.Error(), ":") // it begins with the key
-		return nil, fmt.Errorf("%s: %w", c.Place(key), err)
 	}
 	engine, err := NewEngine(Options{Kinds: kinds, Loopback: c.Listening().Loopback})
 	if err != nil {
 		return nil, err
 	}
-	if err := engine.Check(c); err != nil {
+	engine.mu.Lock()
+	defer engine.mu.Unlock()
+	list, err := engine.build(c)
+	if err != nil {
 		return nil, Located(c, err)
 	}
-	return c, nil
+	defer engine.discard(list)
+	return c.Warned(engine.warnings(list, c)), nil
+}
+
+// checkModels says everything that is wrong in [models], each with its line.
+func checkModels(c *config.Snapshot) error {
+	m := models.Defaults()
+	if err := c.Section("models", &m); err != nil {
+		return err
+	}
+	_, err := models.New(m)
+	var wrong models.Problems
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	var all config.Problems
+	for _, p := range wrong {
+		all = append(all, c.Problem(append([]string{"models"}, p.At...), p.Message))
+	}
+	return all.Sorted()
 }
 
 // Located says where in the configuration the list stands that an engine refused.

@@ -11,6 +11,7 @@ import (
 func catalogue() []pipeline.Kind {
 	back := builds(func(b *pipeline.Build) (pipeline.Stage, error) { return &script{}, b.GoesBackTo("lease") })
 	again := builds(func(b *pipeline.Build) (pipeline.Stage, error) { return &script{}, b.Reruns("lease", "retry") })
+	early := builds(func(b *pipeline.Build) (pipeline.Stage, error) { return &script{}, b.StandsBefore("trunc") })
 	around := builds(func(b *pipeline.Build) (pipeline.Stage, error) { return &script{}, b.Reruns("lease", "shape") })
 	return []pipeline.Kind{
 		kind("auth", &script{}, gives(pipeline.HasCaller), func(k *pipeline.Kind) {
@@ -27,7 +28,7 @@ func catalogue() []pipeline.Kind {
 		kind("upstream", &script{}, needs(pipeline.HasLease), gives(pipeline.HasReply)),
 		kind("retry", nil, needs(pipeline.HasReply), back),
 		kind("shape", &script{}, needs(pipeline.HasReply), gives(pipeline.HasEncoder)),
-		kind("trunc", nil, again), kind("wide", nil, around),
+		kind("trunc", nil, again), kind("wide", nil, around), kind("fake", nil, early),
 	}
 }
 
@@ -60,6 +61,12 @@ func TestOrderCheck(t *testing.T) {
 			want: `stage "trunc": runs "lease" to "retry" again, but "retry" is not in the list`},
 		{name: "segment around itself", order: "auth lease wide upstream shape",
 			want: `stage "wide": runs "lease" to "shape" again, but stands between them itself: move "wide" out of that stretch`},
+		{name: "before another stage", order: "auth fake trunc lease upstream retry shape"},
+		{name: "before one that is missing", order: "auth fake lease upstream retry shape"},
+		{name: "behind one that is off", order: "auth trunc fake lease upstream retry shape", off: "trunc"},
+		{name: "off behind one", order: "auth trunc fake lease upstream retry shape", off: "fake"},
+		{name: "behind another stage", order: "auth trunc fake lease upstream retry shape",
+			want: `stage "fake" (position 3) must stand before "trunc", which stands at position 2: move "fake" before "trunc"`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -79,12 +86,22 @@ func TestOrderCheck(t *testing.T) {
 }
 
 func TestKeptInstanceKeepsItsPromises(t *testing.T) {
-	e := bare(t, catalogue())
-	if err := e.Apply(order("auth", "trunc", "lease", "upstream", "retry", "shape")); err != nil {
-		t.Fatal(err)
-	}
-	err := e.Apply(order("auth", "lease", "trunc", "upstream", "retry", "shape"))
-	if err == nil || !strings.Contains(err.Error(), "stands between them itself") {
-		t.Errorf("the kept instance's segment was not checked again: %v", err)
+	for _, tt := range []struct{ name, right, wrong, want string }{
+		{"segment", "auth trunc lease upstream retry shape", "auth lease trunc upstream retry shape", "stands between them itself"},
+		{"before", "auth fake trunc lease upstream retry shape", "auth trunc fake lease upstream retry shape", `stage "fake" (position 3) must stand before "trunc"`},
+		{"before one that was missing", "auth fake lease upstream retry shape", "auth trunc fake lease upstream retry shape", `stage "fake" (position 3) must stand before "trunc"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := bare(t, catalogue())
+			for range 2 { // an instance that was kept once is kept again
+				if err := e.Apply(order(strings.Fields(tt.right)...)); err != nil {
+					t.Fatal(err)
+				}
+				err := e.Apply(order(strings.Fields(tt.wrong)...))
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("the promise was not checked again: %v", err)
+				}
+			}
+		})
 	}
 }

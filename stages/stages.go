@@ -30,7 +30,7 @@ type Services struct {
 	Listing  model.Listing      // what Google serves; nil asks nobody
 }
 
-// Catalogue is every stage there is, in the usual order.
+// Catalogue is every stage that no list does without, in the default order.
 func Catalogue(s Services) []pipeline.Kind {
 	return []pipeline.Kind{
 		auth.Kind(s.Access), quota.Kind(s.Ledger), format.Kind(), model.Kind(s.Listing), translate.Kind(s.Memory, s.Pictures),

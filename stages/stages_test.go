@@ -30,9 +30,9 @@ var owners = []string{"auth", "quota", "format", "model", "translate", "credenti
 var usual = []string{"auth", "quota", "format", "model", "translate", "thinking", "search", "compat",
 	"fakestream", "antitrunc", "credential", "upstream", "retry", "shape", "usage"}
 
-// catalogue is every stage there is, the optional ones last.
+// catalogue is every stage there is, as main has it.
 func catalogue(s stages.Services) []pipeline.Kind {
-	return append(stages.Catalogue(s), plugins.Catalogue()...)
+	return pipeline.InOrder(append(stages.Catalogue(s), plugins.Catalogue()...))
 }
 
 func TestOrder(t *testing.T) {

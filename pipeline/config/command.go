@@ -66,7 +66,7 @@ credentials folder.
 `},
 		{name: "stages", does: "print the stages with their settings, as Markdown", takes: "[NAME ...]", names: true,
 			more: `
-Without a name all stages, in the usual order.
+Without a name all stages, in their default order.
 `},
 		{name: "healthcheck", does: "ask the gateway of this configuration whether it is well", takes: "[-config FILE]", config: true,
 			more: configFlag + `
@@ -149,7 +149,7 @@ const exitCodes = "exit codes: 0 well, 1 it could not run, 2 it was told somethi
 
 func usage() string {
 	var b strings.Builder
-	b.WriteString("gcli2api serves OpenAI and Gemini clients from a pool of Google credentials.\n\nusage: gcli2api [command] [flags]\n\ncommands:\n")
+	b.WriteString("gcli2api serves OpenAI, Gemini and Anthropic clients from a pool of Google credentials.\n\nusage: gcli2api [command] [flags]\n\ncommands:\n")
 	for _, c := range commands() {
 		fmt.Fprintf(&b, "  %-12s %s\n", c.name, c.does)
 	}

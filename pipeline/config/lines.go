@@ -99,7 +99,11 @@ func (x *indexer) value(at []string, v *unstable.Node) {
 		}
 	case unstable.Array:
 		for i := 0; children.Next(); i++ {
-			x.value(append(at[:len(at):len(at)], strconv.Itoa(i)), children.Node())
+			element := append(at[:len(at):len(at)], strconv.Itoa(i))
+			if raw := children.Node().Raw; raw.Length > 0 {
+				x.note(element, x.line(raw))
+			}
+			x.value(element, children.Node())
 		}
 	}
 }
@@ -109,7 +113,7 @@ func (x *indexer) key(table []string, e *unstable.Node) ([]string, int) {
 	at, line := table[:len(table):len(table)], 0
 	for it := e.Key(); it.Next(); {
 		n := it.Node()
-		line = sort.SearchInts(x.breaks, int(n.Raw.Offset)) + 1
+		line = x.line(n.Raw)
 		if len(at) >= maxDepth {
 			if x.deep == 0 {
 				x.deep = line
@@ -120,6 +124,8 @@ func (x *indexer) key(table []string, e *unstable.Node) ([]string, int) {
 	}
 	return at, line
 }
+
+func (x *indexer) line(of unstable.Range) int { return sort.SearchInts(x.breaks, int(of.Offset)) + 1 }
 
 func (x *indexer) note(at []string, line int) {
 	if key := path(at); x.found[key] == 0 {

@@ -69,6 +69,13 @@ func TestOverview(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, got)
 		}
 	}
+	got = load(t, options("[models]\nknown = [\"a\", \"b\"]\n[models.alias]\n\"gpt-4.1\" = \"x\\\"y\"\n[models.limits.a]\nin = 5\n[stage.hook.headers]\nk = \"hunter2\"", "PASSWORD=hunter2")).Overview(does)
+	for _, want := range []string{"\nmodels.known = [\"a\", \"b\"]  # file (config.toml:2)\n", "\nmodels.alias.\"gpt-4.1\" = \"x\\\"y\"  # file (config.toml:4)\n", "\nmodels.limits.a.in = 5  # file (config.toml:6)\n",
+		"stage.hook.headers = \"********\""} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
 	if strings.Contains(got, "hunter2") || strings.Contains(got, "server.host") {
 		t.Errorf("too much is shown:\n%s", got)
 	}

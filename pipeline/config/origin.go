@@ -37,7 +37,7 @@ func (o Origin) String() string {
 
 // Place is where to look for a setting, or for a table of them, for a message of an operator:
 // "config.toml:3", the line of the nearest table when the key is not written there, the file when
-// that has none either, or what else said it. Elements of lists are "models.known[3]".
+// that has none either, or what else said it.
 func (s *Snapshot) Place(key string) string {
 	if o, ok := s.origins[key]; ok && o.Source != FromFile && o.Source != FromDefault {
 		return o.String()
@@ -45,11 +45,16 @@ func (s *Snapshot) Place(key string) string {
 	if s.file == "" {
 		return "built-in defaults"
 	}
-	parts := strings.Split(strings.NewReplacer("[", ".", "]", "").Replace(key), ".")
+	parts := strings.Split(key, ".")
 	if line := s.lines.at(parts); line > 0 {
 		return s.file + ":" + strconv.Itoa(line)
 	}
 	return s.file
+}
+
+// Problem pins a message to a setting, or to an entry of a table that its owner reads.
+func (s *Snapshot) Problem(key []string, message string) Problem {
+	return s.place(key).problem(display(key), message)
 }
 
 func (o Origin) problem(key, message string) Problem {

@@ -72,14 +72,14 @@ func Load(o Options) (*Snapshot, error) {
 	l := &loader{table: t, file: o.File, lines: lines{}}
 	layers := []layer{t.defaults, l.readFile(o), l.readPanel(o.Overrides), l.readEnv(o.Environ)}
 	if len(l.problems) > 0 {
-		return nil, l.problems.sorted()
+		return nil, l.problems.Sorted()
 	}
 	s, err := l.merge(layers)
 	if err != nil {
 		return nil, err
 	}
 	if problems := s.checkOrder(); len(problems) > 0 {
-		return nil, problems.sorted()
+		return nil, problems.Sorted()
 	}
 	s.warnings = append(s.warnings, s.unread(o.Environ)...)
 	return s, nil

@@ -47,7 +47,8 @@ func (p Problems) Error() string {
 	return b.String()
 }
 
-func (p Problems) sorted() Problems {
+// Sorted puts them into the order of the file.
+func (p Problems) Sorted() Problems {
 	slices.SortStableFunc(p, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Key, b.Key))
 	})

@@ -32,7 +32,7 @@ func (s *Snapshot) Section(key string, into any) error {
 	v := verifier{s: s}
 	v.check(target.Elem().Type(), tree.Raw(), strings.Split(key, "."))
 	if len(v.problems) > 0 {
-		return v.problems.sorted()
+		return v.problems.Sorted()
 	}
 	err = tree.UnmarshalWithConf("", into, koanf.UnmarshalConf{Tag: "koanf", DecoderConfig: &mapstructure.DecoderConfig{
 		ErrorUnused: true,

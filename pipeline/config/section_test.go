@@ -102,7 +102,7 @@ func TestSectionSaysWhatIsWrong(t *testing.T) {
 		{"[models]\n\nknwon = []", `config.toml:3: models.knwon: unknown setting; did you mean "known"?`},
 		{"[models]\nlimits = {\"a.b\" = {in = 1, on = 2}}", `config.toml:2: models.limits."a.b".on: unknown setting; did you mean "in"?`},
 		{"[[models.families]]\nname = \"x\"\n[[models.families]]\nname = 3", `config.toml:4: models.families.1.name: must be a string, got 3`},
-		{"[models]\nknown = [\n\"a\",\n3]", `config.toml:2: models.known.1: must be a string, got 3`},
+		{"[models]\nknown = [\n\"a\",\n3]", `config.toml:4: models.known.1: must be a string, got 3`},
 		{"[models]\nknown = \"a\"", `config.toml:2: models.known: must be a list, got "a"`},
 		{"[models]\ngrace = true", `config.toml:2: models.grace: must be a duration like "1.5s" or a number of seconds, got true`},
 		{"[models]\naliases = 3", `config.toml:2: models.aliases: must be a table, got 3`},

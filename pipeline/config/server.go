@@ -60,10 +60,15 @@ func serverParams() []Param {
 	}
 }
 
+// DefaultOrder is the list of stages that nobody has changed.
+func DefaultOrder() []string {
+	return []string{"auth", "quota", "format", "model", "translate", "thinking", "search", "compat", "fakestream", "antitrunc", "credential", "upstream", "retry", "shape", "usage"}
+}
+
 func pipelineParams() []Param {
 	return []Param{
 		{Key: orderKey, Type: StringList, Help: "the stages in the order of time",
-			Default: []string{"auth", "quota", "format", "model", "translate", "thinking", "search", "compat", "fakestream", "antitrunc", "credential", "upstream", "retry", "shape", "usage"}},
+			Default: DefaultOrder()},
 		{Key: "pipeline.open", Type: Bool, Default: false,
 			Help: "true lets the gateway listen beyond loopback with the stage auth switched off: everybody may ask"},
 	}

@@ -62,10 +62,30 @@ func (s *Snapshot) dump(defaults bool) string {
 	var b strings.Builder
 	for _, e := range s.Entries() {
 		if e.Origin.Source != "" && (defaults || !s.isDefault(e.Key)) {
-			fmt.Fprintf(&b, "%s = %s  # %s\n", e.Key, e.Value, e.Origin)
+			s.write(&b, e)
 		}
 	}
 	return b.String()
+}
+
+// write shows a setting, and of a table that is not secret each of its entries.
+func (s *Snapshot) write(b *strings.Builder, e Entry) {
+	if table, ok := s.values[e.Key].(map[string]any); ok && !e.Secret && len(table) > 0 {
+		s.writeTable(b, strings.Split(e.Key, "."), table)
+		return
+	}
+	fmt.Fprintf(b, "%s = %s  # %s\n", e.Key, e.Value, e.Origin)
+}
+
+func (s *Snapshot) writeTable(b *strings.Builder, at []string, table map[string]any) {
+	for _, name := range sortedKeys(table) {
+		key := below(at, name)
+		if inner, ok := table[name].(map[string]any); ok && len(inner) > 0 {
+			s.writeTable(b, key, inner)
+			continue
+		}
+		fmt.Fprintf(b, "%s = %s  # %s\n", display(key), literal(Param{}, table[name]), s.place(key))
+	}
 }
 
 // isDefault tells that a setting is what it would be without being set, also when somebody set it so.
@@ -136,7 +156,12 @@ func literal(p Param, value any) string {
 		return listLiteral(v, quoteTOML)
 	case []int:
 		return listLiteral(v, func(n int) string { return fmt.Sprint(n) })
+	case []any:
+		return listLiteral(v, func(one any) string { return literal(Param{}, one) })
 	case map[string]any:
+		if len(v) == 0 {
+			return "{}"
+		}
 		return fmt.Sprintf("{ ... } # %d entries", len(v))
 	}
 	return fmt.Sprint(value)

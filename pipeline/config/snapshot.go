@@ -148,6 +148,48 @@ func (s *Snapshot) File() string { return s.file }
 // ignored, settings without effect.
 func (s *Snapshot) Warnings() []string { return slices.Clone(s.warnings) }
 
+// Warned is a copy with more warnings: what only who knows the stages can say.
+func (s *Snapshot) Warned(more Problems) *Snapshot {
+	c := *s
+	c.warnings = slices.Clone(s.warnings)
+	for _, p := range more {
+		c.warnings = append(c.warnings, p.String())
+	}
+	return &c
+}
+
+// Says tells whether anybody has set what stands at a key, inside of a Table too, to more than nothing:
+// not to false, and not to an empty text, list or table.
+func (s *Snapshot) Says(key []string) bool {
+	for n := len(key); n > 0; n-- {
+		name := strings.Join(key[:n], ".")
+		if value, ok := s.values[name]; ok && s.origins[name].Source != FromDefault {
+			return says(value, key[n:])
+		}
+	}
+	return false
+}
+
+func says(value any, below []string) bool {
+	table, isTable := value.(map[string]any)
+	if len(below) > 0 {
+		return isTable && says(table[below[0]], below[1:])
+	}
+	switch v := value.(type) {
+	case nil:
+		return false
+	case map[string]any:
+		return len(v) > 0
+	case []any:
+		return len(v) > 0
+	case string:
+		return v != ""
+	case bool:
+		return v
+	}
+	return true
+}
+
 // Masked lists the settings of the file that the panel or the environment hides.
 func (s *Snapshot) Masked() []Masked { return slices.Clone(s.masked) }
 

@@ -311,7 +311,7 @@ func TestPlace(t *testing.T) {
 	s := load(t, options("[stage.retry]\nreturns = 2\n[models]\nknown = [\n\"a\",\n\"b\"]\n", "PORT=99"))
 	for key, want := range map[string]string{
 		"stage.retry": "config.toml:1", "stage.retry.returns": "config.toml:2", "stage.retry.from": "config.toml:1",
-		"models.known[1]": "config.toml:4", "models.listing": "config.toml:3", "pipeline.order": "config.toml",
+		"models.known": "config.toml:4", "models.listing": "config.toml:3", "pipeline.order": "config.toml",
 		"server.port": "environment (PORT)",
 	} {
 		if got := s.Place(key); got != want {
@@ -320,5 +320,42 @@ func TestPlace(t *testing.T) {
 	}
 	if got := load(t, Options{}).Place("stage.retry"); got != "built-in defaults" {
 		t.Error(got)
+	}
+}
+
+func TestProblemNamesTheEntry(t *testing.T) {
+	s := load(t, options("[models]\nknown = [\n\"a\",\n\"b\"]\n[models.alias]\n\"gpt-4.1\" = \"x\"\nplain = \"y\""))
+	for want, key := range map[string][]string{
+		`config.toml:6: models.alias."gpt-4.1": m`: {"models", "alias", "gpt-4.1"},
+		"config.toml:7: models.alias.plain: m":     {"models", "alias", "plain"},
+		`config.toml:5: models.alias."": m`:        {"models", "alias", ""},
+		"config.toml:4: models.known.1: m":         {"models", "known", "1"},
+		"config.toml:1: models.listing: m":         {"models", "listing"},
+	} {
+		if got := s.Problem(key, "m").String(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+func TestSays(t *testing.T) {
+	s := load(t, options("[models]\nlive = false\nimages = true\nlisting = \"\"\nknown = []\ncount = 0\n[models.alias]\n\"a.b\" = \"c\"\n[models.empty]\n[stage.retry]\nreturns = 1"))
+	for key, want := range map[string]bool{"models": true, "models alias": true, "models alias a.b": true, "models alias x": false, "models alias a.b deeper": false,
+		"models live": false, "models images": true, "models listing": false, "models known": false, "models count": true, "models empty": false, "models none": false,
+		"stage retry returns": true, "stage retry interval": false, "server port": false, "nothing": false} {
+		if got := s.Says(strings.Fields(key)); got != want {
+			t.Errorf("%s: %v", key, got)
+		}
+	}
+	if load(t, options("")).Says([]string{"models"}) {
+		t.Error("a table that nobody wrote")
+	}
+}
+
+func TestWarned(t *testing.T) {
+	s := load(t, options("[models]\nx = 1", "PORT=no"))
+	more := s.Warned(Problems{s.Problem([]string{"models", "x"}, "has no effect")})
+	if got := more.Warnings(); len(got) != 2 || got[1] != "config.toml:2: models.x: has no effect" || len(s.Warnings()) != 1 || more.Revision() != s.Revision() {
+		t.Errorf("%q, before %q", got, s.Warnings())
 	}
 }

@@ -2,6 +2,7 @@ package models
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -16,8 +17,8 @@ type glob struct {
 }
 
 // link resolves the aliases. A target that is an alias itself is refused: one step is what a person
-// can follow, and chains could turn in a circle. Errors begin with what follows "models.alias".
-func (c *Catalogue) link(alias map[string]string) error {
+// can follow, and chains could turn in a circle.
+func (c *Catalogue) link(alias map[string]string, wrong *Problems) {
 	names := slices.Sorted(maps.Keys(alias))
 	for _, from := range names { // all names first: parse stops at them
 		if stars := strings.Count(from, "*"); stars > 0 {
@@ -32,7 +33,8 @@ func (c *Catalogue) link(alias map[string]string) error {
 	for _, from := range names {
 		m, err := c.target(from, alias[from], globs)
 		if err != nil {
-			return err
+			wrong.add(err, "alias", from)
+			m = Model{Asked: from, Base: from} // what else is said of this name is not wrong because of it
 		}
 		if i := slices.IndexFunc(globs, func(g glob) bool { return g.pattern == from }); i >= 0 {
 			globs[i].target = m
@@ -41,36 +43,44 @@ func (c *Catalogue) link(alias map[string]string) error {
 		}
 	}
 	c.globs = globs
-	return nil
 }
 
 // target reads what an alias leads to.
 func (c *Catalogue) target(from, to string, globs []glob) (Model, error) {
 	if err := plain(strings.ReplaceAll(from, "*", "x")); err != nil {
-		return Model{}, fmt.Errorf(": name %q %w", from, err)
+		return Model{}, err
 	}
 	m := c.read(strings.TrimSpace(to))
 	if m.alias != "" {
-		return m, fmt.Errorf(".%q leads to %q, which is an alias itself: name its target", from, m.alias)
+		return m, fmt.Errorf("leads to %q, which is an alias itself: name its target", m.alias)
 	}
 	if m.Base == "" {
-		return m, fmt.Errorf(".%q leads to no name", from)
+		return m, errors.New("leads to no name")
 	}
 	if err := m.Check(); err != nil {
-		return m, fmt.Errorf(".%q: %s", from, err.Message)
+		return m, errors.New(err.Message)
 	}
 	if strings.Contains(m.Base, "*") {
-		return m, fmt.Errorf(".%q leads to %q: a target is one name, without a \"*\"", from, m.Base)
+		return m, fmt.Errorf("leads to %q: a target is one name, without a \"*\"", m.Base)
 	}
 	if _, known := c.index[m.Base]; known {
 		return m, nil
 	}
 	for _, g := range globs {
 		if g.matches(m.Base) {
-			return m, fmt.Errorf(".%q leads to %q, which %q would lead on: put it into models.known", from, m.Base, g.pattern)
+			return m, fmt.Errorf("leads to %q, which %q would lead on: put it into models.known", m.Base, g.pattern)
 		}
 	}
 	return m, nil
+}
+
+// Aliases are the aliases and patterns of the table, with what they lead to.
+func (c *Catalogue) Aliases() map[string]Model {
+	all := maps.Clone(c.alias)
+	for _, g := range c.globs {
+		all[g.pattern] = g.target
+	}
+	return all
 }
 
 // matches compares a name with the pattern, in time that grows with their lengths alone.

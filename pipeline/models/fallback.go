@@ -14,20 +14,23 @@ func (c *Catalogue) Fallback(base string) (string, bool) {
 }
 
 // fallBack checks the table. Both sides are bases: the features are those of the name that was asked for.
-func (c *Catalogue) fallBack(table map[string]string) error {
+func (c *Catalogue) fallBack(table map[string]string, wrong *Problems) {
 	for _, from := range slices.Sorted(maps.Keys(table)) {
-		if err := c.bare(from); err != nil {
-			return fmt.Errorf("name %q %w", from, err)
-		}
-		to := table[from]
-		if err := c.bare(to); err != nil {
-			return fmt.Errorf("%q: %q %w", from, to, err)
-		}
-		if from == to {
-			return fmt.Errorf("%q leads to itself", from)
-		}
+		wrong.add(c.leads(from, table[from]), "fallback", from)
 	}
 	c.fallback = maps.Clone(table)
+}
+
+func (c *Catalogue) leads(from, to string) error {
+	if err := c.bare(from); err != nil {
+		return err
+	}
+	if err := c.bare(to); err != nil {
+		return fmt.Errorf("leads to %q, which %w", to, err)
+	}
+	if from == to {
+		return errors.New("leads to itself")
+	}
 	return nil
 }
 

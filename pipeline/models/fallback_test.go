@@ -21,23 +21,23 @@ func TestFallback(t *testing.T) {
 		t.Error("there is a fallback by default")
 	}
 	for _, row := range []struct{ from, to, want string }{
-		{"", "b", `name "" is empty`},
-		{"a", "", `"a": "" is empty`},
-		{"a", "a", `"a" leads to itself`},
+		{"", "b", `.: is empty`},
+		{"a", "", `.a: leads to "", which is empty`},
+		{"a", "a", `.a: leads to itself`},
 		{"models/a", "b", `without "models/"`},
 		{"gemini-3*", "b", `has a "*" in it`},
 		{"a", "b c", "has a space"},
-		{"a-search", "b", `name "a-search" asks for a feature: name the base, "a"`},
-		{"a", "b-thinking-512", `"a": "b-thinking-512" asks for a feature: name the base, "b"`},
+		{"a-search", "b", `.a-search: asks for a feature: name the base, "a"`},
+		{"a", "b-thinking-512", `.a: leads to "b-thinking-512", which asks for a feature: name the base, "b"`},
 		{"a", "假流式/b", `asks for a feature`},
-		{"gpt-4o", "b", `name "gpt-4o" is an alias: name its target`},
-		{"a", "gpt-4o", `"a": "gpt-4o" is an alias: name its target`},
-		{"claude-x", "b", `name "claude-x" is taken by a pattern of models.alias: name its target, "gemini-2.5-pro", or put it into models.known`},
+		{"gpt-4o", "b", `.gpt-4o: is an alias: name its target`},
+		{"a", "gpt-4o", `.a: leads to "gpt-4o", which is an alias: name its target`},
+		{"claude-x", "b", `.claude-x: is taken by a pattern of models.alias: name its target, "gemini-2.5-pro", or put it into models.known`},
 		{"gemini-embedding-001", "b", "makes embeddings: vectors of another model are no substitute"},
 		{"a", "gemini-embedding-001", "makes embeddings"},
 	} {
 		s.Fallback = map[string]string{row.from: row.to}
-		if c, err := New(s); err == nil || c != nil || !strings.HasPrefix(err.Error(), "models.fallback: ") || !strings.Contains(err.Error(), row.want) {
+		if c, err := New(s); err == nil || c != nil || !strings.HasPrefix(err.Error(), "models.fallback."+row.from+": ") || !strings.Contains(err.Error(), row.want) {
 			t.Errorf("%q to %q: error %v does not say %q", row.from, row.to, err, row.want)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -83,37 +84,31 @@ type Catalogue struct {
 	thinking map[string]ThinkingRow // base -> how it thinks: the known ones and those of [models.thinking]
 }
 
-// New checks the table. An error names the key and what would be right.
+// New checks the table. The error is Problems: everything that is wrong, and what would be right.
 func New(s Settings) (*Catalogue, error) {
 	c := &Catalogue{index: map[string]int{}, alias: map[string]Model{}, listing: s.Listing, pictures: s.ImageSuffixes}
 	if s.Live {
 		c.live = &Live{}
 	}
+	var wrong Problems
 	switch s.Listing {
 	case "":
 		c.listing = ListFeatures
 	case ListBase, ListFeatures, ListAll:
 	default:
-		return nil, fmt.Errorf("models.listing: %q is none of %q, %q, %q", s.Listing, ListAll, ListBase, ListFeatures)
+		wrong.add(fmt.Errorf("must be one of %q, %q, %q, got %q", ListBase, ListFeatures, ListAll, s.Listing), "listing")
 	}
 	for i, name := range s.Known {
-		if err := c.add(name); err != nil {
-			return nil, fmt.Errorf("models.known[%d]: %w", i, err)
-		}
+		wrong.add(c.add(name), "known", strconv.Itoa(i))
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Limits)) {
-		if err := c.limit(name, s.Limits[name]); err != nil {
-			return nil, fmt.Errorf("models.limits.%q: %w", name, err)
-		}
+		wrong.add(c.limit(name, s.Limits[name]), "limits", name)
 	}
-	if err := c.link(s.Alias); err != nil {
-		return nil, fmt.Errorf("models.alias%w", err)
-	}
-	if err := c.fallBack(s.Fallback); err != nil {
-		return nil, fmt.Errorf("models.fallback: %w", err)
-	}
-	if err := c.think(s.Thinking); err != nil {
-		return nil, fmt.Errorf("models.thinking%w", err)
+	c.link(s.Alias, &wrong)
+	c.fallBack(s.Fallback, &wrong)
+	c.think(s.Thinking, &wrong)
+	if len(wrong) > 0 {
+		return nil, wrong
 	}
 	return c, nil
 }

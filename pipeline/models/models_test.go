@@ -17,31 +17,61 @@ func TestNewRefuses(t *testing.T) {
 		s    Settings
 		want string
 	}{
-		{Settings{Listing: "some"}, `models.listing: "some" is none of "all", "base", "base+features"`},
-		{known("a", ""), `models.known[1]: "" is empty`},
-		{known("a", "a"), `models.known[1]: "a" is there twice`},
+		{Settings{Listing: "some"}, `models.listing: must be one of "base", "base+features", "all", got "some"`},
+		{known("a", ""), `models.known.1: "" is empty`},
+		{known("a", "a"), `models.known.1: "a" is there twice`},
 		{known("models/a"), `without "models/"`},
 		{known("a b"), "a space"},
-		{limits("a", Limits{Input: -1}), `models.limits."a": input and output are numbers of tokens`},
-		{limits("b", Limits{}), `models.limits."b": is not in models.known`},
-		{alias("b", " "), `models.alias."b" leads to no name`},
-		{alias("", "a"), `models.alias: name "" is empty`},
-		{known("gemini-*"), `models.known[0]: "gemini-*" has a "*" in it: only models.alias takes patterns`},
-		{alias("models/*", "a"), `models.alias: name "models/*" is written without "models/"`},
-		{alias("a *", "a"), `models.alias: name "a *" has a space`},
-		{alias("gpt-*", "a-*"), `models.alias."gpt-*" leads to "a-*": a target is one name`},
-		{alias("gpt-*", "taken-low"), `models.alias."gpt-*" leads to "taken", which is an alias itself`},
-		{alias("gpt-*", "gpt-9"), `models.alias."gpt-*" leads to "gpt-9", which "gpt-*" would lead on: put it into models.known`},
-		{alias("*", "gpt-9"), `models.alias."*" leads to "gpt-9", which "*" would lead on`},
-		{Settings{Alias: map[string]string{"x": "gpt-9-search", "gpt-*": "b"}}, `models.alias."x" leads to "gpt-9", which "gpt-*" would lead on`},
-		{alias("gpt-*", "a-low-high"), `models.alias."gpt-*": model "a-low-high" asks for "-low" and for "-high"`},
-		{alias("b", "taken"), `"b" leads to "taken", which is an alias itself`},
-		{alias("b", "假流式/b"), `"b" leads to "b", which is an alias itself`},
+		{limits("a", Limits{Input: -1}), `models.limits.a: input and output are numbers of tokens`},
+		{limits("b", Limits{}), `models.limits.b: is not in models.known`},
+		{alias("b", " "), `models.alias.b: leads to no name`},
+		{alias("", "a"), `models.alias.: is empty`},
+		{known("gemini-*"), `models.known.0: "gemini-*" has a "*" in it: only models.alias takes patterns`},
+		{alias("models/*", "a"), `models.alias.models/*: is written without "models/"`},
+		{alias("a *", "a"), `models.alias.a *: has a space`},
+		{alias("gpt-*", "a-*"), `models.alias.gpt-*: leads to "a-*": a target is one name`},
+		{alias("gpt-*", "taken-low"), `models.alias.gpt-*: leads to "taken", which is an alias itself`},
+		{alias("gpt-*", "gpt-9"), `models.alias.gpt-*: leads to "gpt-9", which "gpt-*" would lead on: put it into models.known`},
+		{alias("*", "gpt-9"), `models.alias.*: leads to "gpt-9", which "*" would lead on`},
+		{Settings{Alias: map[string]string{"x": "gpt-9-search", "gpt-*": "b"}}, `models.alias.x: leads to "gpt-9", which "gpt-*" would lead on`},
+		{alias("gpt-*", "a-low-high"), `models.alias.gpt-*: model "a-low-high" asks for "-low" and for "-high"`},
+		{alias("b", "taken"), `models.alias.b: leads to "taken", which is an alias itself`},
+		{alias("b", "假流式/b"), `models.alias.b: leads to "b", which is an alias itself`},
 		{alias("b", "a-low-high"), `"-low"`},
 	} {
 		if c, err := New(row.s); err == nil || c != nil || !strings.Contains(err.Error(), row.want) {
 			t.Errorf("%+v: error %v does not say %q", row.s, err, row.want)
 		}
+	}
+}
+
+// Whoever mends a file wants all that is wrong with it, and nothing that is wrong only because of that.
+func TestNewSaysEverythingThatIsWrong(t *testing.T) {
+	s := Settings{Known: []string{"a", "b c"}, Listing: "some", Alias: map[string]string{"x": " ", "y": "a", "z*": "y"},
+		Fallback: map[string]string{"a": "a", "b": "y"}, Thinking: map[string]ThinkingSettings{"p": {Min: num(-1)}, "q": {Thinks: new(false)}, "r": {Thinks: new(true)}}}
+	_, err := New(s)
+	wrong, _ := err.(Problems)
+	var at []string
+	for _, p := range wrong {
+		at = append(at, strings.Join(p.At, " "))
+	}
+	if got, want := strings.Join(at, ", "), "listing, known 1, alias x, alias z*, fallback a, fallback b, thinking p min, thinking r thinks"; got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+	if got := strings.Count(err.Error(), "\n"); got != len(wrong)-1 {
+		t.Errorf("not one line each: %v", err)
+	}
+}
+
+func TestAliases(t *testing.T) {
+	c := catalogue(t, Settings{Known: []string{"a"}, Alias: map[string]string{"x": "a-search", "y*": "假流式/a"}})
+	all := c.Aliases()
+	if len(all) != 2 || all["x"].Features != Search || all["y*"].Features != FakeStream || all["y*"].Base != "a" {
+		t.Errorf("%+v", all)
+	}
+	delete(all, "x")
+	if c.Parse("x").Base != "a" {
+		t.Error("the catalogue can be changed from outside")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -46,15 +47,16 @@ func (c *Catalogue) Thinking(base string) ThinkingRow {
 	return ThinkingRow{ThinkingLimits: FamilyOf(base).Thinking()}
 }
 
-// think fills the table. An error names the key behind "models.thinking".
-func (c *Catalogue) think(rows map[string]ThinkingSettings) error {
+// think fills the table.
+func (c *Catalogue) think(rows map[string]ThinkingSettings, wrong *Problems) {
 	c.thinking = make(map[string]ThinkingRow, len(c.bases)+len(rows))
 	for _, e := range c.bases {
 		c.thinking[e.Base] = ThinkingRow{ThinkingLimits: e.Family.Thinking()}
 	}
 	for _, name := range slices.Sorted(maps.Keys(rows)) {
 		if err := c.base(name); err != nil {
-			return fmt.Errorf(".%q: %w", name, err)
+			wrong.add(err, "thinking", name)
+			continue
 		}
 		row := ThinkingRow{ThinkingLimits: FamilyOf(name).Thinking(), Written: true}
 		s := rows[name]
@@ -63,12 +65,9 @@ func (c *Catalogue) think(rows map[string]ThinkingSettings) error {
 			key = "default"
 			row.Default, err = row.choose(s.Default)
 		}
-		if err != nil {
-			return fmt.Errorf(".%q.%s: %w", name, key, err)
-		}
+		wrong.add(err, "thinking", name, key)
 		c.thinking[name] = row
 	}
-	return nil
 }
 
 // limits changes what the row says; key is where an error is.
@@ -98,6 +97,9 @@ func (s *ThinkingSettings) limits(l *ThinkingLimits) (key string, err error) {
 }
 
 func (s *ThinkingSettings) budget(l *ThinkingLimits) (key string, err error) {
+	if s.Min != nil && *s.Min < 1 {
+		return "min", errors.New("must be at least 1; that 0 is accepted is what off = true says")
+	}
 	if l.Most == 0 {
 		if s.Max == nil {
 			return "max", errors.New("is missing: the largest budget of this model is not known")
@@ -114,8 +116,6 @@ func (s *ThinkingSettings) budget(l *ThinkingLimits) (key string, err error) {
 		l.Least = *s.Min
 	}
 	switch {
-	case l.Least < 1:
-		return "min", errors.New("must be at least 1; that 0 is accepted is what off = true says")
 	case l.Most > MostBudget:
 		return "max", fmt.Errorf("must be at most %d", MostBudget)
 	case l.Most < l.Least && s.Max == nil:
@@ -156,7 +156,9 @@ func (l ThinkingLimits) choose(v any) (d ThinkingDefault, err error) {
 	}
 	n, ok := whole(v)
 	switch {
-	case ok && n == 0 && l.Off, ok && n == -1, ok && n >= l.Least && n <= l.Most:
+	case !ok:
+		return d, fmt.Errorf("must be a whole number of tokens, got %s", said(v))
+	case n == 0 && l.Off, n == -1, n >= l.Least && n <= l.Most:
 		return ThinkingDefault{Budget: n, Said: true}, nil
 	case l.Off:
 		return d, fmt.Errorf("must be 0, -1 or from %d to %d", l.Least, l.Most)
@@ -164,7 +166,19 @@ func (l ThinkingLimits) choose(v any) (d ThinkingDefault, err error) {
 	return d, fmt.Errorf("must be -1 or from %d to %d", l.Least, l.Most)
 }
 
-// whole reads an integer of any of the sources of a configuration.
+// said shows a value that is no number of tokens.
+func said(v any) string {
+	switch v := v.(type) {
+	case string:
+		return strconv.Quote(v)
+	case float64, bool:
+		return fmt.Sprint(v)
+	}
+	return "something else"
+}
+
+// whole reads an integer of any of the sources of a configuration; a huge one is beyond every limit, whatever
+// it comes to.
 func whole(v any) (int64, bool) {
 	switch n := v.(type) {
 	case int:
@@ -172,7 +186,7 @@ func whole(v any) (int64, bool) {
 	case int64:
 		return n, true
 	case float64:
-		return int64(n), n == math.Trunc(n) && math.Abs(n) <= MostBudget
+		return int64(min(max(n, -MostBudget), MostBudget+1)), n == math.Trunc(n)
 	}
 	return 0, false
 }

@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
@@ -119,32 +120,38 @@ func TestThinkingSettingsThatAreRefused(t *testing.T) {
 		row  ThinkingSettings
 		says string // behind models.thinking
 	}{
-		{"x", ThinkingSettings{Thinks: new(false), Max: num(5)}, `."x".thinks: is false, and nothing`},
-		{"x", ThinkingSettings{Thinks: new(false), Default: "low"}, `."x".thinks: is false, and nothing`},
-		{"x", ThinkingSettings{Thinks: new(true)}, `."x".thinks: is true, but`},
-		{"x", ThinkingSettings{Default: int64(5)}, `."x".default: is of no use`},
-		{"x", ThinkingSettings{Min: num(5)}, `."x".max: is missing`},
-		{"x", ThinkingSettings{Off: new(true)}, `."x".max: is missing`},
-		{"x", ThinkingSettings{Levels: []string{"low"}, Off: new(true)}, `."x".levels: cannot be used together`},
-		{"x", ThinkingSettings{Levels: []string{}}, `."x".levels: is empty`},
-		{"x", ThinkingSettings{Levels: []string{"low", "loud"}}, `."x".levels: "loud" is none of`},
-		{"x", ThinkingSettings{Levels: []string{"low", "LOW"}}, `."x".levels: "LOW" is there twice`},
-		{"x", ThinkingSettings{Levels: []string{"low"}, Default: "high"}, `."x".default: must be one of low`},
-		{"x", ThinkingSettings{Levels: []string{"low"}, Default: int64(3)}, `."x".default: must be one of low`},
-		{"x", ThinkingSettings{Min: num(0), Max: num(5)}, `."x".min: must be at least 1`},
-		{"x", ThinkingSettings{Min: num(6), Max: num(5)}, `."x".max: must be at least min, which is 6`},
-		{"x", ThinkingSettings{Max: num(-1)}, `."x".max: must be at least min, which is 1`},
-		{"x", ThinkingSettings{Max: num(10_000_000)}, `."x".max: must be at most 9999999`},
-		{"gemini-2.5-pro", ThinkingSettings{Min: num(40000)}, `."gemini-2.5-pro".min: must be at most max, which is 32768`},
-		{"gemini-2.5-pro", ThinkingSettings{Default: int64(0)}, `."gemini-2.5-pro".default: must be -1 or from 128 to 32768`},
-		{"gemini-2.5-pro", ThinkingSettings{Default: int64(127)}, `."gemini-2.5-pro".default: must be -1 or`},
-		{"gemini-2.5-pro", ThinkingSettings{Default: 128.5}, `."gemini-2.5-pro".default: must be -1 or`},
-		{"gemini-2.5-pro", ThinkingSettings{Default: "low"}, `."gemini-2.5-pro".default: must be -1 or`},
-		{"gemini-2.5-flash", ThinkingSettings{Default: int64(-2)}, `."gemini-2.5-flash".default: must be 0, -1 or from 1 to 24576`},
-		{"gemini-2.5-pro-search", ThinkingSettings{Thinks: new(false)}, `."gemini-2.5-pro-search": asks for a feature`},
-		{"gpt", ThinkingSettings{Thinks: new(false)}, `."gpt": is an alias`},
-		{"models/x", ThinkingSettings{Thinks: new(false)}, `."models/x": is written without`},
-		{"", ThinkingSettings{Thinks: new(false)}, `."": is empty`},
+		{"x", ThinkingSettings{Thinks: new(false), Max: num(5)}, `.x.thinks: is false, and nothing`},
+		{"x", ThinkingSettings{Thinks: new(false), Default: "low"}, `.x.thinks: is false, and nothing`},
+		{"x", ThinkingSettings{Thinks: new(true)}, `.x.thinks: is true, but`},
+		{"x", ThinkingSettings{Default: int64(5)}, `.x.default: is of no use`},
+		{"x", ThinkingSettings{Min: num(5)}, `.x.max: is missing`},
+		{"x", ThinkingSettings{Min: num(-5)}, `.x.min: must be at least 1`},
+		{"gemini-2.5-pro", ThinkingSettings{Default: true}, `.gemini-2.5-pro.default: must be a whole number of tokens, got true`},
+		{"gemini-2.5-pro", ThinkingSettings{Default: math.NaN()}, `.gemini-2.5-pro.default: must be a whole number`},
+		{"gemini-2.5-pro", ThinkingSettings{Default: []any{int64(1)}}, `.gemini-2.5-pro.default: must be a whole number of tokens, got something else`},
+		{"gemini-2.5-pro", ThinkingSettings{Default: 1e300}, `.gemini-2.5-pro.default: must be -1 or from 128`},
+		{"gemini-2.5-pro", ThinkingSettings{Default: -1e300}, `.gemini-2.5-pro.default: must be -1 or from 128`},
+		{"x", ThinkingSettings{Off: new(true)}, `.x.max: is missing`},
+		{"x", ThinkingSettings{Levels: []string{"low"}, Off: new(true)}, `.x.levels: cannot be used together`},
+		{"x", ThinkingSettings{Levels: []string{}}, `.x.levels: is empty`},
+		{"x", ThinkingSettings{Levels: []string{"low", "loud"}}, `.x.levels: "loud" is none of`},
+		{"x", ThinkingSettings{Levels: []string{"low", "LOW"}}, `.x.levels: "LOW" is there twice`},
+		{"x", ThinkingSettings{Levels: []string{"low"}, Default: "high"}, `.x.default: must be one of low`},
+		{"x", ThinkingSettings{Levels: []string{"low"}, Default: int64(3)}, `.x.default: must be one of low`},
+		{"x", ThinkingSettings{Min: num(0), Max: num(5)}, `.x.min: must be at least 1`},
+		{"x", ThinkingSettings{Min: num(6), Max: num(5)}, `.x.max: must be at least min, which is 6`},
+		{"x", ThinkingSettings{Max: num(-1)}, `.x.max: must be at least min, which is 1`},
+		{"x", ThinkingSettings{Max: num(10_000_000)}, `.x.max: must be at most 9999999`},
+		{"gemini-2.5-pro", ThinkingSettings{Min: num(40000)}, `.gemini-2.5-pro.min: must be at most max, which is 32768`},
+		{"gemini-2.5-pro", ThinkingSettings{Default: int64(0)}, `.gemini-2.5-pro.default: must be -1 or from 128 to 32768`},
+		{"gemini-2.5-pro", ThinkingSettings{Default: int64(127)}, `.gemini-2.5-pro.default: must be -1 or`},
+		{"gemini-2.5-pro", ThinkingSettings{Default: 128.5}, `.gemini-2.5-pro.default: must be a whole number of tokens, got 128.5`},
+		{"gemini-2.5-pro", ThinkingSettings{Default: "low"}, `.gemini-2.5-pro.default: must be a whole number of tokens, got "low"`},
+		{"gemini-2.5-flash", ThinkingSettings{Default: int64(-2)}, `.gemini-2.5-flash.default: must be 0, -1 or from 1 to 24576`},
+		{"gemini-2.5-pro-search", ThinkingSettings{Thinks: new(false)}, `.gemini-2.5-pro-search: asks for a feature`},
+		{"gpt", ThinkingSettings{Thinks: new(false)}, `.gpt: is an alias`},
+		{"models/x", ThinkingSettings{Thinks: new(false)}, `.models/x: is written without`},
+		{"", ThinkingSettings{Thinks: new(false)}, `.: is empty`},
 	} {
 		s := Defaults()
 		s.Alias = map[string]string{"gpt": "gemini-2.5-pro"}

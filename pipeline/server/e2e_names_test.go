@@ -277,7 +277,7 @@ func TestLiveListFails(t *testing.T) {
 func TestAliasErrorsAtStart(t *testing.T) {
 	t.Parallel()
 	for toml, says := range map[string]string{
-		"[models.alias]\n\"gpt-*\" = \"gemini-2.5-*\"\n":        `models.alias."gpt-*" leads to`,
+		"[models.alias]\n\"gpt-*\" = \"gemini-2.5-*\"\n":        `config.toml:2: models.alias."gpt-*": leads to`,
 		"[models.alias]\n\"*\" = \"my-own\"\n":                  `put it into models.known`,
 		"[models.alias]\na = \"b\"\n\"gpt-*\" = \"a-search\"\n": `which is an alias itself`,
 		aliasConfig:                          `has a space`,

@@ -6,6 +6,7 @@
 package fakestream
 
 import (
+	"errors"
 	"time"
 
 	"gcli2api/pipeline"
@@ -39,7 +40,8 @@ func Kind() pipeline.Kind {
 			if b.Has("retry") {
 				through = "retry"
 			}
-			return &stage{s, through}, b.RerunsRest(through)
+			// Behind antitrunc it would make an error of an answer that breaks off, and nobody goes on from one.
+			return &stage{s, through}, errors.Join(b.RerunsRest(through), b.StandsBefore("antitrunc"))
 		}),
 	}
 }

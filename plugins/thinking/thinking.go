@@ -30,6 +30,7 @@ func Kind() pipeline.Kind {
 			{Key: "stage.thinking.return_thoughts", Flat: "return_thoughts_to_frontend", Env: []string{"RETURN_THOUGHTS_TO_FRONTEND"}, Type: config.Bool, Default: true,
 				Help: "show the thoughts of a model where the request does not say, in answers of Gemini and chat completions; false shows them to who asks for them"},
 		},
+		Heeds: []pipeline.Heed{{Key: []string{"models", "thinking"}, Lost: "sets no default and leaves a thinkingConfig as it is; only what is translated, as a reasoning_effort, keeps to it"}},
 		New: pipeline.New(Settings{}, func(set Settings, b *pipeline.Build) (pipeline.Stage, error) {
 			c, err := b.Models()
 			return &stage{Settings: set, catalogue: c}, err

@@ -17,7 +17,7 @@ type Settings struct{}
 func Kind() pipeline.Kind {
 	return pipeline.Kind{
 		Name:  "format",
-		Does:  "tells OpenAI bodies from Gemini bodies by content",
+		Does:  "tells OpenAI, Gemini and Anthropic bodies apart, and whether the client wants events",
 		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Count, pipeline.Embed},
 		Gives: []pipeline.Fact{pipeline.HasFormat},
 		New: pipeline.New(Settings{}, func(Settings, *pipeline.Build) (pipeline.Stage, error) {

@@ -3,6 +3,8 @@ package model
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -38,11 +40,14 @@ func Kind(l Listing) pipeline.Kind {
 				return nil, err
 			}
 			s := &stage{catalogue: c, on: enabled(b), compat: b.Has("compat")}
+			s.warn(b)
 			if c.Live() {
 				s.listing = l
 			}
 			return s, nil
 		}),
+		Heeds: []pipeline.Heed{{Key: []string{"models", "alias"}}, {Key: []string{"models", "fallback"}}, {Key: []string{"models", "listing"}},
+			{Key: []string{"models", "live"}}, {Key: []string{"models", "image_suffixes"}}},
 		Off: unparsed,
 	}
 }
@@ -56,6 +61,23 @@ func enabled(b *pipeline.Build) models.Enabled {
 		}
 	}
 	return on
+}
+
+// warn names the aliases that are refused whoever asks for them, because of what they lead to.
+func (s *stage) warn(b *pipeline.Build) {
+	aliases := s.catalogue.Aliases()
+	for _, name := range slices.Sorted(maps.Keys(aliases)) {
+		to := aliases[name]
+		if off := s.off(to); len(off) > 0 {
+			b.Warn([]string{"models", "alias", name}, fmt.Sprintf("leads to %q, which asks for %s: that is switched off, and each request for it is refused",
+				to.Asked, strings.Join(off, " ")))
+		}
+	}
+}
+
+// off is what a name asks for, as it is written there, although the stage for it is off.
+func (s *stage) off(m models.Model) []string {
+	return m.Wrote(m.Features&^s.on.Features, m.Thinking != models.None && !s.on.Thinking)
 }
 
 type stage struct {

@@ -45,7 +45,8 @@ func Kind() pipeline.Kind {
 			{Key: "stage.retry.from", Type: config.String, Default: "credential",
 				Help: "stage to go back to"},
 		},
-		New: pipeline.New(Settings{12, 3, "credential", true, time.Second}, build),
+		Heeds: []pipeline.Heed{{Key: []string{"models", "fallback"}}},
+		New:   pipeline.New(Settings{12, 3, "credential", true, time.Second}, build),
 	}
 }
 
