@@ -45,6 +45,9 @@ type told struct {
 	Chunks                 int
 	Took, First            float64 // seconds until the end and until the first piece of a stream
 	Usage                  struct{ Prompt, Answer, Thoughts, Total int }
+	Finishes               int      // reasons to finish in a stream
+	Dropped, Fallback      string   // headers that say what was left out, and who answered
+	Cited                  []string // places in the text and what they rest on: kind, text, address
 	Names                  []string
 	Tokens                 int
 	Calls                  []string // functions that were called: name, arguments
@@ -80,6 +83,12 @@ func (l language) run(t *testing.T, h *house, script string, cases []string) map
 	for name, value := range h.inputs(t) {
 		environ = append(environ, name+"="+value)
 	}
+	return l.read(t, script, cases, environ)
+}
+
+// read starts a script and reads what it says of the cases.
+func (l language) read(t *testing.T, script string, cases, environ []string) map[string]told {
+	t.Helper()
 	out := l.start(t, append([]string{script + l.suffix}, cases...), environ...)
 	all := map[string]told{}
 	for line := range strings.Lines(out) {
@@ -154,7 +163,11 @@ func (l language) prove(t *testing.T, h *house, script string, proofs []proof) {
 			names = append(names, p.name)
 		}
 	}
-	all := l.run(t, h, script, names)
+	hold(t, proofs, names, l.run(t, h, script, names))
+}
+
+// hold compares what was seen with the proofs.
+func hold(t *testing.T, proofs []proof, names []string, all map[string]told) {
 	for _, p := range proofs {
 		t.Run(p.name, func(t *testing.T) {
 			if !slices.Contains(names, p.name) {

@@ -15,7 +15,11 @@ import (
 )
 
 // The official Go clients are held to the same proofs as those of the other languages.
-func TestGo(t *testing.T) { language{client: "APIError", server: "APIError"}.hold(t) }
+func TestGo(t *testing.T) {
+	l := language{client: "APIError", server: "APIError"}
+	l.hold(t)
+	l.features(t)
+}
 
 // goCase notes what a Go client showed; what it gives is the client's error.
 type goCase func(ctx context.Context, s *told) error
@@ -38,9 +42,14 @@ func (h *house) cases(t *testing.T, script string) map[string]goCase {
 	return nil
 }
 
-// play runs cases in Go, all at once.
+// play runs cases in Go.
 func (h *house) play(t *testing.T, script string, names []string) map[string]told {
-	all, cases := map[string]told{}, h.cases(t, script)
+	return play(t, script, names, h.cases(t, script))
+}
+
+// play runs them all at once.
+func play(t *testing.T, script string, names []string, cases map[string]goCase) map[string]told {
+	all := map[string]told{}
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	for _, name := range names {

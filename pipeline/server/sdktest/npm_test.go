@@ -32,5 +32,6 @@ func npm(t *testing.T) language {
 func TestNPM(t *testing.T) {
 	l := npm(t)
 	l.hold(t)
+	l.features(t)
 	l.paint(t)
 }

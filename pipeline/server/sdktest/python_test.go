@@ -19,5 +19,6 @@ func python(t *testing.T) language {
 func TestPython(t *testing.T) {
 	l := python(t)
 	l.hold(t)
+	l.features(t)
 	l.paint(t)
 }

@@ -65,6 +65,7 @@ func withProgram(m *testing.M) int {
 type house struct {
 	kind     string
 	password string // "" leaves the built-in one, pwd
+	config   string // config.toml
 	sim      *simulator.Server
 	url      string
 	ai       openai.Client // with the right password
@@ -84,23 +85,23 @@ func kinds(t *testing.T, test func(*testing.T, *house)) {
 
 func credentials() []string { return []string{"codeassist", "geminiapi"} }
 
-func open(t *testing.T, kind string) *house {
+func open(t *testing.T, kind string, config ...string) *house {
 	t.Helper()
-	h := build(t, kind, password)
+	h := build(t, kind, password, config...)
 	h.ai = h.openai(password)
 	h.gen = h.genai(t, password)
 	return h
 }
 
 // build is a house without clients.
-func build(t *testing.T, kind, password string) *house {
+func build(t *testing.T, kind, password string, config ...string) *house {
 	t.Helper()
 	sim, err := simulator.Start(simulator.Options{EventGap: 10 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { sim.Close() })
-	h := &house{kind: kind, password: password, sim: sim}
+	h := &house{kind: kind, password: password, config: strings.Join(config, ""), sim: sim}
 	creds := t.TempDir()
 	write := func(name string, data []byte) {
 		if err := os.WriteFile(filepath.Join(creds, name), data, 0o600); err != nil {
@@ -116,6 +117,7 @@ func build(t *testing.T, kind, password string) *house {
 		sim.AddKey(apiKey)
 		write("key.json", sim.KeyFile(apiKey))
 	}
+	write("config.toml", []byte(h.config))
 	h.start(t, creds)
 	return h
 }
