@@ -116,3 +116,40 @@ func TestReloadFindsTheFile(t *testing.T) {
 	}
 	g.hangup("there is no such file")
 }
+
+// What has no effect is a warning at start and when it comes with a change, not with every reload.
+func TestWarningsOfAReload(t *testing.T) {
+	t.Parallel()
+	const (
+		table = "[models.fallback]\n\"gemini-2.5-pro\" = \"gemini-2.5-flash\"\n"
+		off   = "[stage.retry]\nenabled = false\n"
+		says  = `models.fallback: has no effect: the stage "retry" is switched off`
+	)
+	g := start(t, launch{sim: google(t, 0, 1), keys: 1, light: true, config: table + off})
+	said := func() int {
+		n := 0
+		for line := range strings.Lines(g.stdout.String()) {
+			if strings.Contains(line, "[WARNING]") && strings.Contains(strings.ReplaceAll(line, `\"`, `"`), says) {
+				n++
+			}
+		}
+		return n
+	}
+	for _, step := range []struct {
+		config, says string
+		warned       int
+	}{
+		{table + off, "nothing has changed", 1},
+		{"# a comment\n" + table + off, "nothing has changed", 1},
+		{table, "settings changed keys=[stage.retry.enabled]", 1},
+		{table + off, "settings changed keys=[stage.retry.enabled]", 2},
+		{off, "settings changed keys=[models]", 2},
+	} {
+		g.reload(step.config, step.says)
+		if n := said(); n != step.warned {
+			t.Errorf("after %q: %d warnings, want %d\n%s", step.config, n, step.warned, g.stdout.String())
+		}
+	}
+	g.reload("[pipeline]\norder = [\"auth\", \"quota\", \"format\", \"model\", \"translate\", \"antitrunc\", \"fakestream\", \"credential\", \"upstream\", \"retry\", \"shape\", \"usage\"]\n",
+		`must stand before`)
+}
