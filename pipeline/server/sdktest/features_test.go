@@ -71,9 +71,10 @@ func families() []family {
 type two struct{ loud, quiet *house }
 
 const (
-	loudConfig = "[models.alias]\n\"gpt-*\" = \"gemini-2.5-flash\"\n\"claude-*\" = \"gemini-2.5-flash-low\"\n" +
+	patient    = "[stage.shape]\nfirst_byte_grace = \"60s\"\n" // headers tell who answered, also on a busy machine
+	loudConfig = patient + "[models.alias]\n\"gpt-*\" = \"gemini-2.5-flash\"\n\"claude-*\" = \"gemini-2.5-flash-low\"\n" +
 		"[models.fallback]\n\"gemini-2.5-pro\" = \"gemini-2.5-flash\"\n"
-	quietConfig = "[models]\nlisting = \"all\"\n[stage.thinking]\nreturn_thoughts = false\n[stage.search]\nenabled = false\n"
+	quietConfig = patient + "[models]\nlisting = \"all\"\n[stage.thinking]\nreturn_thoughts = false\n[stage.search]\nenabled = false\n"
 )
 
 // features holds the clients to what the features of a name do, with both kinds of credentials.

@@ -101,7 +101,10 @@ func build(t *testing.T, kind, password string, config ...string) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { sim.Close() })
-	h := &house{kind: kind, password: password, config: strings.Join(config, ""), sim: sim}
+	h := &house{kind: kind, password: password, config: "[stage.shape]\nheartbeat = \"3s\"\nfirst_byte_grace = \"5s\"\n", sim: sim}
+	if len(config) > 0 {
+		h.config = config[0]
+	}
 	creds := t.TempDir()
 	write := func(name string, data []byte) {
 		if err := os.WriteFile(filepath.Join(creds, name), data, 0o600); err != nil {
@@ -131,7 +134,7 @@ func (h *house) start(t *testing.T, creds string) {
 		cmd.Dir = creds
 		cmd.SysProcAttr = dieWithTest()
 		cmd.Env = []string{"HOST=127.0.0.1", "PORT=" + strconv.Itoa(port), "CREDENTIALS_DIR=" + creds, "LOG_FILE=/dev/null",
-			"FIRST_BYTE_GRACE=5", "HEARTBEAT_INTERVAL=3", "RETRY_429_INTERVAL=0.01", "IMAGE_FETCH_ALLOW=127.0.0.0/8"}
+			"RETRY_429_INTERVAL=0.01", "IMAGE_FETCH_ALLOW=127.0.0.0/8"}
 		if h.password != "" {
 			cmd.Env = append(cmd.Env, "PASSWORD="+h.password)
 		}
