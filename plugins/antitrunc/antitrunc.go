@@ -100,7 +100,7 @@ type stage struct {
 	mark    *marker
 	rule    []byte // the part that tells the model of the mark
 
-	usual atomic.Pointer[[]byte] // what plain events began with lately; streams share it
+	usual atomic.Pointer[frame] // of plain events lately
 }
 
 // Process makes the first attempt and puts the stream over all of them in its place.

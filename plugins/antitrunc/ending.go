@@ -12,17 +12,17 @@ import (
 // attempt is what came of one call.
 type attempt struct {
 	text, call, data bool
-	blocked          bool   // Google refused the prompt
-	finish           string // the finish reason
 	finished         bool
-	asIs             bool  // the event with it can go out as it came
-	err              error // why it broke off
-	hopeless         bool  // and would again
+	fresh            bool   // the tokens of the last event were not counted yet
+	blocked          bool   // Google refused the prompt
+	asIs             bool   // the event with the finish reason can go out as it came
+	hopeless         bool   // it would break off again
+	last             []byte // the last event: the one with the finish reason, and what came behind it; of a plain one its end, as an object
 
+	finish string // the finish reason
+	err    error  // why it broke off
 	usage  gemini.Usage
 	raw    []byte // the last usageMetadata
-	last   []byte // the last event: the one with the finish reason, and what came behind it; of a plain one its end, as an object
-	fresh  bool   // its tokens were not counted yet
 	beside beside
 }
 
@@ -80,7 +80,7 @@ func (s *stream) over(err error) []byte {
 // close looks at what is still held. What waits for the seam is looked at through a copy of the carry:
 // should there be another attempt, it never came.
 func (s *stream) close() closing {
-	c := closing{carry: &s.carry, pending: s.seam.waiting()}
+	c := closing{carry: &s.carry, pending: s.seamed && s.seam.waiting()}
 	if c.pending {
 		c.carry = s.carry.clone()
 		c.late, s.room = c.carry.add(s.room, s.seam.settle())
@@ -153,6 +153,7 @@ func (s *stream) resume() {
 	s.ask(s.x, s.first, how)
 	s.x.Resumes = len(how.answer) > 0
 	s.seam.open(text)
+	s.seamed = s.seam.on
 	s.before = len(text)
 	s.try = attempt{raw: s.try.raw[:0], last: s.try.last[:0]}
 	s.run()

@@ -189,10 +189,8 @@ func (s *stream) learn(data, part, text []byte) {
 	if len(s.slots) > 0 || at >= mostPrefix || cap(part)-cap(text) > len(`{ "text": `) {
 		return
 	}
-	if prefix := data[:at+1]; !bytes.Equal(s.prefix, prefix) {
-		own := bytes.Clone(prefix)
-		s.prefix = own
-		s.usual.Store(&own)
+	if prefix := data[:at+1]; s.frame == nil || !bytes.Equal(s.frame.prefix, prefix) {
+		s.share(&frame{prefix: bytes.Clone(prefix)})
 	}
 }
 

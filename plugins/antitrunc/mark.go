@@ -57,17 +57,18 @@ type carry struct {
 	pos  int    // so much has come in
 	held []byte // and so much of it has not gone out
 
-	k     int           // so many characters of the mark stand at the end
-	at    [mostMark]int // where the last characters stand, in a ring
-	count int           // characters that came in
-	line  int           // where the line begins, with the line end before it
-	ink   int           // its first character that is no space, or -1
-	cr    int           // a \r at the end, half of a line end perhaps, or -1
-	said  bool          // the attempt has more than white space
+	k    int // so many characters of the mark stand at the end
+	ink  int // the first character of the line that is no space, or -1
+	cr   int // a \r at the end, half of a line end perhaps, or -1
+	line int // where the line begins, with the line end before it
 
+	said  bool // the attempt has more than white space
 	whole bool // the whole mark stands at the end, with nothing but white space behind it
 	alone bool // in a line of its own
 	since int  // from here on that is held
+
+	count int           // characters that came in
+	at    [mostMark]int // where the last ones stand, in a ring
 }
 
 func newCarry(m *marker) carry { return carry{m: m, ink: -1, cr: -1} }
@@ -77,12 +78,8 @@ func newCarry(m *marker) carry { return carry{m: m, ink: -1, cr: -1} }
 func (c *carry) add(room, text []byte) (out, grown []byte) {
 	had, base := c.pos, c.pos-len(c.held)
 	n := c.m.quiet(text)
-	if n == len(text) && n > 0 && len(c.held) == 0 {
-		c.pass(n)
-		return text, room
-	}
 	if n > 0 {
-		c.pass(n)
+		c.skip(n)
 	}
 	c.scan(text[n:])
 	from := max(c.from(), base)
@@ -102,8 +99,18 @@ func (c *carry) add(room, text []byte) (out, grown []byte) {
 	return room[begin:len(room):len(room)], room
 }
 
-// pass is scan for a text that ends quietly.
-func (c *carry) pass(n int) {
+// pass takes a text that goes out as it is, because nothing is held and it ends quietly; false for any other.
+func (c *carry) pass(text []byte) bool {
+	n := len(text)
+	if n == 0 || len(c.held) > 0 || c.m.quiet(text) < n {
+		return false
+	}
+	c.skip(n)
+	return true
+}
+
+// skip is scan for a text that ends quietly.
+func (c *carry) skip(n int) {
 	c.pos += n
 	c.k, c.cr, c.ink, c.whole, c.said = 0, -1, c.pos-1, false, true
 }

@@ -12,42 +12,47 @@ import (
 // stream is one answer over as many attempts as it takes. Event for event it looks at the text alone, and
 // hands an event on as it came wherever nothing has to change.
 type stream struct {
-	*stage
-	x     *pipeline.Exchange
-	rest  pipeline.Segment
-	first gemini.Mark // the request of the first attempt, mended by then where Google made that necessary
-	inner wire.Stream // the attempt that runs
-	stops bool        // the client has stop sequences: a stop may be what it asked for
-
+	// Between two events of a stream the processor forgets it for all the others. So what every event needs
+	// stands together, in few lines of memory.
+	ended  error       // what Next says from now on
+	inner  wire.Stream // the attempt that runs
 	tries  int
+	due    bool        // the next attempt is
+	more   bool        // the last event announced another one
+	inline bool        // what is lost is the mark, in the last line of an answer that ended by itself
+	untold bool        // tokens were spent that no event has told of
+	stops  bool        // the client has stop sequences: a stop may be what it asked for
+	seamed bool        // seam holds what comes
+	frame  *frame      // of plain events; nil while none is known
+	answer wire.Buffer // all text that went out, a JSON string without its last quote
 	try    attempt
-	due    bool         // the next attempt is
-	answer wire.Buffer  // all text that went out, a JSON string without its last quote
-	carry  carry        // what may be the mark
+	carry  carry // what may be the mark
+
+	*stage
+	x      *pipeline.Exchange
+	rest   pipeline.Segment
+	first  gemini.Mark  // the request of the first attempt, mended by then where Google made that necessary
 	seam   seam         // what may be a repetition
 	before int          // bytes of text before this attempt, decoded
 	total  gemini.Usage // of the attempts before
 	past   beside       // what stood beside their text
 	lost   []byte       // text of an attempt that the next one is to write again
-	inline bool         // it is the mark, in the last line of an answer that ended by itself
-	untold bool         // tokens were spent that no event has told of
-
-	ended  error  // what Next says from now on
-	more   bool   // the last event announced another one
-	prefix []byte // what plain events begin with, up to their text; shared
-	suffix []byte // what follows there, up to the value of their usageMetadata
-	room   []byte // texts of the event, where they are not parts of it
-	out    []byte // the event, where it is not the one that came
+	room   []byte       // texts of the event, where they are not parts of it
+	out    []byte       // the event, where it is not the one that came
 	slots  []slot
+}
+
+// frame is what stands around the text of plain events. It never changes, and streams share it.
+type frame struct {
+	prefix []byte // up to the text, quote included
+	suffix []byte // from the quote behind it to the name of usageMetadata; nil while none is known
 }
 
 // newStream takes over the reply of the first attempt.
 func newStream(s *stage, x *pipeline.Exchange, rest pipeline.Segment) *stream {
 	stops, _ := x.Call.GetIn("generationConfig", "stopSequences")
 	n := &stream{stage: s, x: x, rest: rest, first: x.Call.Mark(), inner: x.Reply.Stream, stops: wire.Filled(stops), tries: 1, carry: newCarry(s.mark)}
-	if p := s.usual.Load(); p != nil {
-		n.prefix = *p
-	}
+	n.frame = s.usual.Load()
 	wire.Buffers.Lend(&n.answer, 4096)
 	n.answer.B = append(n.answer.B, '"')
 	return n
@@ -92,10 +97,10 @@ func (s *stream) Close() error {
 
 // event gives the event as the client is to see it, nil for nothing.
 func (s *stream) event(data []byte) []byte {
-	s.room, s.out = s.room[:0], s.out[:0]
 	if p, ok := s.plain(data); ok && !s.try.finished {
 		return s.pass(data, p)
 	}
+	s.room, s.out = s.room[:0], s.out[:0]
 	return s.take(data)
 }
 
@@ -109,20 +114,20 @@ type plain struct {
 
 // plain recognises an event that begins like one that was read in full before.
 func (s *stream) plain(data []byte) (p plain, ok bool) {
-	n := len(s.prefix)
-	if n == 0 || !bytes.HasPrefix(data, s.prefix) {
+	if s.frame == nil || !bytes.HasPrefix(data, s.frame.prefix) {
 		return p, false
 	}
+	n, suffix := len(s.frame.prefix), s.frame.suffix
 	if p.text, ok = wire.Inner(data[n-1:]); !ok {
 		return p, false
 	}
 	p.rest = n + len(p.text)
-	if len(s.suffix) > 0 && bytes.HasPrefix(data[p.rest:], s.suffix) {
-		p.at = p.rest + len(s.suffix) - len(usageName)
+	if len(suffix) > 0 && bytes.HasPrefix(data[p.rest:], suffix) {
+		p.at = p.rest + len(suffix) - len(usageName)
 	} else if !p.find(data) {
 		return p, false
 	} else if p.at >= 0 {
-		s.suffix = append(s.suffix[:0], data[p.rest:p.at+len(usageName)]...)
+		s.share(&frame{s.frame.prefix, bytes.Clone(data[p.rest : p.at+len(usageName)])})
 	}
 	if p.at >= 0 && s.tries > 1 {
 		p.usage = wire.Behind(data, p.at+len(usageName))
@@ -132,6 +137,12 @@ func (s *stream) plain(data []byte) (p plain, ok bool) {
 }
 
 const usageName = `"usageMetadata"`
+
+// share makes a frame that of this stream, and of those that begin after it.
+func (s *stream) share(f *frame) {
+	s.frame = f
+	s.usual.Store(f)
+}
 
 // find looks behind the text: the candidate has to end there, with nothing of importance in it.
 func (p *plain) find(data []byte) bool {
@@ -165,6 +176,9 @@ func closes(b []byte) bool {
 
 // pass hands a plain event on: as it came, unless text is held or tokens must be added.
 func (s *stream) pass(data []byte, p plain) []byte {
+	if len(s.carry.held) > 0 {
+		s.room = s.room[:0]
+	}
 	text := s.say(p.text)
 	if p.at >= 0 {
 		s.try.last = append(append(s.try.last[:0], '{'), data[p.at:]...)
@@ -179,7 +193,7 @@ func (s *stream) pass(data []byte, p plain) []byte {
 	case p.usage == nil && same(text, p.text):
 		return data
 	}
-	s.out = append(append(s.out, s.prefix...), text...)
+	s.out = append(append(s.out[:0], s.frame.prefix...), text...)
 	if p.usage == nil {
 		s.out = append(s.out, data[p.rest:]...)
 		return s.out
@@ -197,20 +211,31 @@ func same(a, b []byte) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] =
 // say takes text of the answer and gives what of it goes out now.
 func (s *stream) say(text []byte) []byte {
 	s.try.text = s.try.text || len(text) > 0
-	if s.seam.on {
-		if text = s.seam.add(text); s.seam.on {
+	if s.seamed {
+		text = s.seam.add(text)
+		if s.seamed = s.seam.on; s.seamed {
 			return nil
 		}
 	}
+	text = s.carried(text)
+	s.remember(text)
+	return text
+}
+
+// carried is text on its way through the carry.
+func (s *stream) carried(text []byte) []byte {
+	if s.carry.pass(text) {
+		return text
+	}
 	text, s.room = s.carry.add(s.room, text)
-	s.answer.B = append(s.answer.B, text...)
 	return text
 }
 
 // release gives what is held, to go out before a part that is no text.
 func (s *stream) release() (text []byte) {
-	if s.seam.on {
+	if s.seamed {
 		text, s.room = s.carry.add(s.room, s.seam.settle())
+		s.seamed = false
 	}
 	marked := s.carry.end().mark == marked
 	rest := s.carry.drop()
@@ -218,8 +243,20 @@ func (s *stream) release() (text []byte) {
 		rest = nil
 	}
 	text = append(text[:len(text):len(text)], rest...)
-	s.answer.B = append(s.answer.B, text...)
+	s.remember(text)
 	return text
+}
+
+// remember keeps what goes out. The memory for it is lent, also when it grows.
+func (s *stream) remember(text []byte) {
+	if len(s.answer.B)+len(text) > cap(s.answer.B) {
+		var more wire.Buffer
+		wire.Buffers.Lend(&more, 2*(len(s.answer.B)+len(text)))
+		more.B = append(more.B, s.answer.B...)
+		wire.Buffers.Put(&s.answer)
+		s.answer = more
+	}
+	s.answer.B = append(s.answer.B, text...)
 }
 
 // said is the text that went out, with more behind it, decoded.
