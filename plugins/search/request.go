@@ -10,9 +10,6 @@ import (
 	"gcli2api/pipeline/wire/gemini"
 )
 
-// serverTools is the member of toolConfig that lets functions stand beside Google's own tools.
-const serverTools = "includeServerSideToolInvocations"
-
 // request is the call with what matters of it here.
 type request struct {
 	x     *pipeline.Exchange
@@ -91,7 +88,7 @@ func (r *request) hosted() (list []string) {
 
 // mayMix tells that the client has not forbidden what a mix comes with: parts with the steps of Google's tools.
 func (r *request) mayMix() bool {
-	v, _ := r.x.Call.GetIn("toolConfig", serverTools)
+	v, _ := r.x.Call.GetIn("toolConfig", gemini.ServerTools)
 	on, said := wire.Bool(v)
 	return on || !said
 }
@@ -122,7 +119,7 @@ func (r *request) without(hosted []string) {
 		r.x.LeftOut(r.written(tool))
 	}
 	r.set(gemini.AppendTools(nil, r.list, func(name string) bool { return !slices.Contains(hosted, name) }))
-	r.x.Call.DeleteIn("toolConfig", serverTools)
+	r.x.Call.DeleteIn("toolConfig", gemini.ServerTools)
 }
 
 // written is what a client that writes Google's own names wrote.

@@ -75,7 +75,7 @@ func (s *stage) decide(r *request) *apierror.Error {
 	case r.added && r.cached(): // Google takes no tools beside a cache; the client's own are its matter
 		beside, hosted = "cachedContent", []string{r.search()}
 	case r.tools.Functions && r.third() && r.mayMix():
-		r.x.Call.SetIn("toolConfig", serverTools, []byte("true"))
+		r.x.Call.SetIn("toolConfig", gemini.ServerTools, []byte("true"))
 		r.x.Mix = pipeline.Mix{Hosted: hosted, Whole: s.refuses}
 		return nil
 	case r.tools.Functions:

@@ -37,6 +37,10 @@ func (t *Tools) AskedBy(google string) (names []string) {
 	return names
 }
 
+// ServerTools is the member of toolConfig that lets functions stand beside Google's own tools. The Gemini API
+// knows it from the third generation on, Code Assist does not (protocol 7).
+const ServerTools = "includeServerSideToolInvocations"
+
 // Toolset is what stands in the member tools of a request.
 type Toolset struct {
 	Functions bool     // at least one is declared

@@ -6,13 +6,9 @@ import (
 	"gcli2api/pipeline/wire/gemini"
 )
 
-// serverTools is the member of toolConfig that lets functions stand beside Google's own tools. This backend
-// knows no such member, and takes no such call (protocol 7).
-const serverTools = "includeServerSideToolInvocations"
-
 // mixes tells that the call has functions beside Google's own tools and says so, as the Gemini API takes it.
 func mixes(x *pipeline.Exchange) bool {
-	on, _ := x.Call.GetIn("toolConfig", serverTools)
+	on, _ := x.Call.GetIn("toolConfig", gemini.ServerTools)
 	if yes, _ := wire.Bool(on); !yes {
 		return false
 	}
@@ -35,11 +31,11 @@ func appendTools(dst []byte, x *pipeline.Exchange, v []byte, mixed bool) []byte 
 
 // appendToolConfig leaves out what only the Gemini API knows.
 func appendToolConfig(dst []byte, x *pipeline.Exchange, v []byte, mixed bool) []byte {
-	if _, there := gemini.Find(v, serverTools); !there {
+	if _, there := gemini.Find(v, gemini.ServerTools); !there {
 		return append(dst, v...)
 	}
 	if !mixed {
-		x.Dropped("toolConfig." + serverTools)
+		x.Dropped("toolConfig." + gemini.ServerTools)
 	}
-	return gemini.AppendWith(dst, v, serverTools, nil)
+	return gemini.AppendWith(dst, v, gemini.ServerTools, nil)
 }
