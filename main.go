@@ -9,8 +9,6 @@ import (
 	"net"
 	"os"
 	"slices"
-	"strconv"
-	"syscall"
 	"time"
 
 	"gcli2api/console"
@@ -187,12 +185,9 @@ func serve(o config.Options, find func() string, ready func(addr string)) int {
 // open takes the port first: whoever has it may hold the folder as well.
 func (g *gateway) open() (int, error) {
 	at := g.c.Listening()
-	ln, err := net.Listen("tcp", net.JoinHostPort(at.Host, strconv.Itoa(g.c.Int("server.port"))))
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return exitFailed, fmt.Errorf("cannot listen: %w; set PORT or server.port (demo: -port) to another one", err)
-	}
+	ln, err := server.Bind(at.Host, g.c.Int("server.port"))
 	if err != nil {
-		return exitFailed, fmt.Errorf("cannot listen: %w", err)
+		return exitFailed, err
 	}
 	g.ln = ln
 	g.opened = append(g.opened, func() error { _ = ln.Close(); return nil }) // the server closes it in most cases
@@ -384,17 +379,11 @@ func (g *gateway) close() {
 
 // demo serves against a simulated Google, in a folder that is gone afterwards.
 func demo(port int) int {
-	dir, err := os.MkdirTemp("", "gcli2api-demo-")
-	if err != nil {
-		return failed(err)
-	}
-	defer os.RemoveAll(dir)
-	google, environ, err := simulator.Playground(dir)
+	google, environ, err := simulator.Playground(port)
 	if err != nil {
 		return failed(err)
 	}
 	defer google.Close()
-	environ = append(environ, "HOST=127.0.0.1", "PORT="+strconv.Itoa(port))
 	return serve(config.Options{Environ: environ, Overrides: map[string]any{"log.file": ""}}, nil,
 		func(addr string) { fmt.Print(simulator.Invitation(addr)) })
 }

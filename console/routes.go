@@ -40,7 +40,10 @@ type Services struct {
 // permission says who may use a route.
 type permission uint8
 
-const panel permission = iota // holders of the panel password
+const (
+	panel  permission = iota // holders of the panel password
+	anyone                   // public: what it answers depends on what the caller brings
+)
 
 type route struct {
 	method, path string

@@ -75,6 +75,8 @@ type room struct {
 type Caller struct {
 	Kind string // "password", "key" or "anonymous"
 	ID   string // key id, "" for the others
+	// Group binds the caller to the credentials of a group; "" is bound to none.
+	Group string
 }
 
 // Charge is what quota reserved for this exchange.

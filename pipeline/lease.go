@@ -12,6 +12,7 @@ type Lease interface {
 	Kind() string    // "codeassist", "gemini" or "vertex": chooses the upstream client
 	Token() string   // access token or API key
 	Project() string // "" for API keys
+	Proxy() string   // where its calls go out, as outbound.proxy is written; "" for the way of all others
 	// Report tells the pool how the call ended, at once, also from inside a stream; nil is success.
 	Report(f *apierror.Error) Advice
 	// Release gives the credential back; the second call does nothing.

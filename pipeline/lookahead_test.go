@@ -37,6 +37,7 @@ func (l *lease) ID() string      { return "c1" }
 func (l *lease) Kind() string    { return "gemini" }
 func (l *lease) Token() string   { return "" }
 func (l *lease) Project() string { return "" }
+func (l *lease) Proxy() string   { return "" }
 func (l *lease) Release()        {}
 func (l *lease) Report(f *apierror.Error) pipeline.Advice {
 	l.reports = append(l.reports, f)

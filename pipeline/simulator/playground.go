@@ -1,20 +1,28 @@
 package simulator
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// Playground starts a simulator with two accounts and one API key, writes their credential files
-// into dir, and gives the environment under which a gateway uses nothing else.
-func Playground(dir string) (s *Server, environ []string, err error) {
+// Playground starts a simulator with two accounts and one API key, writes their credential files into
+// a folder that is gone after Close, and gives the environment under which a gateway that listens on
+// port of this machine uses nothing else.
+func Playground(port int) (s *Server, environ []string, err error) {
+	dir, err := os.MkdirTemp("", "gcli2api-demo-")
+	if err != nil {
+		return nil, nil, fmt.Errorf("make a folder for the demo: %w", err)
+	}
 	s, err = Start(Options{EventGap: 40 * time.Millisecond})
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, errors.Join(err, os.RemoveAll(dir))
 	}
+	s.folder = dir
 	const key = "AIzaSimulatedKeyForTheDemo-0000000000000"
 	s.AddKey(key)
 	s.Tell("fox", foxStory())
@@ -25,15 +33,15 @@ func Playground(dir string) (s *Server, environ []string, err error) {
 	}
 	for name, data := range files {
 		if err = os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
-			s.Close()
-			return nil, nil, fmt.Errorf("write demo credentials: %w", err)
+			return nil, nil, errors.Join(fmt.Errorf("write demo credentials: %w", err), s.Close())
 		}
 	}
 	for _, name := range []string{"OAUTH_PROXY_URL", "GOOGLEAPIS_PROXY_URL", "METADATA_SERVICE_URL", "RESOURCE_MANAGER_API_URL",
 		"SERVICE_USAGE_API_URL", "CODE_ASSIST_ENDPOINT", "GEMINI_API_BASE_URL", "VERTEX_BASE_URL"} {
 		environ = append(environ, name+"="+s.URL())
 	}
-	return s, append(environ, "OAUTH_AUTH_URL="+s.URL()+"/o/oauth2/v2/auth", "CREDENTIALS_DIR="+dir), nil
+	return s, append(environ, "OAUTH_AUTH_URL="+s.URL()+"/o/oauth2/v2/auth", "CREDENTIALS_DIR="+dir,
+		"HOST=127.0.0.1", "PORT="+strconv.Itoa(port)), nil
 }
 
 // foxStory breaks off in the middle for everybody who asks for it.

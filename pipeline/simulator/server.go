@@ -14,6 +14,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,6 +52,7 @@ type Server struct {
 	closing  atomic.Bool
 	handlers sync.WaitGroup
 	served   chan error
+	folder   string // of a playground, removed by Close
 
 	mu         sync.Mutex
 	serial     int
@@ -143,5 +145,8 @@ func (s *Server) Close() error {
 		err = errors.Join(err, served)
 	}
 	s.handlers.Wait()
+	if s.folder != "" {
+		err = errors.Join(err, os.RemoveAll(s.folder))
+	}
 	return err
 }

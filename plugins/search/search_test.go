@@ -31,6 +31,7 @@ func (l lease) ID() string                           { return string(l) }
 func (l lease) Kind() string                         { return string(l) }
 func (lease) Token() string                          { return "t" }
 func (lease) Project() string                        { return "p" }
+func (lease) Proxy() string                          { return "" }
 func (lease) Report(*apierror.Error) pipeline.Advice { return pipeline.Advice{} }
 func (lease) Release()                               {}
 

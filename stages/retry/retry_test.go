@@ -21,6 +21,7 @@ func (*lease) ID() string      { return "c" }
 func (*lease) Kind() string    { return "gemini" }
 func (*lease) Token() string   { return "" }
 func (*lease) Project() string { return "" }
+func (*lease) Proxy() string   { return "" }
 func (*lease) Release()        {}
 func (l *lease) Report(f *apierror.Error) pipeline.Advice {
 	l.reports++

@@ -228,6 +228,7 @@ type holder struct {
 
 func (h *holder) Token() string   { return h.token }
 func (h *holder) Project() string { return h.project }
+func (h *holder) Proxy() string   { return "" }
 
 // Both dialects are understood by the twin of the backend that they are for, in every verb, and its
 // faults come out as what they are.

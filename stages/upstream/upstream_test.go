@@ -31,6 +31,7 @@ func (l *lease) ID() string      { return "c" }
 func (l *lease) Kind() string    { return l.kind }
 func (l *lease) Token() string   { return "token" }
 func (l *lease) Project() string { return "project" }
+func (l *lease) Proxy() string   { return "" }
 func (l *lease) Release()        {}
 func (l *lease) Report(f *apierror.Error) pipeline.Advice {
 	l.reports = append(l.reports, f)

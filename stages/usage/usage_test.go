@@ -19,6 +19,7 @@ func (l lease) ID() string                           { return string(l) }
 func (lease) Kind() string                           { return "gemini" }
 func (lease) Token() string                          { return "" }
 func (lease) Project() string                        { return "" }
+func (lease) Proxy() string                          { return "" }
 func (lease) Release()                               {}
 func (lease) Report(*apierror.Error) pipeline.Advice { return pipeline.Advice{} }
 

@@ -9,7 +9,11 @@ import (
 const (
 	CodeAssist = "codeassist" // a Google account through the Gemini CLI's OAuth client
 	Gemini     = "gemini"     // an API key of Google AI Studio
+	Vertex     = "vertex"     // Vertex AI: a service account, or an API key in express mode
 )
+
+// Kinds lists the kinds.
+func Kinds() []string { return []string{CodeAssist, Gemini, Vertex} }
 
 // AllProjects is the project of a credential file that stands for every project of its account.
 const AllProjects = "ALL"

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-const secretSetting = "google.oauth_client_secret (GCLI_OAUTH_CLIENT_SECRET)"
+const secretSetting = "google.oauth_client_secret (OAUTH_CLIENT_SECRET)"
 
 // Rules are what a credential file is judged by.
 type Rules struct {

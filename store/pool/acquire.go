@@ -133,6 +133,9 @@ func (l *lease) Token() string { return l.token }
 // Project is the Google Cloud project, "" for API keys.
 func (l *lease) Project() string { return l.project }
 
+// Proxy is where calls go out, "" for the way of all others.
+func (l *lease) Proxy() string { return l.entry.wish.Proxy }
+
 // Release gives the credential back; the second call does nothing. Like the exchange, a lease
 // belongs to one goroutine at a time.
 func (l *lease) Release() {

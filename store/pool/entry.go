@@ -25,6 +25,7 @@ type entry struct {
 	gone    bool // not in the pool any more; leases may still hold it
 
 	inactive bool // shut out by the environment: shown, and not lent
+	wish     Wish // what the operator wants of it
 
 	disabled     bool
 	reason, link string // why, for the operator
@@ -179,6 +180,7 @@ func (p *Pool) disable(e *entry, reason, link string) {
 		return
 	}
 	e.disabled, e.dirty = true, true
+	p.moved(e)
 	e.blame(reason, link)
 	said := []any{"credential", e.cred.ID, "reason", e.reason}
 	if p.cause != "" {
@@ -224,7 +226,13 @@ func (p *Pool) rests(e *entry, d time.Duration, c cooldown) {
 	c.since, c.until = now, now+int64(d)
 	e.cool.longer(c)
 	e.dirty = true
+	p.moved(e)
 }
+
+// moved is called behind every change that decides whether an entry of the queue can be lent:
+// switched on or off, a rest of its own or of one model, what the operator wants of it. The caller
+// holds mu.
+func (p *Pool) moved(*entry) { p.loosened++ }
 
 // kindBit numbers the kinds.
 func kindBit(kind string) uint8 {
@@ -233,6 +241,8 @@ func kindBit(kind string) uint8 {
 		return 1
 	case oauth.Gemini:
 		return 2
+	case oauth.Vertex:
+		return 4
 	}
 	return 0
 }

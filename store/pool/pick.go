@@ -16,6 +16,10 @@ type Want struct {
 	Kinds []string      // allowed kinds, nil for all
 	ID    string        // of the exchange, for the lines of the log that it causes
 
+	Caller string // who asks (pipeline.Caller.Owner): callers that wait are served in turn
+	Group  string // only credentials of this group; "" for all
+	Talk   uint64 // names the conversation, for the sticky rotation; 0 for none
+
 	// Favour is a kind to take where one of it is free; the others serve as well.
 	Favour string
 
@@ -60,7 +64,7 @@ const maxLanes = 256
 
 func (p *Pool) laneOf(w *Want) lane {
 	l := lane{model: w.Model}
-	for _, kind := range [...]string{oauth.CodeAssist, oauth.Gemini} {
+	for _, kind := range oauth.Kinds() {
 		if (len(w.Kinds) == 0 || slices.Contains(w.Kinds, kind)) && p.serves(kind, w.Model, w.Verb) {
 			l.kinds |= kindBit(kind)
 		}

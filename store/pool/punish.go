@@ -35,11 +35,11 @@ func (p *Pool) succeeded(l *lease, t time.Time) {
 	e.lastSuccess, e.strikes, e.codes = t, 0, e.codes[:0]
 	if m := e.marks[l.lane.model]; m != nil && m.since <= began {
 		delete(e.marks, l.lane.model)
-		p.loosened++
+		p.moved(e)
 	}
 	if e.cool.until != 0 && e.cool.since <= began {
 		e.cool = cooldown{}
-		p.loosened++
+		p.moved(e)
 		e.dirty = true
 	}
 	if a := e.account; a != nil && a.token == l.token {
@@ -232,6 +232,7 @@ func (p *Pool) coolModel(o outcome, model string) {
 	}
 	m.longer(cooldown{until: now + int64(d), since: now, soft: soft, code: o.f.Code, status: o.f.Status})
 	e.dirty = true
+	p.moved(e)
 }
 
 // length is how long the row cools a model down, and whether that is a guess.

@@ -11,6 +11,7 @@ import (
 
 // State is what the pool has learned about a credential and would like to know after a restart.
 type State struct {
+	Wish         Wish                 `json:"wish,omitzero"`
 	Of           string               `json:"of"` // hash of the secret: another one under the same id begins anew
 	Disabled     bool                 `json:"disabled,omitempty"`
 	Reason       string               `json:"reason,omitempty"`
@@ -85,7 +86,7 @@ func (p *Pool) save(entries []*entry) {
 func (e *entry) state() State {
 	s := State{
 		Of: secretHash(e.origin()), Disabled: e.disabled, Reason: e.reason, Link: e.link,
-		Codes: slices.Clone(e.codes), Calls: e.calls, LastSuccess: e.lastSuccess,
+		Codes: slices.Clone(e.codes), Calls: e.calls, LastSuccess: e.lastSuccess, Wish: e.wish,
 	}
 	if a := e.account; a != nil && !a.stale {
 		s.AccessToken, s.TokenUntil = a.token, a.expiry
@@ -113,6 +114,7 @@ func (p *Pool) recall(e *entry) bool {
 		return false
 	}
 	s, ok := p.states.Load(e.cred.ID)
+	e.wish = s.Wish // it is about the name: also of a credential that was signed in anew
 	// The source may have the token that the state knows as the new one: it was written after it.
 	if !ok || s.Of != secretHash(e.origin()) && (s.RefreshToken == "" || s.RefreshToken != e.origin()) {
 		return ok

@@ -72,7 +72,7 @@ func (p *Pool) Enable(id string) bool {
 		if e.account != nil {
 			e.account.forced = false
 		}
-		p.loosened++
+		p.moved(e)
 	})
 }
 

@@ -29,6 +29,7 @@ func (lease) ID() string                             { return "someone" }
 func (lease) Kind() string                           { return "codeassist" }
 func (lease) Token() string                          { return "ya29.made-up" }
 func (lease) Project() string                        { return "my-project" }
+func (lease) Proxy() string                          { return "" }
 func (lease) Report(*apierror.Error) pipeline.Advice { return pipeline.Advice{} }
 func (lease) Release()                               {}
 

@@ -27,6 +27,7 @@ func (lease) ID() string                             { return "key" }
 func (lease) Kind() string                           { return "gemini" }
 func (lease) Token() string                          { return "AIza-made-up" }
 func (lease) Project() string                        { return "" }
+func (lease) Proxy() string                          { return "" }
 func (lease) Report(*apierror.Error) pipeline.Advice { return pipeline.Advice{} }
 func (lease) Release()                               {}
 
