@@ -17,7 +17,7 @@ var (
 	ErrClosed         = errors.New("client is closed")
 	ErrDial           = errors.New("cannot connect to the upstream")
 	ErrConnectTimeout = fmt.Errorf("%w in time", ErrDial)
-	ErrProxy          = errors.New("proxy refused the connection")
+	ErrProxy          = errors.New("proxy gave no connection")
 	ErrClosedEarly    = errors.New("upstream closed the connection before its answer")
 	ErrMalformed      = errors.New("upstream answered something that is not HTTP")
 	ErrCut            = errors.New("upstream ended its answer in the middle")
@@ -32,6 +32,7 @@ type Error struct {
 	Kind  error  // one of the Err values
 	Where string // host and port, never credentials
 	cause error
+	own   bool // nothing was reached through the proxy of a single credential
 }
 
 // Error is for the log.
@@ -83,8 +84,9 @@ func Explain(err error) *apierror.Error {
 	code, message := reason(err)
 	e := apierror.Wrap(code, message, err)
 	if code == apierror.UpstreamTimeout || code == apierror.UpstreamUnavailable {
+		var failed *Error
 		e.Upstream = true
-		e.Said = &apierror.Said{Network: true}
+		e.Said = &apierror.Said{Network: true, Proxy: errors.As(err, &failed) && failed.own}
 	}
 	return e
 }
@@ -100,7 +102,7 @@ func reason(err error) (apierror.Code, string) {
 		{ErrTotal, apierror.UpstreamTimeout, "the upstream took longer than the configured total time"},
 		{ErrConnectTimeout, apierror.UpstreamTimeout, "the upstream did not accept a connection in time"},
 		{ErrDial, apierror.UpstreamUnavailable, "the upstream cannot be reached"},
-		{ErrProxy, apierror.UpstreamUnavailable, "the configured proxy refused the connection to the upstream"},
+		{ErrProxy, apierror.UpstreamUnavailable, "the configured proxy gave no connection to the upstream"},
 		{ErrClosedEarly, apierror.UpstreamUnavailable, "the upstream closed the connection before it answered"},
 		{ErrMalformed, apierror.UpstreamUnavailable, "the upstream sent an answer that is not HTTP"},
 		{ErrCut, apierror.UpstreamUnavailable, "the upstream ended its answer in the middle"},

@@ -37,6 +37,9 @@ func (c *Client) host(req *Request) (*host, error) {
 	if bad := req.check(); bad != nil {
 		return nil, bad
 	}
+	if stray := req.astray(c.set.Proxy); stray != nil {
+		return nil, stray
+	}
 	kind := 0
 	if req.tls {
 		kind = 1

@@ -65,18 +65,46 @@ func parseProxy(text string) (*proxy, error) {
 	return p, nil
 }
 
+// CheckProxy says what is wrong with the address of a proxy, without quoting it. "" is none, and right.
+func CheckProxy(text string) error {
+	_, err := parseProxy(text)
+	return err
+}
+
+// MaskProxy is the address of a proxy as it may be shown: stars instead of user and password.
+func MaskProxy(text string) string {
+	p, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return "***"
+	case p.User == nil:
+		return text
+	}
+	return p.Scheme + "://***@" + p.Host
+}
+
+// ProxyPassword is the password in the address of a proxy, "" when there is none.
+func ProxyPassword(text string) string {
+	p, err := url.Parse(text)
+	if err != nil || p.User == nil {
+		return ""
+	}
+	password, _ := p.User.Password()
+	return password
+}
+
 // tunnel connects to addr through the proxy. The name is resolved there. raw is the connection to
 // the proxy beneath its TLS, if it has any.
 func (d *dialer) tunnel(ctx context.Context, addr string) (conn, raw net.Conn, err error) {
 	p := d.proxy
 	if raw, err = d.net.DialContext(ctx, "tcp", p.addr); err != nil {
-		return nil, nil, fmt.Errorf("connect to the proxy: %w", err)
+		return nil, nil, p.refused("connect to the proxy: %w", err)
 	}
 	conn = raw
 	if p.tls {
 		if conn, err = d.secure(ctx, raw, target{addr: p.addr}); err != nil {
 			_ = raw.Close()
-			return nil, nil, fmt.Errorf("TLS with the proxy: %w", err)
+			return nil, nil, p.refused("TLS with the proxy: %w", err)
 		}
 	}
 	stop := context.AfterFunc(ctx, func() { _ = raw.SetDeadline(time.Unix(1, 0)) })

@@ -15,6 +15,7 @@ type Request struct {
 	authority string
 	path      string // of the base address
 	target    []byte // behind path
+	proxy     string // of its own; "" is the one of all calls
 	lines     []byte // header lines, each with its end
 	bad       string // why the call cannot be made
 	wire      []byte // room for render
@@ -44,6 +45,10 @@ func (r *Request) To(base string, rest ...string) {
 		r.target = append(r.target, part...)
 	}
 }
+
+// Via makes the call go out through a proxy of its own, written as Settings.Proxy is; "" is the way
+// of all calls.
+func (r *Request) Via(proxy string) { r.proxy = proxy }
 
 // URL is the address of the call.
 func (r *Request) URL() string {
@@ -131,6 +136,14 @@ func (r *Request) check() *Error {
 		return nil
 	}
 	return &Error{Kind: ErrRequest, Where: r.bad}
+}
+
+// astray keeps a call with a proxy of its own from going out by another way.
+func (r *Request) astray(by string) *Error {
+	if r.proxy == "" || r.proxy == by {
+		return nil
+	}
+	return &Error{Kind: ErrRequest, Where: "it wants a proxy of its own, which this client is not for"}
 }
 
 // breaks tells what would end the request line early.

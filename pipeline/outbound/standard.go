@@ -57,6 +57,9 @@ func (s *Standard) Do(ctx context.Context, req *Request) (*Response, error) {
 	if ctx.Err() != nil {
 		return nil, cancelled(ctx)
 	}
+	if stray := req.astray(s.set.Proxy); stray != nil {
+		return nil, stray
+	}
 	call := &standardCall{limit: s.set.Idle, parent: ctx, where: req.authority}
 	limited, cancel := context.WithCancelCause(ctx)
 	call.cancel, call.ctx = cancel, limited

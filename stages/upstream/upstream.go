@@ -34,7 +34,7 @@ type Dialect interface {
 
 // Clients are the dialects by the kind of credential, and the way out.
 type Clients struct {
-	Caller   func() outbound.Caller // asked at each call: the proxy may have changed
+	Caller   func() outbound.Caller // asked at each call; a credential may have a proxy of its own
 	Dialects map[string]Dialect     // by Lease.Kind
 }
 
@@ -101,6 +101,7 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 		s.giveBack(c)
 		return x.Fail(fail)
 	}
+	c.req.Via(x.Lease.Proxy())
 	x.Try()
 	resp, err := s.clients.Caller().Do(x.Context(), &c.req)
 	events := x.Events()

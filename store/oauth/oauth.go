@@ -34,7 +34,8 @@ type Settings struct {
 
 // Options are what a Client is made from. HTTP and Settings must be given.
 type Options struct {
-	HTTP     func() *http.Client // asked at each call: the proxy may have changed
+	HTTP     func() *http.Client             // asked at each call: the proxy may have changed
+	HTTPVia  func(proxy string) *http.Client // the same with a proxy of its own; nil where no credential has one
 	Settings func() Settings
 	Log      *slog.Logger // nil logs nothing
 
@@ -60,6 +61,28 @@ func New(o Options) *Client {
 	o.RetryPause = positive(o.RetryPause, time.Second)
 	return &Client{o}
 }
+
+// Via is the client whose calls go out through a proxy of their own; "" is the way of all calls.
+func (c *Client) Via(proxy string) *Client {
+	if proxy == "" {
+		return c
+	}
+	other := *c
+	other.o.HTTP = func() *http.Client {
+		if c.o.HTTPVia == nil {
+			return &http.Client{Transport: nowhere{}}
+		}
+		return c.o.HTTPVia(proxy)
+	}
+	return &other
+}
+
+// nowhere is the transport of a client that cannot go by the proxy that it was told: better no call
+// than one that shows another address.
+type nowhere struct{}
+
+// RoundTrip implements http.RoundTripper.
+func (nowhere) RoundTrip(*http.Request) (*http.Response, error) { return nil, outbound.ErrProxy }
 
 func positive(d, otherwise time.Duration) time.Duration {
 	if d > 0 {

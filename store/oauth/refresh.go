@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"gcli2api/pipeline/outbound"
+
 	"golang.org/x/oauth2"
 )
 
@@ -71,6 +73,9 @@ func refreshError(err error, cred Credential) *RefreshError {
 	var refused *oauth2.RetrieveError
 	if !errors.As(err, &refused) || refused.Response == nil {
 		e.Reason = "the token endpoint cannot be reached or answered something else than a token"
+		if errors.Is(err, outbound.ErrProxy) {
+			e.Reason = "the proxy gives no connection to the token endpoint"
+		}
 		return e
 	}
 	status := refused.Response.StatusCode

@@ -139,7 +139,7 @@ func (l *Listing) ask(ctx context.Context) ([]models.Served, *apierror.Error) {
 			lease.Release()
 			return nil, last
 		}
-		list, fail := l.pages(ctx, lease.Token())
+		list, fail := l.pages(ctx, lease)
 		advice := pipeline.Advice{Again: pipeline.Other}
 		if !unlisted(fail) {
 			advice = lease.Report(fail)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/models"
 	"gcli2api/pipeline/outbound"
@@ -21,11 +22,11 @@ const (
 )
 
 // pages reads the list to its end (protocol 8.1).
-func (l *Listing) pages(ctx context.Context, key string) (list []models.Served, fail *apierror.Error) {
+func (l *Listing) pages(ctx context.Context, lease pipeline.Lease) (list []models.Served, fail *apierror.Error) {
 	token := ""
 	for range mostPages {
 		var body []byte
-		if body, fail = l.page(ctx, key, token); fail != nil {
+		if body, fail = l.page(ctx, lease, token); fail != nil {
 			return nil, fail
 		}
 		if wire.Check(body) != nil || wire.KindOf(body) != wire.KindObject {
@@ -46,14 +47,15 @@ func (l *Listing) pages(ctx context.Context, key string) (list []models.Served, 
 }
 
 // page makes one call.
-func (l *Listing) page(ctx context.Context, key, token string) ([]byte, *apierror.Error) {
+func (l *Listing) page(ctx context.Context, lease pipeline.Lease, token string) ([]byte, *apierror.Error) {
 	req := outbound.Request{Method: "GET"}
 	query := "?pageSize=1000"
 	if token != "" {
 		query += "&pageToken=" + url.QueryEscape(token)
 	}
 	req.To(l.o.Settings.Gemini(), "/v1beta/models", query)
-	req.Set("x-goog-api-key", key)
+	req.Set("x-goog-api-key", lease.Token())
+	req.Via(lease.Proxy())
 	req.Set("User-Agent", "gcli2api")
 	resp, err := l.o.Caller.Do(ctx, &req)
 	if err != nil {
