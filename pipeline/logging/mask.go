@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 )
 
 const stars = "***"
@@ -16,15 +15,13 @@ const stars = "***"
 // line goes through it before it is quoted, so no quoting can hide a secret and no masking break a
 // quote.
 type masker struct {
-	mu    sync.Mutex // serialises hide
-	known atomic.Pointer[[]hidden]
+	mu    sync.RWMutex
+	known index    // looked for all at once: there are thousands where there are thousands of credentials
+	words []hidden // those too short for that, only as whole words
 }
 
-// hidden is a secret in one of the forms in which it can stand in a text.
-type hidden struct {
-	text  string
-	whole bool // only as a whole word
-}
+// hidden is a short secret in one of the forms in which it can stand in a text.
+type hidden struct{ text string }
 
 func (m *masker) hide(secret string) {
 	if len(secret) < 3 {
@@ -32,19 +29,16 @@ func (m *masker) hide(secret string) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var list []hidden
-	if old := m.known.Load(); old != nil {
-		list = slices.Clone(*old)
-	}
 	for _, form := range forms(secret) {
-		same := func(h hidden) bool { return h.text == form }
-		if !slices.ContainsFunc(list, same) {
-			list = append(list, hidden{form, len(secret) < 8})
+		if len(secret) >= tail {
+			m.known.add(form)
+		} else if h := (hidden{form}); !slices.Contains(m.words, h) {
+			m.words = append(m.words, h)
 		}
 	}
 	// the longest first, or a secret inside another would leave the rest of that one standing
-	slices.SortStableFunc(list, func(a, b hidden) int { return len(b.text) - len(a.text) })
-	m.known.Store(&list)
+	m.words = slices.Clone(m.words) // some text may be looked through right now
+	slices.SortStableFunc(m.words, func(a, b hidden) int { return len(b.text) - len(a.text) })
 }
 
 // forms is the secret as it is, quoted, and escaped for JSON and for URLs.
@@ -59,11 +53,13 @@ func forms(secret string) []string {
 
 // apply gives text without its secrets; one without any comes back as it is.
 func (m *masker) apply(text string) string {
-	if known := m.known.Load(); known != nil {
-		for _, h := range *known {
-			if strings.Contains(text, h.text) { // nearly never, and cheap to rule out
-				text = replace(text, h.next)
-			}
+	m.mu.RLock()
+	text = m.known.apply(text)
+	words := m.words
+	m.mu.RUnlock()
+	for _, h := range words {
+		if strings.Contains(text, h.text) { // nearly never, and cheap to rule out
+			text = replace(text, h.next)
 		}
 	}
 	return replace(text, nextSecret)
@@ -93,7 +89,7 @@ func (h hidden) next(text string, i int) (start, end int) {
 			return 0, 0
 		}
 		start, end = i+at, i+at+len(h.text)
-		if !h.whole || !wordAt(text, start-1) && !wordAt(text, end) {
+		if !wordAt(text, start-1) && !wordAt(text, end) {
 			return start, end
 		}
 		i = start + 1
