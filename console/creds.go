@@ -1,11 +1,11 @@
 package console
 
 import (
+	"bytes"
+	"encoding/json"
 	"time"
 
 	"gcli2api/store/pool"
-
-	"github.com/gofiber/fiber/v2"
 )
 
 // credView is a credential in the shape of behaviour 1.5.2, without a secret in it.
@@ -24,6 +24,10 @@ type credView struct {
 	Source    string         `json:"source"`
 	Inactive  string         `json:"inactive,omitempty"` // why it is not used although nothing is wrong with it
 	Calls     int64          `json:"calls"`
+	Tier      string         `json:"tier,omitempty"`
+	Size      int64          `json:"size,omitempty"`
+	Modified  float64        `json:"modified_time,omitempty"`
+	Wish      wishView       `json:"wish"`
 }
 
 type credState struct {
@@ -36,45 +40,84 @@ type credState struct {
 }
 
 type modelView struct {
-	Model string  `json:"model"`
-	Until float64 `json:"until"`
+	Model  string  `json:"model"`
+	Until  float64 `json:"until"`
+	Reason string  `json:"reason,omitempty"`
 }
 
-// credentials shows the pool.
-func (s Services) credentials(c *fiber.Ctx) error {
-	all := fiber.Map{}
-	now := time.Now()
-	for _, st := range s.Pool.Status() {
-		all[st.ID] = viewOf(st, now)
+// wishView is what an operator wants of a credential, by the names that /creds/configure takes.
+type wishView struct {
+	Label       string   `json:"label,omitempty"`
+	Priority    int      `json:"priority"`
+	Weight      int      `json:"weight,omitempty"`
+	Groups      []string `json:"groups,omitempty"`
+	Proxy       string   `json:"proxy,omitempty"`
+	Concurrency int      `json:"concurrency,omitempty"`
+	Pro         *int64   `json:"gemini_2_5_pro_limit,omitempty"`
+	Total       *int64   `json:"total_limit,omitempty"`
+}
+
+func wishOf(w pool.Wish) wishView {
+	return wishView{w.Label, w.Priority, w.Weight, w.Groups, w.Proxy, w.Concurrency, w.DailyPro, w.DailyTotal}
+}
+
+// credViews is an object of credentials by their names, in order.
+type credViews []credView
+
+// MarshalJSON writes the members in the order of the list, which a map would not keep.
+func (all credViews) MarshalJSON() ([]byte, error) {
+	var out bytes.Buffer
+	write := json.NewEncoder(&out)
+	out.WriteByte('{')
+	for i := range all {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		if err := write.Encode(all[i].Filename); err != nil {
+			return nil, err
+		}
+		out.WriteByte(':')
+		if err := write.Encode(&all[i]); err != nil {
+			return nil, err
+		}
 	}
-	return c.JSON(fiber.Map{"creds": all, "leases": s.Pool.Leases()})
+	out.WriteByte('}')
+	return out.Bytes(), nil
 }
 
-func viewOf(st pool.Status, now time.Time) credView {
+func viewOf(st *pool.Status, now time.Time) credView {
 	v := credView{Filename: st.ID, Kind: st.Kind, Label: st.Label, Backend: "environment", Email: st.Email, Cooldown: "ready", Calls: st.Calls,
-		Source: st.Source, Inactive: st.Inactive,
+		Source: st.Source, Inactive: st.Inactive, Tier: st.Tier, Size: st.Size, Modified: unix(st.Modified), Wish: wishOf(st.Wish),
 		Status: credState{Codes: append([]int{}, st.LastCodes...), Disabled: st.Disabled, Reason: st.Reason, Link: st.Link,
 			LastSuccess: unix(st.LastSuccess), Email: st.Email},
-		Content: map[string]any{}}
+		Content: contentOf(st)}
 	if st.File {
 		v.Backend = "file"
-	}
-	if st.Project != "" {
-		v.Content["project_id"] = st.Project
-	}
-	if st.Tier != "" {
-		v.Content["tier"] = st.Tier
-	}
-	if !st.TokenUntil.IsZero() {
-		v.Content["expiry"] = st.TokenUntil.UTC().Format(time.RFC3339)
 	}
 	if st.CoolingUntil.After(now) {
 		v.Cooldown, v.Until, v.Remaining = "cooling", unix(st.CoolingUntil), st.CoolingUntil.Sub(now).Seconds()
 	}
 	for _, m := range st.Models {
-		v.Models = append(v.Models, modelView{m.Model, unix(m.Until)})
+		v.Models = append(v.Models, modelView{m.Model, unix(m.Until), string(m.Code)})
 	}
 	return v
+}
+
+// contentOf is what is no secret of what the file of a credential says.
+func contentOf(st *pool.Status) map[string]any {
+	content := map[string]any{}
+	for name, value := range map[string]string{"project_id": st.Project, "tier": st.Tier, "client_id": st.ClientID} {
+		if value != "" {
+			content[name] = value
+		}
+	}
+	if len(st.Scopes) > 0 {
+		content["scopes"] = st.Scopes
+	}
+	if !st.TokenUntil.IsZero() {
+		content["expiry"] = st.TokenUntil.UTC().Format(time.RFC3339)
+	}
+	return content
 }
 
 // unix is the time as the panel's clients expect it; 0 for none.

@@ -56,7 +56,9 @@ func (s Services) routes() []route {
 	return []route{
 		{"GET", "/pipeline", panel, s.pipeline},
 		{"GET", "/creds/status", panel, s.credentials},
+		{"GET", "/creds/detail", panel, s.detail},
 		{"POST", "/creds/action", panel, s.act},
+		{"POST", "/creds/configure", panel, s.configure},
 		{"GET", "/usage/stats", panel, s.usage},
 		{"GET", "/usage/aggregated", panel, s.usageTotals},
 	}

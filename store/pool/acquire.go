@@ -91,7 +91,7 @@ func (p *Pool) choose(k lane, w *Want, t time.Time) (*entry, *apierror.Error) {
 }
 
 func (p *Pool) lend(e *entry, k lane, w *Want, t time.Time) *lease {
-	l := &lease{pool: p, entry: e, lane: k, start: t, token: e.cred.APIKey, exchange: w.ID}
+	l := &lease{pool: p, entry: e, lane: k, start: t, token: e.cred.APIKey, proxy: e.wish.Proxy, exchange: w.ID}
 	if len(w.Tried) > 0 {
 		l.tried = slices.Clone(w.Tried) // the caller may use its array again
 	}
@@ -117,6 +117,7 @@ type lease struct {
 	start    time.Time
 	token    string
 	project  string
+	proxy    string
 	exchange string // id
 	released bool
 }
@@ -134,7 +135,7 @@ func (l *lease) Token() string { return l.token }
 func (l *lease) Project() string { return l.project }
 
 // Proxy is where calls go out, "" for the way of all others.
-func (l *lease) Proxy() string { return l.entry.wish.Proxy }
+func (l *lease) Proxy() string { return l.proxy }
 
 // Release gives the credential back; the second call does nothing. Like the exchange, a lease
 // belongs to one goroutine at a time.

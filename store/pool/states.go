@@ -115,6 +115,7 @@ func (p *Pool) recall(e *entry) bool {
 	}
 	s, ok := p.states.Load(e.cred.ID)
 	e.wish = s.Wish // it is about the name: also of a credential that was signed in anew
+	p.hideProxy(e.wish)
 	// The source may have the token that the state knows as the new one: it was written after it.
 	if !ok || s.Of != secretHash(e.origin()) && (s.RefreshToken == "" || s.RefreshToken != e.origin()) {
 		return ok

@@ -1,7 +1,8 @@
 package pool
 
 import (
-	"maps"
+	"cmp"
+	"os"
 	"slices"
 	"time"
 
@@ -12,9 +13,13 @@ import (
 type Status struct {
 	ID, Kind, Label      string
 	Email, Project, Tier string
-	File                 bool   // from the folder; else from the environment or the settings
-	Source               string // "file NAME", "environment variable NAME" or "settings"
-	Inactive             string // why it is shown and not used, "" when it is in use
+	ClientID             string
+	Scopes               []string
+	File                 bool      // from the folder; else from the environment or the settings
+	Size                 int64     // of the file, where List was asked
+	Modified             time.Time // the file
+	Source               string    // "file NAME", "environment variable NAME" or "settings"
+	Inactive             string    // why it is shown and not used, "" when it is in use
 	Disabled             bool
 	Reason, Link         string // why it is switched off or rests, and where a person can mend that
 	CoolingUntil         time.Time
@@ -23,6 +28,7 @@ type Status struct {
 	Calls                int64
 	LastSuccess          time.Time
 	TokenUntil           time.Time // end of the access token, zero for keys
+	Wish                 Wish      // user and password of its proxy are masked
 }
 
 // ModelRest is a model that a credential does not serve for a while.
@@ -34,33 +40,174 @@ type ModelRest struct {
 
 // Status lists the credentials in the order of the queue, and behind them those that are shut out.
 func (p *Pool) Status() []Status {
-	now := p.now().UnixNano()
+	return p.rowsOf(p.entries())
+}
+
+// entries are all that can be shown.
+func (p *Pool) entries() []*entry {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	list := make([]Status, 0, len(p.queue)+len(p.idle))
-	for _, e := range slices.Concat(p.queue, p.idle) {
-		s := Status{
-			ID: e.cred.ID, Kind: e.cred.Kind, Label: e.cred.Label, Email: e.email, Project: e.project, Tier: e.tier,
-			File: e.from != nil && e.from.path != "", Source: e.from.String(), Disabled: e.disabled, Reason: e.reason, Link: e.link,
-			LastCodes: slices.Clone(e.codes), Calls: e.calls, LastSuccess: e.lastSuccess,
+	return slices.Concat(p.queue, p.idle)
+}
+
+// piece is how many entries are looked at before calls get their turn again.
+const piece = 256
+
+// inPieces looks at entries, never at many without letting go of the pool.
+func (p *Pool) inPieces(all []*entry, look func(e *entry)) {
+	for some := range slices.Chunk(all, piece) {
+		p.mu.Lock()
+		for _, e := range some {
+			look(e)
 		}
-		if e.inactive {
-			s.Inactive = whyInactive
+		p.mu.Unlock()
+	}
+}
+
+func (p *Pool) rowsOf(entries []*entry) []Status {
+	now := p.now().UnixNano()
+	list := make([]Status, 0, len(entries))
+	p.inPieces(entries, func(e *entry) { list = append(list, e.status(now)) })
+	return list
+}
+
+// entryOf gives the entry of an id, also of one that is shut out. The caller holds mu.
+func (p *Pool) entryOf(id string) *entry {
+	if e := p.byID[id]; e != nil {
+		return e
+	}
+	if i := slices.IndexFunc(p.idle, func(e *entry) bool { return e.cred.ID == id }); i >= 0 {
+		return p.idle[i]
+	}
+	return nil
+}
+
+func (e *entry) status(now int64) Status {
+	s := Status{
+		ID: e.cred.ID, Kind: e.cred.Kind, Label: e.label(), Email: e.email, Project: e.project, Tier: e.tier,
+		ClientID: e.cred.ClientID, Scopes: e.cred.Scopes, File: e.from != nil && e.from.path != "", Source: e.from.String(),
+		Disabled: e.disabled, Reason: e.reason, Link: e.link,
+		LastCodes: slices.Clone(e.codes), Calls: e.calls, LastSuccess: e.lastSuccess, Wish: e.wish.Masked(),
+	}
+	if e.inactive {
+		s.Inactive = whyInactive
+	}
+	if e.cool.until > now {
+		s.CoolingUntil = time.Unix(0, e.cool.until)
+	}
+	if e.account != nil {
+		s.TokenUntil = e.account.expiry
+	}
+	for model, m := range e.marks {
+		if m.until > now {
+			s.Models = append(s.Models, ModelRest{model, time.Unix(0, m.until), m.code})
 		}
-		if e.cool.until > now {
-			s.CoolingUntil = time.Unix(0, e.cool.until)
-		}
-		if e.account != nil {
-			s.TokenUntil = e.account.expiry
-		}
-		for _, model := range slices.Sorted(maps.Keys(e.marks)) {
-			if m := e.marks[model]; m.until > now {
-				s.Models = append(s.Models, ModelRest{model, time.Unix(0, m.until), m.code})
+	}
+	slices.SortFunc(s.Models, func(a, b ModelRest) int { return cmp.Compare(a.Model, b.Model) })
+	return s
+}
+
+// label is what the operator calls it.
+func (e *entry) label() string { return cmp.Or(e.wish.Label, e.cred.Label) }
+
+// Detail is all that is known of one credential, without a secret.
+type Detail struct {
+	Status
+	Rest    *Rest           // why the whole credential rests, nil when it does not
+	Marks   map[string]Mark // what is held against single models
+	Strikes int             // refusals in a row that may end in a ban
+
+	Rejected   string    // project that Google refused, while another one is looked for
+	Finding    bool      // a project is looked for
+	Refreshing bool      // the token is being renewed
+	Stale      bool      // Google refused the token; the next use renews it
+	RetryAt    time.Time // no renewal before
+	Siblings   []string  // other credentials of the same sign-in
+	Has        Has
+}
+
+// Has says which secrets a credential has.
+type Has struct{ APIKey, ClientSecret, RefreshToken, AccessToken bool }
+
+// Rest is a cooldown.
+type Rest struct {
+	Since, Until time.Time
+	Guess        bool // nobody said how long
+	Code         apierror.Code
+	HTTP         int // status
+}
+
+// Mark is what is held against one model on one credential.
+type Mark struct {
+	Rest
+	Guesses, Fails int // ends that had to be guessed and failures, in a row
+}
+
+// Detail shows one credential; false when there is none.
+func (p *Pool) Detail(id string) (Detail, bool) {
+	now := p.now().UnixNano()
+	p.mu.Lock()
+	e := p.entryOf(id)
+	if e == nil {
+		p.mu.Unlock()
+		return Detail{}, false
+	}
+	d := e.detail(now)
+	path := e.path()
+	p.mu.Unlock()
+	d.Size, d.Modified = measure(path)
+	return d, true
+}
+
+func (e *entry) detail(now int64) Detail {
+	d := Detail{Status: e.status(now), Marks: map[string]Mark{}, Strikes: e.strikes, Rejected: e.rejected, Finding: e.finding != nil,
+		Has: Has{APIKey: e.cred.APIKey != "", ClientSecret: e.cred.ClientSecret != "", RefreshToken: e.cred.RefreshToken != ""}}
+	if e.cool.until > now {
+		d.Rest = new(e.cool.rest())
+	}
+	for model, m := range e.marks {
+		d.Marks[model] = Mark{m.rest(), m.guesses, m.fails}
+	}
+	if a := e.account; a != nil {
+		d.Refreshing, d.Stale, d.RetryAt, d.Has.AccessToken = a.refreshing != nil, a.stale, a.retryAt, a.token != ""
+		for _, other := range a.entries {
+			if other != e {
+				d.Siblings = append(d.Siblings, other.cred.ID)
 			}
 		}
-		list = append(list, s)
 	}
-	return list
+	return d
+}
+
+func (c *cooldown) rest() Rest {
+	r := Rest{Guess: c.soft, Code: c.code, HTTP: c.status}
+	if c.until != 0 {
+		r.Until = time.Unix(0, c.until)
+	}
+	if c.since != 0 {
+		r.Since = time.Unix(0, c.since)
+	}
+	return r
+}
+
+// path is the file of the entry, "" when it is from elsewhere.
+func (e *entry) path() string {
+	if e.from == nil {
+		return ""
+	}
+	return e.from.path
+}
+
+// measure asks the file itself, which is only read again after it has changed.
+func measure(path string) (size int64, modified time.Time) {
+	if path == "" {
+		return 0, time.Time{}
+	}
+	stat, err := os.Stat(path)
+	if err != nil { // removed in this moment
+		return 0, time.Time{}
+	}
+	return stat.Size(), stat.ModTime()
 }
 
 // Enable switches a credential on and forgets what was held against it; false when there is none.
@@ -83,10 +230,7 @@ func (p *Pool) Disable(id string) bool {
 
 func (p *Pool) change(id string, do func(e *entry)) bool {
 	p.mu.Lock()
-	e := p.byID[id]
-	if i := slices.IndexFunc(p.idle, func(e *entry) bool { return e.cred.ID == id }); e == nil && i >= 0 {
-		e = p.idle[i]
-	}
+	e := p.entryOf(id)
 	if e == nil {
 		p.mu.Unlock()
 		return false

@@ -1,8 +1,12 @@
 package pool
 
 import (
+	"errors"
 	"reflect"
 	"slices"
+	"strings"
+
+	"gcli2api/pipeline/outbound"
 )
 
 // Wish is what the operator wants of one credential. It is kept in the store under the name of the
@@ -29,7 +33,40 @@ func (p *Pool) Configure(id string, change func(w *Wish)) bool {
 		e.wish.Groups = slices.Clone(before.Groups) // leases may be reading the old one
 		change(&e.wish)
 		if !reflect.DeepEqual(before, e.wish) {
+			p.hideProxy(e.wish)
 			p.moved(e)
 		}
 	})
+}
+
+// hideProxy keeps the password of a proxy out of the log, once mu is free.
+func (p *Pool) hideProxy(w Wish) {
+	if password := outbound.ProxyPassword(w.Proxy); password != "" && p.hide != nil {
+		p.lines = append(p.lines, func() { p.hide(password) })
+	}
+}
+
+// Masked is the wish as it can be shown: stars instead of user and password of the proxy.
+func (w Wish) Masked() Wish {
+	w.Proxy = outbound.MaskProxy(w.Proxy)
+	return w
+}
+
+// MaskedProxy tells a proxy as Masked shows it, which names one but cannot be used.
+func MaskedProxy(proxy string) bool { return strings.Contains(proxy, "***") }
+
+// SetProxy takes a proxy over. One that is masked as Masked does it is the one there is: who shows
+// settings and sends them back changes nothing. The error does not quote it.
+func (w *Wish) SetProxy(proxy string) error {
+	switch {
+	case proxy == w.Proxy || proxy != "" && proxy == outbound.MaskProxy(w.Proxy):
+		return nil
+	case MaskedProxy(proxy):
+		return errors.New("proxy: user and password are masked in it, and the rest is not what is set: write it whole")
+	}
+	if err := outbound.CheckProxy(proxy); err != nil {
+		return err
+	}
+	w.Proxy = proxy
+	return nil
 }

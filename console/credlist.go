@@ -1,0 +1,77 @@
+package console
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"gcli2api/store/oauth"
+	"gcli2api/store/pool"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// Bounds of a page, and how long a text to search for may be.
+const (
+	pageSize = 50
+	pageMax  = 1000
+	textMax  = 200
+)
+
+// credentials shows the pool: all of it, or the page that the query asks for.
+func (s Services) credentials(c *fiber.Ctx) error {
+	q, err := queryOf(c)
+	if err != nil {
+		return refuse(c, fiber.StatusBadRequest, err.Error())
+	}
+	page, now := s.Pool.List(q), time.Now()
+	all := make(credViews, 0, len(page.Rows))
+	for i := range page.Rows {
+		all = append(all, viewOf(&page.Rows[i], now))
+	}
+	answer := fiber.Map{"creds": all, "leases": s.Pool.Leases(), "total": page.Total, "matching": page.Matching,
+		"enabled": page.Enabled, "disabled": page.Disabled, "cooling": page.Cooling}
+	if q.Limit > 0 {
+		answer["offset"], answer["limit"] = q.Offset, q.Limit
+	}
+	return c.JSON(answer)
+}
+
+// queryOf reads the parameters of a list. The error names the one that is wrong.
+func queryOf(c *fiber.Ctx) (q pool.Query, err error) {
+	var wrong [2]error
+	q.Offset, wrong[0] = number(c, "offset", 0, 1<<31-1)
+	q.Limit, wrong[1] = number(c, "limit", 1, pageMax)
+	if q.Limit == 0 && c.Query("offset") != "" {
+		q.Limit = pageSize
+	}
+	q.State, q.Kind, q.Group = c.Query("status_filter"), c.Query("kind"), c.Query("group")
+	q.Search, q.Sort = strings.TrimSpace(c.Query("search")), c.Query("sort")
+	switch err = errors.Join(wrong[:]...); {
+	case err != nil:
+		return q, errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
+	case q.Kind != "" && !slices.Contains(oauth.Kinds(), q.Kind):
+		return q, errors.New("kind must be one of " + strings.Join(oauth.Kinds(), ", "))
+	case len(q.Search) > textMax:
+		return q, fmt.Errorf("search must have %d bytes at most", textMax)
+	case len(q.Group) > textMax:
+		return q, fmt.Errorf("group must have %d bytes at most", textMax)
+	}
+	return q, q.Check()
+}
+
+// number reads a whole number out of the query, 0 when it is not there.
+func number(c *fiber.Ctx, name string, least, most int) (int, error) {
+	text := c.Query(name)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > most {
+		return 0, fmt.Errorf("%s must be a whole number from %d to %d", name, least, most)
+	}
+	return n, nil
+}

@@ -1,0 +1,76 @@
+package console
+
+import (
+	"time"
+
+	"gcli2api/store/pool"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// stars stand for a secret that there is.
+const stars = "***"
+
+// detailView is all that is known of one credential.
+type detailView struct {
+	credView
+	Rest       *restView           `json:"cooldown,omitempty"`
+	Marks      map[string]markView `json:"models"`
+	Strikes    int                 `json:"refusals_in_a_row"`
+	Rejected   string              `json:"rejected_project,omitempty"`
+	Finding    bool                `json:"looking_for_project,omitempty"`
+	Refreshing bool                `json:"refreshing,omitempty"`
+	Stale      bool                `json:"token_refused,omitempty"`
+	RetryAt    float64             `json:"refresh_not_before,omitempty"`
+	Siblings   []string            `json:"same_sign_in,omitempty"`
+}
+
+type restView struct {
+	Since  float64 `json:"since,omitempty"`
+	Until  float64 `json:"until,omitempty"`
+	Guess  bool    `json:"guessed"`
+	Reason string  `json:"reason,omitempty"`
+	HTTP   int     `json:"status,omitempty"`
+}
+
+type markView struct {
+	restView
+	Cooling bool `json:"cooling"`
+	Guesses int  `json:"guesses,omitempty"`
+	Fails   int  `json:"failures_in_a_row,omitempty"`
+}
+
+// detail shows one credential. Its secrets are stars: to have them whole is to download the file.
+func (s Services) detail(c *fiber.Ctx) error {
+	name := c.Query("filename")
+	if name == "" {
+		return refuse(c, fiber.StatusBadRequest, "filename is missing: /creds/detail?filename=...")
+	}
+	d, ok := s.Pool.Detail(name)
+	if !ok {
+		return refuse(c, fiber.StatusNotFound, "there is no such credential")
+	}
+	return c.JSON(detailOf(&d, time.Now()))
+}
+
+func detailOf(d *pool.Detail, now time.Time) detailView {
+	v := detailView{credView: viewOf(&d.Status, now), Marks: map[string]markView{}, Strikes: d.Strikes, Rejected: d.Rejected,
+		Finding: d.Finding, Refreshing: d.Refreshing, Stale: d.Stale, RetryAt: unix(d.RetryAt), Siblings: d.Siblings}
+	for name, has := range map[string]bool{"api_key": d.Has.APIKey, "client_secret": d.Has.ClientSecret,
+		"refresh_token": d.Has.RefreshToken, "token": d.Has.AccessToken} {
+		if has {
+			v.Content[name] = stars
+		}
+	}
+	if d.Rest != nil {
+		v.Rest = new(restOf(*d.Rest))
+	}
+	for model, m := range d.Marks {
+		v.Marks[model] = markView{restOf(m.Rest), m.Until.After(now), m.Guesses, m.Fails}
+	}
+	return v
+}
+
+func restOf(r pool.Rest) restView {
+	return restView{unix(r.Since), unix(r.Until), r.Guess, string(r.Code), r.HTTP}
+}
