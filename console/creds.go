@@ -1,8 +1,6 @@
 package console
 
 import (
-	"bytes"
-	"encoding/json"
 	"time"
 
 	"gcli2api/store/pool"
@@ -59,30 +57,6 @@ type wishView struct {
 
 func wishOf(w pool.Wish) wishView {
 	return wishView{w.Label, w.Priority, w.Weight, w.Groups, w.Proxy, w.Concurrency, w.DailyPro, w.DailyTotal}
-}
-
-// credViews is an object of credentials by their names, in order.
-type credViews []credView
-
-// MarshalJSON writes the members in the order of the list, which a map would not keep.
-func (all credViews) MarshalJSON() ([]byte, error) {
-	var out bytes.Buffer
-	write := json.NewEncoder(&out)
-	out.WriteByte('{')
-	for i := range all {
-		if i > 0 {
-			out.WriteByte(',')
-		}
-		if err := write.Encode(all[i].Filename); err != nil {
-			return nil, err
-		}
-		out.WriteByte(':')
-		if err := write.Encode(&all[i]); err != nil {
-			return nil, err
-		}
-	}
-	out.WriteByte('}')
-	return out.Bytes(), nil
 }
 
 func viewOf(st *pool.Status, now time.Time) credView {

@@ -80,6 +80,9 @@ func (s *Sheet) add(r reader, p piece) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.name, err)
 	}
+	for i := range creds {
+		creds[i].share()
+	}
 	s.Items = append(s.Items, Item{ID: c.id, Creds: creds, from: p.from, to: p.to})
 	return nil
 }
