@@ -23,6 +23,7 @@ import (
 	"gcli2api/stages/upstream"
 	"gcli2api/stages/upstream/codeassist"
 	"gcli2api/stages/upstream/geminiapi"
+	"gcli2api/store"
 	"gcli2api/store/ephemeral"
 	"gcli2api/store/oauth"
 	"gcli2api/store/open"
@@ -152,6 +153,8 @@ type gateway struct {
 	states  *pool.Memory
 	figures *stats.Stats
 	memory  *ephemeral.Memory
+	kept    store.Store
+	signIns *oauth.SignIns
 	out     outbound.Live
 	pool    *pool.Pool
 	engine  *pipeline.Engine
@@ -235,7 +238,7 @@ func (g *gateway) openStore() error {
 	if err != nil {
 		return err
 	}
-	g.opened = append(g.opened, kept.Close)
+	g.kept, g.opened = kept, append(g.opened, kept.Close)
 	if g.states, err = pool.Remember(context.Background(), kept, g.log.Logger()); err != nil {
 		return err
 	}
@@ -257,6 +260,7 @@ func (g *gateway) openPool() (err error) {
 	}
 	g.opened = append(g.opened, g.out.Close)
 	signIn := oauth.New(oauth.Options{HTTP: g.out.HTTP, Log: g.log.Logger(), Settings: g.live.oauth})
+	g.signIns = oauth.NewSignIns(oauth.SignInOptions{Client: signIn, Store: g.kept, Hide: g.log.Hide})
 	g.pool, err = pool.New(pool.Options{Dir: g.c.String("pool.credentials_dir"), OAuth: signIn, Log: g.log.Logger(), Hide: g.log.Hide,
 		Environ: oauth.FromEnvironment(g.o.Environ, g.c.Bool("pool.auto_load_env_creds")), States: g.states, Settings: pool.SettingsOf(g.c)})
 	if err != nil {
@@ -282,7 +286,9 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	if err := g.engine.Apply(g.c); err != nil {
 		return exitUsage, pipeline.Located(g.c, err)
 	}
-	seen := console.Services{Access: g.live, Engine: g.engine, Pool: g.pool, Stats: g.figures, Log: g.log.Logger(), Kept: g.states.Sync}
+	seen := console.Services{Access: g.live, Engine: g.engine, Pool: g.pool, Stats: g.figures, Log: g.log.Logger(), Kept: g.states.Sync,
+		SignIn: g.signIns, Landing: console.NewLanding(g.c, g.log.Logger())}
+	g.opened = append(g.opened, seen.Landing.Serve(seen).Close)
 	g.server = server.New(server.Options{Engine: g.engine, Log: g.log.Logger(), ChatOpen: g.live.ChatOpen, GeminiSSE: g.live.GeminiSSE,
 		Mount:     seen.Mount,
 		BodyLimit: g.c.Size("server.body_limit"), BodyBudget: g.c.Size("server.body_budget"), WriteTimeout: g.c.Duration("server.write_timeout")})
