@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -217,7 +218,11 @@ func (s Services) signInStatus(c *fiber.Ctx) error {
 	}
 	ctx, cancel := within(c, 30*time.Second)
 	defer cancel()
-	st, found, fail := s.SignIn.Status(ctx, c.Params("project_id"))
+	project, err := url.PathUnescape(c.Params("project_id"))
+	if err != nil {
+		return c.JSON(none)
+	}
+	st, found, fail := s.SignIn.Status(ctx, project)
 	switch {
 	case fail != nil:
 		return signInFailed(c, "", fail)

@@ -19,7 +19,7 @@ type Completion struct {
 	Ask      bool   // which of several projects is left to the person; else the likely one is taken
 
 	// Import takes a credential file into the pool and gives its name there. The error is for the
-	// person and holds no secret.
+	// operator and holds no secret.
 	Import func(name string, data []byte) (file string, err error)
 }
 
@@ -156,18 +156,41 @@ func (s *SignIns) settle(ctx context.Context, f *flow, in Completion) (SignedIn,
 	if named == "" && (in.All || f.All) {
 		return s.several(ctx, f, in)
 	}
-	d := discovery{c: s.c, ctx: ctx, token: g.Access, ask: in.Ask}
-	found, err := d.find(named)
+	found, err := s.project(ctx, g.Access, named, in.Ask)
 	if err != nil {
 		return SignedIn{}, s.notFound(err)
 	}
-	s.enable(ctx, g.Access, found.Project)
-	file, err := in.Import(s.names.of(found.Project, s.c.o.Now()), s.file(f, found.Project))
+	file, err := s.takeOver(f, in, found.Project)
 	if err != nil {
-		return SignedIn{}, &SignInError{Status: http.StatusInternalServerError, Says: "signed in, but the credential could not be taken over: " + err.Error()}
+		return SignedIn{}, &SignInError{Status: http.StatusInternalServerError, Says: err.Error()}
 	}
 	s.c.o.Log.Info("signed in", "file", file, "project", found.Project, "tier", found.Tier)
-	return SignedIn{Email: g.Email, Project: found.Project, File: file, Tier: found.Tier, Auto: named == "", Secret: s.secret(f, found.Project)}, nil
+	return SignedIn{Email: g.Email, Project: found.Project, File: file, Tier: found.Tier, Auto: named == "", Secret: s.layout(f, found.Project, true)}, nil
+}
+
+// project finds the project, or judges the one that was named, and switches on what is needed there.
+func (s *SignIns) project(ctx context.Context, token, named string, ask bool) (Found, error) {
+	if named != "" {
+		s.enable(ctx, token, named) // else Google may refuse to look at it
+	}
+	found, err := discovery{c: s.c, ctx: ctx, token: token, ask: ask}.find(named)
+	if named != "" && said(err).Reason == "SERVICE_DISABLED" {
+		return Found{Project: named}, nil // it takes some minutes to be on
+	}
+	if err == nil && found.Project != named {
+		s.enable(ctx, token, found.Project)
+	}
+	return found, err
+}
+
+// takeOver makes a file of the credential for a project and hands it to the pool.
+func (s *SignIns) takeOver(f *flow, in Completion, project string) (string, error) {
+	file, err := in.Import(s.names.of(project, s.c.o.Now()), s.layout(f, project, false))
+	if err != nil {
+		s.c.o.Log.Error("the credential of a sign-in could not be taken over", "project", project, "error", err)
+		return "", errors.New("signed in, but the credential could not be taken over: the log of the gateway says why")
+	}
+	return file, nil
 }
 
 // enable switches on what Code Assist needs in a project. Many users may not, and need not.
@@ -205,17 +228,8 @@ func (s *SignIns) notFound(err error) *SignInError {
 	return fail
 }
 
-// file is the credential as the folder keeps it: the layout of the old product, which most tools read.
-// Access tokens never go into a file.
-func (s *SignIns) file(f *flow, project string) []byte {
-	return s.layout(f, project, false)
-}
-
-// secret is the credential as who signed in gets it, tokens included.
-func (s *SignIns) secret(f *flow, project string) []byte {
-	return s.layout(f, project, true)
-}
-
+// layout is the credential in the form of the old product, which most tools read. whole is for the person
+// who signed in; the file of the folder has no access token.
 func (s *SignIns) layout(f *flow, project string, whole bool) []byte {
 	g := f.Grant
 	out := struct {

@@ -51,9 +51,7 @@ func (s *SignIns) several(ctx context.Context, f *flow, in Completion) (SignedIn
 
 // one makes the credential of one of several projects, unless Google does not serve it.
 func (s *SignIns) one(ctx context.Context, f *flow, in Completion, p *ProjectDone) {
-	s.enable(ctx, f.Grant.Access, p.ID)
-	d := discovery{c: s.c, ctx: ctx, token: f.Grant.Access}
-	if _, err := d.find(p.ID); err != nil && said(err).Reason != "SERVICE_DISABLED" { // it takes minutes to be on
+	if _, err := s.project(ctx, f.Grant.Access, p.ID, false); err != nil {
 		p.Error = "no project"
 		var why *DiscoverError
 		if errors.As(err, &why) {
@@ -61,9 +59,9 @@ func (s *SignIns) one(ctx context.Context, f *flow, in Completion, p *ProjectDon
 		}
 		return
 	}
-	file, err := in.Import(s.names.of(p.ID, s.c.o.Now()), s.file(f, p.ID))
+	file, err := s.takeOver(f, in, p.ID)
 	if err != nil {
-		p.Error = "the credential could not be taken over: " + err.Error()
+		p.Error = err.Error()
 		return
 	}
 	p.File = file
