@@ -6,11 +6,11 @@ import (
 	"encoding/hex"
 	"net"
 	"strings"
+	"time"
 
 	"gcli2api/store/oauth"
 
 	"github.com/gofiber/fiber/v2"
-	"github.com/valyala/fasthttp"
 )
 
 // cookiePrefix begins the name of the cookie that tells who began a sign-in; each sign-in has its own.
@@ -28,7 +28,7 @@ func setCookie(c *fiber.Ctx, b oauth.Begun) {
 
 func dropCookie(c *fiber.Ctx, state string) {
 	if c.Cookies(cookieName(state)) != "" {
-		c.Cookie(&fiber.Cookie{Name: cookieName(state), Path: "/", MaxAge: -1, Expires: fasthttp.CookieExpireDelete, HTTPOnly: true,
+		c.Cookie(&fiber.Cookie{Name: cookieName(state), Path: "/", MaxAge: -1, Expires: time.Unix(1, 0), HTTPOnly: true,
 			SameSite: fiber.CookieSameSiteLaxMode, Secure: c.Secure()})
 	}
 }
