@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -17,8 +18,8 @@ import (
 )
 
 const (
-	// NeedsSecret is said wherever the secret of the OAuth client is missing.
-	NeedsSecret = "needs OAUTH_CLIENT_SECRET (google.oauth_client_secret): the secret of Gemini CLI's public client is published by Google in the " +
+	// noClientSecret is said where the secret of the OAuth client is missing.
+	noClientSecret = "needs OAUTH_CLIENT_SECRET (google.oauth_client_secret): the secret of Gemini CLI's public client is published by Google in the " +
 		"source of Gemini CLI, repository google-gemini/gemini-cli, file packages/core/src/code_assist/oauth2.ts, constant OAUTH_CLIENT_SECRET"
 
 	// CodePage is the page of Google's that shows a code to copy (protocol 1.4).
@@ -48,7 +49,7 @@ type SignIns struct {
 	c       *Client
 	store   store.Store
 	hide    func(secret string)
-	waiters chan struct{} // room for those who wait for a browser
+	waiting waiting
 	names   names
 }
 
@@ -57,12 +58,11 @@ func NewSignIns(o SignInOptions) *SignIns {
 	if o.Hide == nil {
 		o.Hide = func(string) {}
 	}
-	return &SignIns{c: o.Client, store: o.Store, hide: o.Hide, waiters: make(chan struct{}, maxWaiters)}
+	return &SignIns{c: o.Client, store: o.Store, hide: o.Hide}
 }
 
 const (
 	signInLife  = 10 * time.Minute // from the start to the end
-	maxWaiters  = 64               // who wait for a browser at a time
 	maxCode     = 2048             // bytes of a code; Google's have less than a hundred
 	maxPieces   = 128              // bytes of a state, a project or an e-mail address
 	completing  = 4 * time.Minute  // one completion: onboarding may take two of them
@@ -87,6 +87,9 @@ func wrong(says string) *SignInError { return &SignInError{Status: http.StatusBa
 
 // broken is for a failure of the store.
 func (s *SignIns) broken(err error) *SignInError {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return &SignInError{Status: http.StatusServiceUnavailable, Says: "the gateway stops, or its store takes too long; try again"}
+	}
 	s.c.o.Log.Error("the store of open sign-ins fails", "error", err)
 	return &SignInError{Status: http.StatusServiceUnavailable, Says: "the gateway cannot reach its own store at the moment; try again"}
 }
@@ -113,7 +116,7 @@ type Begun struct {
 func (s *SignIns) Start(ctx context.Context, b Begin) (Begun, *SignInError) {
 	set := s.c.settings()
 	if set.ClientSecret == "" {
-		return Begun{}, wrong(NeedsSecret)
+		return Begun{}, wrong(noClientSecret)
 	}
 	if why := CheckProject(b.Project); why != "" {
 		return Begun{}, wrong(why)

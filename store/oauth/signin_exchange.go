@@ -26,7 +26,7 @@ func (s *SignIns) exchange(ctx context.Context, f *flow, code, redirect string) 
 		return grant{}, false, wrong("OAUTH_CLIENT_ID was changed while this sign-in was open: begin again")
 	}
 	if set.ClientSecret == "" {
-		return grant{}, false, wrong(NeedsSecret)
+		return grant{}, false, wrong(noClientSecret)
 	}
 	conf := oauth2.Config{ClientID: f.ClientID, ClientSecret: set.ClientSecret, RedirectURL: redirect,
 		Endpoint: oauth2.Endpoint{TokenURL: set.Endpoints.OAuthToken + "/token", AuthStyle: oauth2.AuthStyleInParams}}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"gcli2api/store"
@@ -100,11 +101,12 @@ const lookAgain = 5 * time.Second
 
 // Wait returns when the browser of a sign-in has come back, to whatever node.
 func (s *SignIns) Wait(ctx context.Context, state string) *SignInError {
-	select {
-	case s.waiters <- struct{}{}:
-		defer func() { <-s.waiters }()
-	default:
-		return &SignInError{Status: http.StatusTooManyRequests, Says: "too many wait for a browser at the moment", RetryAfter: lookAgain}
+	if !s.waiting.enter(state) {
+		return &SignInError{Status: http.StatusTooManyRequests, Says: "this sign-in is waited for already", RetryAfter: lookAgain}
+	}
+	defer s.waiting.leave(state)
+	if _, fail := s.find(ctx, state); fail != nil {
+		return fail
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -125,6 +127,35 @@ func (s *SignIns) Wait(ctx context.Context, state string) *SignInError {
 		if !hinted(ctx, hints, flowID(state)) {
 			return late()
 		}
+	}
+}
+
+// waiting counts those who wait for a browser. With the limit of open sign-ins they are few.
+type waiting struct {
+	mu sync.Mutex
+	by map[string]int // state
+}
+
+const waitersOfOne = 3
+
+func (w *waiting) enter(state string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.by[state] >= waitersOfOne {
+		return false
+	}
+	if w.by == nil {
+		w.by = map[string]int{}
+	}
+	w.by[state]++
+	return true
+}
+
+func (w *waiting) leave(state string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.by[state]--; w.by[state] == 0 {
+		delete(w.by, state)
 	}
 }
 

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -129,6 +130,39 @@ func TestSignInOnTwoNodes(t *testing.T) {
 	}
 	if n != 1 {
 		t.Errorf("%d have ended it", n)
+	}
+}
+
+// Nobody can wait so often for one sign-in that others could not, and a wait ends with its time.
+func TestWaitIsLimited(t *testing.T) {
+	_, s := signIns(t, keptIn(t))
+	var states []string
+	for _, from := range []string{"x", "y"} {
+		got, fail := s.Start(t.Context(), Begin{From: from, Redirect: "http://localhost:1/oauth2callback"})
+		if fail != nil {
+			t.Fatal(fail)
+		}
+		states = append(states, got.State)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan *SignInError, 9)
+	for range 9 {
+		go func() { ended <- s.Wait(ctx, states[0]) }()
+	}
+	for range 9 - waitersOfOne {
+		if fail := <-ended; fail == nil || fail.Status != 429 || fail.RetryAfter == 0 {
+			t.Errorf("%v", fail)
+		}
+	}
+	go func() { ended <- s.Wait(ctx, states[1]) }()
+	cancel()
+	for range waitersOfOne + 1 {
+		if fail := <-ended; fail == nil || fail.Status != 400 && fail.Status != 503 {
+			t.Errorf("%v", fail)
+		}
+	}
+	if len(s.waiting.by) != 0 {
+		t.Errorf("%v", s.waiting.by)
 	}
 }
 
