@@ -129,8 +129,8 @@ func (s Services) land(c *fiber.Ctx) error {
 		}
 		return page(c, fail.Status, "Signing in did not work: "+fail.Says+".", chinese)
 	}
-	return page(c, fiber.StatusOK, "You have signed in. Go back to the page where you began: it finishes by itself.",
-		"Google 登录已完成。请回到刚才开始登录的页面，它会自动完成其余步骤。")
+	return page(c, fiber.StatusOK, "You have signed in. Go back to where you began: it finishes there.",
+		"Google 登录已完成。请回到开始登录的地方完成其余步骤。")
 }
 
 // page answers with a few words, English and Chinese. It has no script and loads nothing.

@@ -87,7 +87,11 @@ func (s Services) startSignIn(c *fiber.Ctx) error {
 		out.Detected = &in.Project
 	}
 	c.Set(fiber.HeaderCacheControl, "no-store")
-	return c.JSON(out)
+	c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
+	c.Set(fiber.HeaderXContentTypeOptions, "nosniff")
+	text := json.NewEncoder(c)
+	text.SetEscapeHTML(false) // people copy the links out of this
+	return text.Encode(out)
 }
 
 // maxWait is how long /auth/callback waits for the browser.
@@ -141,7 +145,8 @@ func (s Services) pasteSignIn(c *fiber.Ctx) error {
 func (s Services) completeSignIn(c *fiber.Ctx, in oauth.Completion) error {
 	ctx := context.Background() // a code works once: who leaves now finds the credential taken in
 	in.From, in.Import = peerOf(c), s.importSignIn
-	own := s.known(c.Get(fiber.HeaderAuthorization)) || s.SignIn.Owns(ctx, in.State, cookieOf(c, in.State))
+	in.Operator = s.known(c.Get(fiber.HeaderAuthorization))
+	own := in.Operator || s.SignIn.Owns(ctx, in.State, cookieOf(c, in.State))
 	done, fail := s.SignIn.Complete(ctx, in)
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	if fail != nil {

@@ -113,6 +113,7 @@ type signedIn struct {
 		Token        string
 		RefreshToken string `json:"refresh_token"`
 		Project      string `json:"project_id"`
+		ClientSecret string `json:"client_secret"`
 		Expiry       string
 	}
 	File      string `json:"file_path"`
@@ -206,12 +207,18 @@ func TestSignIn(t *testing.T) {
 			if strings.Index(begun.text, "breaches Google's terms") > strings.Index(begun.text, "auth_url") || begun.Notice == "" {
 				t.Errorf("the terms do not stand before the link: %s", begun.text)
 			}
+			if !strings.Contains(begun.text, begun.AuthURL) {
+				t.Errorf("the link cannot be copied out of %s", begun.text)
+			}
 			got := tt.walk(b, begun)
 			if got.status != 200 || got.Credentials == nil || got.Credentials.RefreshToken != a.RefreshToken || got.Credentials.Project != a.Project ||
 				got.Project != a.Project || got.Email != a.Email || !got.AutoFound || !strings.HasPrefix(got.File, a.Project+"-") {
 				t.Fatalf("%d %s", got.status, got.text)
 			}
-			if file := g.read(filepath.Join("creds", got.File)); !strings.Contains(file, a.RefreshToken) || strings.Contains(file, "ya29.") {
+			if got.Credentials.ClientSecret != "" || got.Credentials.Token == "" || got.Credentials.Expiry == "" {
+				t.Errorf("an operator's own client for a visitor: %s", got.text)
+			}
+			if file := g.read(filepath.Join("creds", got.File)); !strings.Contains(file, simulator.ClientSecret) || !strings.Contains(file, a.RefreshToken) || strings.Contains(file, "ya29.") {
 				t.Errorf("the file is %s", file)
 			}
 			if r := g.put(ask{}, "hello"); r.status != 200 {
@@ -288,7 +295,7 @@ func TestTwoVisitorsSignIn(t *testing.T) {
 	// The operator gets it as well, whoever began it.
 	begun = starter.post("/auth/start", map[string]any{})
 	got = other.post("/auth/callback-url", map[string]any{"callback_url": starter.comeBack(begun.AuthURL)}, header("Authorization", "Bearer "+secret))
-	if got.status != 200 || got.Credentials == nil {
+	if got.status != 200 || got.Credentials == nil || got.Credentials.ClientSecret != simulator.ClientSecret {
 		t.Errorf("the operator: %d %s", got.status, got.text)
 	}
 }

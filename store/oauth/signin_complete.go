@@ -16,6 +16,7 @@ type Completion struct {
 	From     string // client address
 	Project  string // explicit, "" for what the sign-in was begun with
 	All      bool   // a credential for every project of the account
+	Operator bool   // the operator asks: the secret of the OAuth client is no secret to them
 	Ask      bool   // which of several projects is left to the person; else the likely one is taken
 
 	// Import takes a credential file into the pool and gives its name there. The error is for the
@@ -165,7 +166,7 @@ func (s *SignIns) settle(ctx context.Context, f *flow, in Completion) (SignedIn,
 		return SignedIn{}, &SignInError{Status: http.StatusInternalServerError, Says: err.Error()}
 	}
 	s.c.o.Log.Info("signed in", "file", file, "project", found.Project, "tier", found.Tier)
-	return SignedIn{Email: g.Email, Project: found.Project, File: file, Tier: found.Tier, Auto: named == "", Secret: s.layout(f, found.Project, true)}, nil
+	return SignedIn{Email: g.Email, Project: found.Project, File: file, Tier: found.Tier, Auto: named == "", Secret: s.forPerson(f, in, found.Project)}, nil
 }
 
 // project finds the project, or judges the one that was named, and switches on what is needed there.
@@ -185,7 +186,7 @@ func (s *SignIns) project(ctx context.Context, token, named string, ask bool) (F
 
 // takeOver makes a file of the credential for a project and hands it to the pool.
 func (s *SignIns) takeOver(f *flow, in Completion, project string) (string, error) {
-	file, err := in.Import(s.names.of(project, s.c.o.Now()), s.layout(f, project, false))
+	file, err := in.Import(s.names.of(project, s.c.o.Now()), s.layout(f, project, s.c.settings().ClientSecret, false))
 	if err != nil {
 		s.c.o.Log.Error("the credential of a sign-in could not be taken over", "project", project, "error", err)
 		return "", errors.New("signed in, but the credential could not be taken over: the log of the gateway says why")
@@ -228,13 +229,23 @@ func (s *SignIns) notFound(err error) *SignInError {
 	return fail
 }
 
+// forPerson is the credential as who signed in gets it. The secret of the public client is in it, that of
+// an operator's own client only for the operator.
+func (s *SignIns) forPerson(f *flow, in Completion, project string) []byte {
+	secret := s.c.settings().ClientSecret
+	if f.ClientID != OfficialClientID && !in.Operator {
+		secret = ""
+	}
+	return s.layout(f, project, secret, true)
+}
+
 // layout is the credential in the form of the old product, which most tools read. whole is for the person
 // who signed in; the file of the folder has no access token.
-func (s *SignIns) layout(f *flow, project string, whole bool) []byte {
+func (s *SignIns) layout(f *flow, project, clientSecret string, whole bool) []byte {
 	g := f.Grant
 	out := struct {
 		ClientID     string   `json:"client_id"`
-		ClientSecret string   `json:"client_secret"`
+		ClientSecret string   `json:"client_secret,omitempty"`
 		Token        string   `json:"token,omitempty"`
 		AccessToken  string   `json:"access_token,omitempty"`
 		RefreshToken string   `json:"refresh_token"`
@@ -243,7 +254,7 @@ func (s *SignIns) layout(f *flow, project string, whole bool) []byte {
 		Project      string   `json:"project_id"`
 		Expiry       string   `json:"expiry,omitempty"`
 		Email        string   `json:"email,omitempty"`
-	}{ClientID: f.ClientID, ClientSecret: s.c.settings().ClientSecret, RefreshToken: g.Refresh, Scopes: g.Scopes,
+	}{ClientID: f.ClientID, ClientSecret: clientSecret, RefreshToken: g.Refresh, Scopes: g.Scopes,
 		TokenURI: "https://oauth2.googleapis.com/token", Project: project, Email: g.Email}
 	if whole {
 		out.Token, out.AccessToken = g.Access, g.Access
