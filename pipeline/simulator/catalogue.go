@@ -113,7 +113,7 @@ func (s *Server) tooMany(name string, d dialect, model string, wait time.Duratio
 			wait = 13*time.Hour + 19*time.Minute + 1209649640*time.Nanosecond
 		}
 	}
-	if d == vertex && (name == "429" || name == "429-reset") { // what Vertex shares out has no time of a reset
+	if d == vertex && name == "429" { // there it is mostly the capacity that all share, without a time of a reset
 		name = "429-shared"
 	}
 	if d != assist {
