@@ -67,17 +67,21 @@ type choice struct{ projects []Project }
 // Error says what is wanted.
 func (c *choice) Error() string { return "the account has several projects: one has to be chosen" }
 
-// service is the API that Code Assist needs in a project of the user's own; assistService is one that
-// the old product switched on as well when somebody signed in.
-const (
-	service       = "cloudaicompanion.googleapis.com"
-	assistService = "geminicloudassist.googleapis.com"
-)
+// assistService is an API that the old product switched on as well when somebody signed in.
+const assistService = "geminicloudassist.googleapis.com"
 
-// EnableServices switches the API on that Code Assist needs, if it is off. It takes Google some
-// minutes until calls notice. An error tells that it is off and stays so.
-func (c *Client) EnableServices(ctx context.Context, token, project string) error {
-	return c.enableService(ctx, token, project, service)
+// service is the API that credentials of a kind need in their project.
+func service(kind string) string {
+	if kind == Vertex {
+		return "aiplatform.googleapis.com"
+	}
+	return "cloudaicompanion.googleapis.com"
+}
+
+// EnableServices switches the API on that credentials of a kind need, if it is off. It takes Google
+// some minutes until calls notice. An error tells that it is off and stays so.
+func (c *Client) EnableServices(ctx context.Context, kind, token, project string) error {
+	return c.enableService(ctx, token, project, service(kind))
 }
 
 func (c *Client) enableService(ctx context.Context, token, project, service string) error {
@@ -107,7 +111,7 @@ func Lasting(err error) bool { return err != nil && !passing(err) }
 
 // switchOn is EnableServices where a failure decides nothing: many users may not, and need not.
 func (c *Client) switchOn(ctx context.Context, token, project string) {
-	if err := c.EnableServices(ctx, token, project); err != nil {
+	if err := c.EnableServices(ctx, CodeAssist, token, project); err != nil {
 		c.o.Log.Warn("the API could not be enabled", "project", project, "error", err)
 	}
 }

@@ -24,8 +24,6 @@ const (
 
 	// CodePage is the page of Google's that shows a code to copy (protocol 1.4).
 	CodePage = "https://codeassist.google.com/authcode"
-
-	cloudScope = "https://www.googleapis.com/auth/cloud-platform"
 )
 
 // signInScopes are what the Gemini CLI asks for.
@@ -60,6 +58,9 @@ func NewSignIns(o SignInOptions) *SignIns {
 	}
 	return &SignIns{c: o.Client, store: o.Store, hide: o.Hide}
 }
+
+// Client is what they ask Google with.
+func (s *SignIns) Client() *Client { return s.c }
 
 const (
 	signInLife  = 10 * time.Minute // from the start to the end

@@ -196,7 +196,7 @@ func (s *SignIns) takeOver(f *flow, in Completion, project string) (string, erro
 
 // enable switches on what Code Assist needs in a project. Many users may not, and need not.
 func (s *SignIns) enable(ctx context.Context, token, project string) {
-	for _, name := range []string{service, assistService} {
+	for _, name := range []string{service(CodeAssist), assistService} {
 		if err := s.c.enableService(ctx, token, project, name); err != nil {
 			s.c.o.Log.Info("a service could not be enabled", "project", project, "service", name, "error", err)
 		}
