@@ -457,6 +457,11 @@ func TestSignInGoesOn(t *testing.T) {
 		t.Errorf("chosen: %d %s", got.status, got.text)
 	}
 
+	begun = b.post("/auth/start", map[string]any{"login_hint": "several@example.com"}) // pasted, the first one is taken
+	if got = b.post("/auth/callback-url", map[string]any{"callback_url": b.comeBack(begun.AuthURL)}); got.status != 200 || got.Project != "own-one" {
+		t.Errorf("not asked: %d %s", got.status, got.text)
+	}
+
 	begun = b.post("/auth/start", map[string]any{"login_hint": "verifies@example.com"})
 	back := b.comeBack(begun.AuthURL)
 	sim.Script(simulator.Fault{Do: "503", Verb: "token", Credential: "verifies@example.com"})
@@ -476,7 +481,7 @@ func TestSignInGoesOn(t *testing.T) {
 func TestSignInForAllProjects(t *testing.T) {
 	t.Parallel()
 	sim := google(t, 0, 0)
-	a := simulator.Account{Email: "many@example.com", Project: "own-00"}
+	a := simulator.Account{Email: "many@example.com", Project: "own-00", APIDisabled: true}
 	for i := 1; i < 12; i++ {
 		a.Projects = append(a.Projects, simulator.Project{ID: fmt.Sprintf("own-%02d", i), Name: fmt.Sprint("No ", i), Number: fmt.Sprint(i), State: "ACTIVE"})
 	}
@@ -495,11 +500,28 @@ func TestSignInForAllProjects(t *testing.T) {
 			t.Errorf("%v", p)
 		}
 	}
-	if len(files) != 12 {
-		t.Errorf("%d files", len(files))
+	if len(files) != 12 || len(sim.CallsOf("enable")) != 24 { // two services each
+		t.Errorf("%d files, %d services enabled", len(files), len(sim.CallsOf("enable")))
 	}
 	if r := g.put(ask{}, "hello"); r.status != 200 {
 		t.Errorf("%d %s", r.status, r.body)
+	}
+}
+
+// A project that Google does not serve costs the others nothing.
+func TestSignInForMostProjects(t *testing.T) {
+	t.Parallel()
+	sim := google(t, 0, 0)
+	sim.AddAccount(simulator.Account{Email: "few@example.com", Project: "own-0", CannotEnable: true, APIDisabled: true,
+		Projects: []simulator.Project{{ID: "own-1", State: "ACTIVE"}, {ID: "own-2", State: "DELETE_REQUESTED"}, {ID: "own-3", State: "ACTIVE"}}})
+	sim.Script(simulator.Fault{Do: "403-tos", Verb: "loadCodeAssist", Skip: 1})
+	g := signInGateway(t, sim)
+	b := browse(t, g)
+	begun := b.post("/auth/start", map[string]any{"get_all_projects": true})
+	b.lands(begun.AuthURL, 200, "You have signed in")
+	got := b.post("/auth/callback", nil)
+	if got.status != 200 || len(got.Multiple.Success) != 2 || len(got.Multiple.Failed) != 1 || !strings.Contains(got.Multiple.Failed[0]["error"], "TOS_VIOLATION") {
+		t.Errorf("%d %s", got.status, got.text)
 	}
 }
 
