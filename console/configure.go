@@ -135,11 +135,11 @@ func namesIn(in map[string]json.RawMessage) (names []string, many bool, err erro
 func members() map[string]func(v json.RawMessage) (change, error) {
 	return map[string]func(v json.RawMessage) (change, error){
 		"label":    member(labelled, func(w *pool.Wish, v string) { w.Label = v }),
-		"priority": member(within(-maxPriority, maxPriority), func(w *pool.Wish, v int) { w.Priority = v }),
-		"weight":   member(within(0, maxWeight), func(w *pool.Wish, v int) { w.Weight = v }),
+		"priority": member(ranged(-maxPriority, maxPriority), func(w *pool.Wish, v int) { w.Priority = v }),
+		"weight":   member(ranged(0, maxWeight), func(w *pool.Wish, v int) { w.Weight = v }),
 		"groups":   member(grouped, func(w *pool.Wish, v []string) { w.Groups = slices.Compact(slices.Sorted(slices.Values(v))) }),
 		"proxy":    proxied,
-		"concurrency": member(within(-1, maxAtOnce), func(w *pool.Wish, v int) {
+		"concurrency": member(ranged(-1, maxAtOnce), func(w *pool.Wish, v int) {
 			w.Concurrency = v
 		}),
 		"gemini_2_5_pro_limit": member(limited, func(w *pool.Wish, v *int64) { w.DailyPro = v }),
@@ -168,7 +168,7 @@ func kindOf(value any) string {
 	return "a whole number"
 }
 
-func within(least, most int) func(int) error {
+func ranged(least, most int) func(int) error {
 	return func(n int) error {
 		if n < least || n > most {
 			return fmt.Errorf("it must be from %d to %d", least, most)

@@ -52,9 +52,9 @@ func (p *Pool) refresh(a *account) <-chan struct{} {
 	}
 	done := make(chan struct{})
 	a.refreshing = done
-	cred := a.cred
+	cred, google := a.cred, p.clientFor(a)
 	p.spawn(refreshLimit, func(ctx context.Context) {
-		got, fail := p.renew(ctx, cred)
+		got, fail := renew(ctx, google, cred)
 		if fail == nil && got.RefreshToken != "" {
 			p.hideAll(oauth.Credential{RefreshToken: got.RefreshToken})
 		}
@@ -96,8 +96,8 @@ func (p *Pool) durable(ctx context.Context, a *account) {
 }
 
 // renew tries twice: most trouble of the token endpoint is over at once.
-func (p *Pool) renew(ctx context.Context, cred oauth.Credential) (oauth.Tokens, *oauth.RefreshError) {
-	got, fail := p.oauth.Refresh(ctx, cred)
+func renew(ctx context.Context, google *oauth.Client, cred oauth.Credential) (oauth.Tokens, *oauth.RefreshError) {
+	got, fail := google.Refresh(ctx, cred)
 	if fail == nil || fail.Permanent {
 		return got, fail
 	}
@@ -106,7 +106,7 @@ func (p *Pool) renew(ctx context.Context, cred oauth.Credential) (oauth.Tokens, 
 	case <-ctx.Done():
 		return got, fail
 	}
-	return p.oauth.Refresh(ctx, cred)
+	return google.Refresh(ctx, cred)
 }
 
 func (p *Pool) renewed(a *account, got oauth.Tokens) {
@@ -154,7 +154,7 @@ func (p *Pool) learnEmail(a *account, email string) {
 	p.mu.Lock()
 	known := a.mailed || a.cred.Email != ""
 	a.mailed = true
-	token := a.token
+	token, google := a.token, p.clientFor(a)
 	p.mu.Unlock()
 	if known {
 		return
@@ -163,7 +163,7 @@ func (p *Pool) learnEmail(a *account, email string) {
 		ctx, cancel := context.WithTimeout(p.ctx, refreshLimit)
 		defer cancel()
 		var err error
-		if email, err = p.oauth.UserInfo(ctx, token); err != nil {
+		if email, err = google.UserInfo(ctx, token); err != nil {
 			p.log.Debug("e-mail of the account is not known", "credential", a.cred.ID, "error", err)
 			return
 		}
@@ -185,15 +185,16 @@ func (p *Pool) discover(e *entry) <-chan struct{} {
 	done := make(chan struct{})
 	e.finding = done
 	cred, token, all := e.account.cred, e.account.token, e.project == oauth.AllProjects
+	google := p.clientOf(e)
 	cred.ProjectID = ""
 	p.spawn(findLimit, func(ctx context.Context) {
 		var found oauth.Found
 		var others []string
 		var err error
 		if all {
-			found, others, err = p.everyProject(ctx, token, cred)
+			found, others, err = everyProject(ctx, google, token, cred)
 		} else {
-			found, err = p.oauth.Discover(ctx, token, cred)
+			found, err = google.Discover(ctx, token, cred)
 		}
 		p.mu.Lock()
 		keep := err == nil && !all && p.foundProject(e, found)
@@ -219,10 +220,10 @@ func (p *Pool) discover(e *entry) <-chan struct{} {
 
 // everyProject is for files whose project is ALL: the first one is for the entry, the others become
 // entries of their own. An account that sees none is treated as any other.
-func (p *Pool) everyProject(ctx context.Context, token string, cred oauth.Credential) (oauth.Found, []string, error) {
-	list, err := p.oauth.Projects(ctx, token)
+func everyProject(ctx context.Context, google *oauth.Client, token string, cred oauth.Credential) (oauth.Found, []string, error) {
+	list, err := google.Projects(ctx, token)
 	if err != nil || len(list) == 0 {
-		found, err := p.oauth.Discover(ctx, token, cred)
+		found, err := google.Discover(ctx, token, cred)
 		return found, nil, err
 	}
 	var others []string
@@ -260,9 +261,9 @@ func (p *Pool) noProject(e *entry, err error) {
 
 // enable switches the API on for the project of an entry that rests meanwhile.
 func (p *Pool) enable(e *entry, reason, link string) {
-	token, project, kind := e.account.token, e.project, e.cred.Kind
+	token, project, kind, google := e.account.token, e.project, e.cred.Kind, p.clientOf(e)
 	p.spawn(findLimit, func(ctx context.Context) {
-		err := p.oauth.EnableServices(ctx, kind, token, project)
+		err := google.EnableServices(ctx, kind, token, project)
 		p.mu.Lock()
 		if oauth.Lasting(err) && p.ctx.Err() == nil {
 			p.ban(e, reason, link)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"gcli2api/pipeline/outbound"
+	"gcli2api/store/oauth"
 )
 
 // Wish is what the operator wants of one credential. It is kept in the store under the name of the
@@ -69,4 +70,23 @@ func (w *Wish) SetProxy(proxy string) error {
 	}
 	w.Proxy = proxy
 	return nil
+}
+
+// clientOf is who talks to Google about an entry: by its own proxy, if it has one. The caller holds mu.
+func (p *Pool) clientOf(e *entry) *oauth.Client {
+	if p.oauth == nil {
+		return nil
+	}
+	return p.oauth.Via(e.wish.Proxy)
+}
+
+// clientFor is clientOf for an account: by the proxy of the first of its entries that has one. The
+// caller holds mu.
+func (p *Pool) clientFor(a *account) *oauth.Client {
+	for _, e := range a.entries {
+		if e.wish.Proxy != "" {
+			return p.clientOf(e)
+		}
+	}
+	return p.oauth
 }
