@@ -59,6 +59,9 @@ func (s Services) routes() []route {
 		{"POST", "/creds/action", panel, s.act},
 		{"GET", "/usage/stats", panel, s.usage},
 		{"GET", "/usage/aggregated", panel, s.usageTotals},
+		{"GET", "/usage/figures", panel, s.figures},
+		{"POST", "/usage/update-limits", panel, s.setLimits},
+		{"POST", "/usage/reset", panel, s.resetUsage},
 	}
 }
 

@@ -91,7 +91,7 @@ func (p *Pool) choose(k lane, w *Want, t time.Time) (*entry, *apierror.Error) {
 }
 
 func (p *Pool) lend(e *entry, k lane, w *Want, t time.Time) *lease {
-	l := &lease{pool: p, entry: e, lane: k, start: t, token: e.cred.APIKey, exchange: w.ID}
+	l := &lease{pool: p, entry: e, lane: k, start: t, token: e.cred.APIKey, exchange: w.ID, free: !costs(w.Verb)}
 	if len(w.Tried) > 0 {
 		l.tried = slices.Clone(w.Tried) // the caller may use its array again
 	}
@@ -119,6 +119,7 @@ type lease struct {
 	project  string
 	exchange string // id
 	released bool
+	free     bool // Google does not count the call
 }
 
 // ID is the stable name of the credential.

@@ -29,6 +29,12 @@ type Settings struct {
 	// EnvExclusive tells whether credentials of the environment, if one of them could be read, shut
 	// those of the folder out: "never", else they do.
 	EnvExclusive string
+
+	// The limits of a day for a credential that has none of its own, when the day begins (from
+	// midnight UTC), and whether a credential at its limit is left out until then.
+	DailyPro, DailyTotal int64
+	DailyReset           time.Duration
+	EnforceLimits        bool
 }
 
 // Options are what a pool is made from.
@@ -128,6 +134,9 @@ func New(o Options) (*Pool, error) {
 	}
 	if p.states != nil {
 		p.repeat(10*time.Second, p.saveCounts)
+		p.repeat(time.Hour, p.sweepStates)
+		p.follow()
+		p.wg.Go(p.sweepStates)
 	}
 	return p, nil
 }
@@ -146,6 +155,7 @@ func (p *Pool) Apply(s Settings) {
 	p.mu.Lock()
 	p.set = s
 	p.keys = p.keyEntries(s.APIKeys)
+	p.recapAll()
 	p.mu.Unlock()
 	p.scan(true)
 }
