@@ -49,7 +49,7 @@ func (p *Pool) today(e *entry, t time.Time) Day {
 
 // costs tells that Google counts such a call: counting tokens and reading lists are free.
 func costs(v pipeline.Verb) bool {
-	return v != pipeline.Count && v != pipeline.List && v != pipeline.Get
+	return v == pipeline.Generate || v == pipeline.Streaming || v == pipeline.Embed
 }
 
 // count counts a call that has succeeded.

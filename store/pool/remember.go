@@ -116,8 +116,8 @@ func (m *Memory) save(id string, s State) {
 	m.pending[id] = saved{s, m.saves}
 }
 
-// again is the pause after a failure of the store.
-const again = 5 * time.Second
+// retryAfter is the pause after a failure of the store.
+const retryAfter = 5 * time.Second
 
 // flushLimit is how long the store may take for all that is pending.
 const flushLimit = 10 * time.Second
@@ -127,7 +127,7 @@ func (m *Memory) write(ctx context.Context) {
 	for {
 		var retry <-chan time.Time
 		if m.flush(ctx) != nil {
-			retry = time.After(again)
+			retry = time.After(retryAfter)
 		}
 		select {
 		case <-m.wake:
@@ -202,7 +202,10 @@ func (m *Memory) putOne(ctx context.Context, id string) (err error) {
 		switch {
 		case err == nil:
 			m.wrote(id, now, record{state: write, rev: got})
-			return nil
+			if now.n != again {
+				return nil
+			}
+			continue // what is newer waits behind it
 		case errors.Is(err, store.ErrInvalid): // trying again would not help
 			m.log.Error("the state of a credential cannot be kept", "credential", id, "error", err)
 			m.wrote(id, now, record{state: write, rev: rev})
@@ -218,6 +221,10 @@ func (m *Memory) putOne(ctx context.Context, id string) (err error) {
 	return err
 }
 
+// again is the number of a write that was in doubt: it is made as it was, name and all, so that it does
+// not matter whether it happens now or has happened.
+const again = 0
+
 // due is what to write of a credential, under a name that tells this write from all others.
 func (m *Memory) due(id string) (now saved, write State, rev store.Rev, due bool) {
 	m.mu.Lock()
@@ -227,6 +234,9 @@ func (m *Memory) due(id string) (now saved, write State, rev store.Rev, due bool
 		return now, write, rev, false
 	}
 	r := m.record(id)
+	if r.doubt != "" {
+		return saved{n: again}, r.sought, r.rev, true
+	}
 	m.saves++
 	write = now.state
 	write.more = r.state.more
@@ -236,7 +246,7 @@ func (m *Memory) due(id string) (now saved, write State, rev store.Rev, due bool
 
 // keepWrites is how many names of writes a state has: a node whose write was in doubt finds it among
 // them unless so many came behind it.
-const keepWrites = 4
+const keepWrites = 8
 
 // record is that of an id. The caller holds mu.
 func (m *Memory) record(id string) *record {
