@@ -148,10 +148,11 @@ func (l *lease) Release() {
 
 // Report tells how the call ended; nil is success.
 func (l *lease) Report(f *apierror.Error) pipeline.Advice {
+	p, t := l.pool, l.pool.now()
 	if f != nil && f.Code == apierror.ClientGone {
+		p.abandoned(l, f, t)
 		return pipeline.Advice{}
 	}
-	p, t := l.pool, l.pool.now()
 	p.mu.Lock()
 	l.entry.calls++
 	var a pipeline.Advice

@@ -67,6 +67,18 @@ func (p *Pool) count(l *lease, t time.Time) {
 	p.recap(e, t)
 }
 
+// abandoned is a call whose client has left. Nothing is learned from it, but if the answer had begun
+// Google counts it.
+func (p *Pool) abandoned(l *lease, f *apierror.Error, t time.Time) {
+	if f.Said == nil || f.Said.HTTP != 200 {
+		return
+	}
+	p.mu.Lock()
+	defer func() { p.unlock() }()
+	p.count(l, t)
+	l.entry.dirty = true // the next look saves it
+}
+
 // countHour adds a call to its hour and drops those that are over. Clocks jump: the hour may lie in
 // front of others, or far behind them.
 func countHour(hours []Hour, at int32) []Hour {

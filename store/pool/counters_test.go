@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/simulator"
 	"gcli2api/store/oauth"
 )
@@ -67,6 +68,14 @@ func TestWhatIsCounted(t *testing.T) {
 	l.Report(rate(time.Minute))
 	if got := figures(p); !strings.HasPrefix(got, "2/5/5 ") {
 		t.Errorf("a failure counts: %s", got)
+	}
+	// A client that leaves: what had begun counts, what had not does not.
+	gone := apierror.New(apierror.ClientGone, "gone")
+	take(t, p, Want{Model: "y"}).Report(gone)
+	gone.Said = &apierror.Said{HTTP: 200}
+	take(t, p, Want{Model: "y"}).Report(gone)
+	if got := figures(p); !strings.HasPrefix(got, "2/6/6 ") {
+		t.Errorf("clients that left: %s", got)
 	}
 }
 
