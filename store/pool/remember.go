@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -119,7 +120,7 @@ func (m *Memory) save(id string, s State) {
 // retryAfter is the pause after a failure of the store.
 const retryAfter = 5 * time.Second
 
-// flushLimit is how long the store may take for all that is pending.
+// flushLimit is how long the store may take for atOnce states.
 const flushLimit = 10 * time.Second
 
 // write is the one writer, until Close.
@@ -141,23 +142,25 @@ func (m *Memory) write(ctx context.Context) {
 // writers is how many states are written at a time: an engine makes one commit of them. atOnce is
 // how many are written before others get a word in.
 const (
-	writers = 64
+	writers = 256
 	atOnce  = 512
 )
 
 // flush writes what is pending; the error is one of those after which it has to be tried again.
 func (m *Memory) flush(ctx context.Context) (failed error) {
-	// Close does not cut it short: a write that was given up may have happened or not.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushLimit)
-	defer cancel()
 	m.mu.Lock()
 	ids := make([]string, 0, len(m.pending))
 	for id := range m.pending {
 		ids = append(ids, id)
 	}
 	m.mu.Unlock()
-	for from := 0; from < len(ids); from += atOnce {
-		failed = errors.Join(failed, m.put(ctx, ids[from:min(from+atOnce, len(ids))]))
+	for part := range slices.Chunk(ids, atOnce) {
+		if err := m.put(ctx, part); err != nil {
+			failed = err
+			if errors.Is(err, context.DeadlineExceeded) {
+				break // the store hangs: all others would wait as long
+			}
+		}
 	}
 	if len(ids) > 0 {
 		m.report(failed)
@@ -168,6 +171,9 @@ func (m *Memory) flush(ctx context.Context) (failed error) {
 func (m *Memory) put(ctx context.Context, ids []string) (failed error) {
 	m.flushing.Lock()
 	defer m.flushing.Unlock()
+	// Close does not cut it short: a write that was given up may have happened or not.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushLimit)
+	defer cancel()
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	room := make(chan struct{}, writers)
