@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -246,13 +247,20 @@ func (m *Memory) due(id string) (now saved, write State, rev store.Rev, due bool
 	m.saves++
 	write = now.state
 	write.more = r.state.more
-	write.Writes = append(append([]string{}, r.state.Writes[max(0, len(r.state.Writes)-keepWrites+1):]...), m.node+strconv.FormatUint(m.saves, 36))
+	write.Writes = m.sign(r.state.Writes)
 	return now, write, r.rev, true
 }
 
-// keepWrites is how many names of writes a state has: a node whose write was in doubt finds it among
-// them unless so many came behind it.
+// keepWrites is how many names of writes a state has, one a node: that of its last write.
 const keepWrites = 8
+
+// sign puts the name of a new write of ours in the place of our last one. A node whose write is in
+// doubt makes no other before it knows, so it finds the name unless as many other nodes have written.
+func (m *Memory) sign(writes []string) []string {
+	signed := slices.DeleteFunc(slices.Clone(writes), func(name string) bool { return strings.HasPrefix(name, m.node) })
+	signed = append(signed, m.node+strconv.FormatUint(m.saves, 36))
+	return signed[max(0, len(signed)-keepWrites):]
+}
 
 // record is that of an id. The caller holds mu.
 func (m *Memory) record(id string) *record {

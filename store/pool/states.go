@@ -46,7 +46,7 @@ type State struct {
 	Tier         string `json:"tier,omitempty"`
 
 	Left   time.Time `json:"left,omitzero"`    // when the credential was first missed
-	Writes []string  `json:"writes,omitempty"` // names of the last writes, newest last
+	Writes []string  `json:"writes,omitempty"` // names of the last writes, one a node, newest last
 
 	more map[string]json.RawMessage // what a newer version keeps here
 }
