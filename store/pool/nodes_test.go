@@ -256,7 +256,7 @@ func TestRestsKeepTheirReason(t *testing.T) {
 	timed := func(o *Options) { o.Now = now.now }
 	s := flakyStore(t, path)
 	n := newNode(t, s, 1, timed)
-	fails := map[string]*apierror.Error{"quota": quota(2 * time.Hour), "rate": rate(time.Hour), "lost": notFound()}
+	fails := map[string]*apierror.Error{"quota": quota(2 * time.Hour), "rate": rate(time.Hour), "lost": notFound(), "guess": rate(0)}
 	for model, f := range fails {
 		take(t, n.Pool, Want{Model: model}).Report(f)
 	}
@@ -268,10 +268,16 @@ func TestRestsKeepTheirReason(t *testing.T) {
 	for model := range fails {
 		refused[model] = refusal(n.Pool, model)
 	}
+	if n.queue[0].marks["guess"].guesses != 1 {
+		t.Error("its end was not guessed")
+	}
 	_, _, _ = n.Close(), n.m.Close(), s.Close()
 	n = newNode(t, flakyStore(t, path), 1, timed)
 	if after := status(t, n.Pool, before.ID); fmt.Sprintf("%+v", after) != fmt.Sprintf("%+v", before) {
 		t.Errorf("after  %+v\nbefore %+v", after, before)
+	}
+	if m := n.queue[0].marks["guess"]; m.guesses != 1 || !m.soft {
+		t.Errorf("the next guess begins anew: %+v", m)
 	}
 	for model, want := range refused {
 		if got := refusal(n.Pool, model); got != want {
@@ -307,6 +313,7 @@ func TestStatesOfTheGone(t *testing.T) {
 	} {
 		now.forward(step.after)
 		n.Apply(step.set)
+		settle(t, n)
 		n.sweepStates()
 		n.saveCounts()
 		settle(t, n)
