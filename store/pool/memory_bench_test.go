@@ -63,3 +63,18 @@ func BenchmarkStatesInMemory(b *testing.B) {
 		runtime.KeepAlive(p)
 	}
 }
+
+// BenchmarkLook is what a look for changes of others costs when nothing but our own was written.
+func BenchmarkLook(b *testing.B) {
+	p := newNode(b, flakyStore(b, filepath.Join(b.TempDir(), "x.db")), 10_000)
+	for _, e := range p.queue {
+		e.calls++
+	}
+	p.saveCounts()
+	if err := p.m.Sync(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		p.m.look(b.Context(), -1)
+	}
+}
