@@ -73,8 +73,8 @@ type pageOf struct {
 	names                                       []string
 }
 
-// page asks for a list and keeps the order of its members.
-func page(t testing.TB, app *fiber.App, query string) (p pageOf) {
+// pageAt asks for a list and keeps the order of its members.
+func pageAt(t testing.TB, app *fiber.App, query string) (p pageOf) {
 	t.Helper()
 	status, text := ask(t, app, "GET", "/creds/status?"+query, "")
 	if status != 200 || json.Unmarshal([]byte(text), &p) != nil {
@@ -111,7 +111,7 @@ func TestStatusPages(t *testing.T) {
 		{"search=PERSON12@", "12", 1}, {"search=blue", "7", 1}, {"search=project-2&limit=3", "2 20 21", 11}, {"search=ACC-0001&sort=-name&limit=2", "19 18", 10},
 		{"search=from+the+file+7", "", 0}, {"search=nobody", "", 0},
 	} {
-		got := page(t, app, row.query)
+		got := pageAt(t, app, row.query)
 		var names []string
 		for _, n := range got.names {
 			n = strings.TrimSuffix(strings.TrimPrefix(n, "acc-"), ".json")
@@ -130,11 +130,11 @@ func TestStatusPages(t *testing.T) {
 			t.Errorf("%s: totals %+v", row.query, got)
 		}
 	}
-	whole := page(t, app, "")
+	whole := pageAt(t, app, "")
 	if len(whole.Creds) != 31 || whole.Limit != nil {
 		t.Errorf("without parameters: %d credentials, limit %v", len(whole.Creds), whole.Limit)
 	}
-	if got := page(t, app, "offset=1"); len(got.Creds) != 30 || *got.Limit != pageSize || *got.Offset != 1 {
+	if got := pageAt(t, app, "offset=1"); len(got.Creds) != 30 || *got.Limit != pageSize || *got.Offset != 1 {
 		t.Errorf("an offset alone: %d, %+v", len(got.Creds), got)
 	}
 	c := whole.Creds["acc-00007.json"]

@@ -26,17 +26,16 @@ type detailView struct {
 }
 
 type restView struct {
-	Since  float64 `json:"since,omitempty"`
-	Until  float64 `json:"until,omitempty"`
-	Guess  bool    `json:"guessed"`
-	Reason string  `json:"reason,omitempty"`
-	HTTP   int     `json:"status,omitempty"`
+	Since   float64 `json:"since,omitempty"`
+	Until   float64 `json:"until,omitempty"`
+	Guess   bool    `json:"guessed"`
+	Code    string  `json:"code,omitempty"`
+	Guesses int     `json:"guesses,omitempty"` // in a row
 }
 
 type markView struct {
 	restView
 	Cooling bool `json:"cooling"`
-	Guesses int  `json:"guesses,omitempty"`
 	Fails   int  `json:"failures_in_a_row,omitempty"`
 }
 
@@ -66,11 +65,11 @@ func detailOf(d *pool.Detail, now time.Time) detailView {
 		v.Rest = new(restOf(*d.Rest))
 	}
 	for model, m := range d.Marks {
-		v.Marks[model] = markView{restOf(m.Rest), m.Until.After(now), m.Guesses, m.Fails}
+		v.Marks[model] = markView{restOf(m.Rest), m.Until.After(now), m.Fails}
 	}
 	return v
 }
 
 func restOf(r pool.Rest) restView {
-	return restView{unix(r.Since), unix(r.Until), r.Guess, string(r.Code), r.HTTP}
+	return restView{unix(r.Since), unix(r.Until), r.Soft, string(r.Code), r.Guesses}
 }

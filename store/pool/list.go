@@ -113,7 +113,7 @@ func (s *sight) has(text string) bool {
 	return false
 }
 
-// cools is the end of the last cooldown of the entry or a model on it, 0 when it has none.
+// cools is the end of the last rest of the entry or of models on it, 0 when it has none.
 func (e *entry) cools(now int64) (until int64) {
 	if e.cool.until > now {
 		until = e.cool.until
@@ -122,6 +122,9 @@ func (e *entry) cools(now int64) (until int64) {
 		if m.until > now {
 			until = max(until, m.until)
 		}
+	}
+	if used := max(e.capped.total, e.capped.pro); used > now {
+		until = max(until, used)
 	}
 	return until
 }

@@ -24,7 +24,13 @@ type Status struct {
 	Reason, Link         string // why it is switched off or rests, and where a person can mend that
 	CoolingUntil         time.Time
 	Models               []ModelRest
-	LastCodes            []int // HTTP statuses since the last success, newest last
+	LastCodes            []int         // HTTP statuses since the last success, newest last
+	Messages             []Message     // what Google said with them
+	CoolingCode          apierror.Code // why it rests as a whole
+	CappedUntil          time.Time     // it has used up its daily limit ...
+	ProCappedUntil       time.Time     // ... or that of Pro models
+	NoPreview            bool          // Google has shown it no preview models
+	Usage                Usage
 	Calls                int64
 	LastSuccess          time.Time
 	TokenUntil           time.Time // end of the access token, zero for keys
@@ -65,24 +71,14 @@ func (p *Pool) inPieces(all []*entry, look func(e *entry)) {
 }
 
 func (p *Pool) rowsOf(entries []*entry) []Status {
-	now := p.now().UnixNano()
+	t := p.now()
 	list := make([]Status, 0, len(entries))
-	p.inPieces(entries, func(e *entry) { list = append(list, e.status(now)) })
+	p.inPieces(entries, func(e *entry) { list = append(list, p.statusOf(e, t)) })
 	return list
 }
 
-// entryOf gives the entry of an id, also of one that is shut out. The caller holds mu.
-func (p *Pool) entryOf(id string) *entry {
-	if e := p.byID[id]; e != nil {
-		return e
-	}
-	if i := slices.IndexFunc(p.idle, func(e *entry) bool { return e.cred.ID == id }); i >= 0 {
-		return p.idle[i]
-	}
-	return nil
-}
-
-func (e *entry) status(now int64) Status {
+func (p *Pool) statusOf(e *entry, t time.Time) Status {
+	now := t.UnixNano()
 	s := Status{
 		ID: e.cred.ID, Kind: e.cred.Kind, Label: e.label(), Email: e.email, Project: e.project, Tier: e.tier,
 		ClientID: e.cred.ClientID, Scopes: e.cred.Scopes, File: e.from != nil && e.from.path != "", Source: e.from.String(),
@@ -104,6 +100,7 @@ func (e *entry) status(now int64) Status {
 		}
 	}
 	slices.SortFunc(s.Models, func(a, b ModelRest) int { return cmp.Compare(a.Model, b.Model) })
+	p.tell(e, &s, t)
 	return s
 }
 
@@ -129,44 +126,38 @@ type Detail struct {
 // Has says which secrets a credential has.
 type Has struct{ APIKey, ClientSecret, RefreshToken, AccessToken bool }
 
-// Rest is a cooldown.
-type Rest struct {
-	Since, Until time.Time
-	Guess        bool // nobody said how long
-	Code         apierror.Code
-	HTTP         int // status
-}
-
 // Mark is what is held against one model on one credential.
 type Mark struct {
 	Rest
-	Guesses, Fails int // ends that had to be guessed and failures, in a row
+	Fails int // in a row
 }
 
 // Detail shows one credential; false when there is none.
 func (p *Pool) Detail(id string) (Detail, bool) {
-	now := p.now().UnixNano()
+	t := p.now()
 	p.mu.Lock()
-	e := p.entryOf(id)
+	e := p.named(id)
 	if e == nil {
 		p.mu.Unlock()
 		return Detail{}, false
 	}
-	d := e.detail(now)
+	d := p.detailOf(e, t)
 	path := e.path()
 	p.mu.Unlock()
 	d.Size, d.Modified = measure(path)
 	return d, true
 }
 
-func (e *entry) detail(now int64) Detail {
-	d := Detail{Status: e.status(now), Marks: map[string]Mark{}, Strikes: e.strikes, Rejected: e.rejected, Finding: e.finding != nil,
+func (p *Pool) detailOf(e *entry, t time.Time) Detail {
+	d := Detail{Status: p.statusOf(e, t), Marks: map[string]Mark{}, Strikes: e.strikes, Rejected: e.rejected, Finding: e.finding != nil,
 		Has: Has{APIKey: e.cred.APIKey != "", ClientSecret: e.cred.ClientSecret != "", RefreshToken: e.cred.RefreshToken != ""}}
-	if e.cool.until > now {
-		d.Rest = new(e.cool.rest())
+	if e.cool.until > t.UnixNano() {
+		d.Rest = new(e.cool.kept())
 	}
 	for model, m := range e.marks {
-		d.Marks[model] = Mark{m.rest(), m.guesses, m.fails}
+		r := m.kept()
+		r.Guesses = m.guesses
+		d.Marks[model] = Mark{r, m.fails}
 	}
 	if a := e.account; a != nil {
 		d.Refreshing, d.Stale, d.RetryAt, d.Has.AccessToken = a.refreshing != nil, a.stale, a.retryAt, a.token != ""
@@ -177,17 +168,6 @@ func (e *entry) detail(now int64) Detail {
 		}
 	}
 	return d
-}
-
-func (c *cooldown) rest() Rest {
-	r := Rest{Guess: c.soft, Code: c.code, HTTP: c.status}
-	if c.until != 0 {
-		r.Until = time.Unix(0, c.until)
-	}
-	if c.since != 0 {
-		r.Since = time.Unix(0, c.since)
-	}
-	return r
 }
 
 // path is the file of the entry, "" when it is from elsewhere.
@@ -213,12 +193,9 @@ func measure(path string) (size int64, modified time.Time) {
 // Enable switches a credential on and forgets what was held against it; false when there is none.
 func (p *Pool) Enable(id string) bool {
 	return p.change(id, func(e *entry) {
-		e.disabled, e.reason, e.link = false, "", ""
-		e.cool, e.marks, e.strikes, e.codes = cooldown{}, nil, 0, nil
-		e.rejected, e.enabledAt = "", time.Time{}
-		if e.account != nil {
-			e.account.forced = false
-		}
+		e.disabled, e.reason, e.link, e.switched = false, "", "", p.now().UnixNano()
+		e.cool, e.marks, e.codes, e.messages = cooldown{}, nil, nil, nil
+		e.absolve()
 		p.moved(e)
 	})
 }
@@ -230,12 +207,13 @@ func (p *Pool) Disable(id string) bool {
 
 func (p *Pool) change(id string, do func(e *entry)) bool {
 	p.mu.Lock()
-	e := p.entryOf(id)
+	e := p.named(id)
 	if e == nil {
 		p.mu.Unlock()
 		return false
 	}
 	do(e)
+	p.recap(e, p.now())
 	e.dirty = true
 	p.unlock(e)
 	return true
