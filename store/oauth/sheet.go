@@ -67,7 +67,13 @@ func (r reader) read(data []byte) (Sheet, error) {
 	}
 	var lost []error
 	for _, p := range pieces {
+		if p.top.text("type") == deleted {
+			continue
+		}
 		lost = append(lost, s.add(r, p))
+	}
+	if len(pieces) > 0 && len(lost) == 0 {
+		return s, errors.New("every credential in it was deleted")
 	}
 	return s, s.settle(r, lost)
 }

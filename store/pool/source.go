@@ -135,20 +135,20 @@ func (p *Pool) lookEnviron() {
 func (p *Pool) admit(f *source, sheet oauth.Sheet) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	old, taken := f.entries, map[*account]bool{}
+	old := remembered(f.entries)
 	f.entries, f.starts = nil, sheet.Starts
 	for _, item := range sheet.Items {
-		a := p.account(f, item, old, taken)
+		a := old.account(f, item)
 		var entries []*entry
 		for _, c := range item.Creds {
-			e := reuse(old, c, a)
+			e := old.reuse(c, a)
 			if e == nil {
 				e = p.newEntry(c, a, f)
 				e.listed = len(item.Creds) > 1
 				p.begin(e, item.ID)
 			} else {
 				e.cred.Label = c.Label
-				entries = append(entries, siblings(old, e)...)
+				entries = append(entries, old.siblings(e)...)
 			}
 			entries = append(entries, e)
 		}
@@ -159,16 +159,40 @@ func (p *Pool) admit(f *source, sheet oauth.Sheet) {
 	}
 }
 
+// former are the entries that a source had at the look before, by what they are found by: a file may
+// hold thousands.
+type former struct {
+	ids      map[string]*entry
+	accounts map[string][]*account // by the refresh token that the source had
+}
+
+func remembered(entries []*entry) former {
+	f := former{ids: make(map[string]*entry, len(entries)), accounts: map[string][]*account{}}
+	seen := map[*account]bool{}
+	for _, e := range entries {
+		if f.ids[e.cred.ID] == nil {
+			f.ids[e.cred.ID] = e
+		}
+		if a := e.account; a != nil && !seen[a] {
+			seen[a] = true
+			f.accounts[a.origin] = append(f.accounts[a.origin], a)
+		}
+	}
+	return f
+}
+
 // account is the token that the credentials of a sign-in share: the one there is while sign-in and
-// client are the same, wherever in its file it stands by now.
-func (p *Pool) account(f *source, item oauth.Item, old []*entry, taken map[*account]bool) *account {
+// client are the same, wherever in its file it stands by now. Each is found once.
+func (old former) account(f *source, item oauth.Item) *account {
 	c := item.Creds[0]
 	if c.Kind == oauth.Gemini {
 		return nil
 	}
-	for _, e := range old {
-		if a := e.account; a != nil && !taken[a] && a.origin == c.RefreshToken && a.cred.ClientID == c.ClientID && a.cred.ClientSecret == c.ClientSecret {
-			taken[a], a.cred.ID = true, item.ID
+	there := old.accounts[c.RefreshToken]
+	for i, a := range there {
+		if a.cred.ClientID == c.ClientID && a.cred.ClientSecret == c.ClientSecret {
+			old.accounts[c.RefreshToken] = slices.Delete(there, i, i+1)
+			a.cred.ID = item.ID
 			return a
 		}
 	}
@@ -178,22 +202,20 @@ func (p *Pool) account(f *source, item oauth.Item, old []*entry, taken map[*acco
 }
 
 // reuse finds the entry of a credential that has not changed, so that its state is kept.
-func reuse(old []*entry, c oauth.Credential, a *account) *entry {
-	for _, e := range old {
-		if e.cred.ID == c.ID && e.account == a && e.origin() == c.Secret() && e.cred.ProjectID == c.ProjectID {
-			return e
-		}
+func (old former) reuse(c oauth.Credential, a *account) *entry {
+	if e := old.ids[c.ID]; e != nil && e.account == a && e.origin() == c.Secret() && e.cred.ProjectID == c.ProjectID {
+		return e
 	}
 	return nil
 }
 
 // siblings are the projects that were found for a file that stands for all of them.
-func siblings(old []*entry, e *entry) (found []*entry) {
-	if e.cred.ProjectID != oauth.AllProjects {
+func (old former) siblings(e *entry) (found []*entry) {
+	if e.cred.ProjectID != oauth.AllProjects || e.account == nil {
 		return nil
 	}
-	for _, o := range old {
-		if o != e && o.account == e.account && o.listed {
+	for _, o := range e.account.entries {
+		if o != e && o.listed && old.ids[o.cred.ID] == o {
 			found = append(found, o)
 		}
 	}
