@@ -258,7 +258,7 @@ func (g *gateway) openPool() (err error) {
 	g.opened = append(g.opened, g.out.Close)
 	signIn := oauth.New(oauth.Options{HTTP: g.out.HTTP, Log: g.log.Logger(), Settings: g.live.oauth})
 	g.pool, err = pool.New(pool.Options{Dir: g.c.String("pool.credentials_dir"), OAuth: signIn, Log: g.log.Logger(), Hide: g.log.Hide,
-		Environ: oauth.FromEnvironment(g.o.Environ, g.c.Bool("pool.auto_load_env_creds")), States: g.states, Settings: pool.SettingsOf(g.c)})
+		Environ: oauth.FromEnvironment(g.o.Environ, true), EnvLater: !g.c.Bool("pool.auto_load_env_creds"), States: g.states, Settings: pool.SettingsOf(g.c)})
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ type source struct {
 	name     string          // of the file
 	path     string          // of the file, "" for a variable
 	variable *oauth.Variable // nil for a file
+	off      bool            // a variable that is not read: nobody asked, or it was taken out
 
 	size    int64
 	changed time.Time
@@ -123,12 +124,19 @@ func (p *Pool) sheet(f *source, data []byte, err error) (oauth.Sheet, error) {
 // lookEnviron reads the environment variables, again when it is judged by other settings.
 func (p *Pool) lookEnviron() {
 	for _, f := range p.environ {
-		sheet, err := p.sheet(f, nil, nil)
-		p.admit(f, sheet)
-		if err != nil {
+		if f.off {
+			continue
+		}
+		if err := p.readVariable(f); err != nil {
 			p.once(f.variable.Name, "environment variable skipped, no credential can be read in it", "variable", f.variable.Name, "reason", err)
 		}
 	}
+}
+
+func (p *Pool) readVariable(f *source) error {
+	sheet, err := p.sheet(f, nil, nil)
+	p.admit(f, sheet)
+	return err
 }
 
 // admit makes entries of what a source holds, the ones there are where nothing changed for them.

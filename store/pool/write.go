@@ -52,10 +52,12 @@ func (p *Pool) writeAll(all []*draft) {
 		switch {
 		case d.err != nil:
 		case d.data == nil:
-			if d.err = os.Remove(filepath.Join(p.dir, d.name)); os.IsNotExist(d.err) {
+			link := filepath.Join(p.dir, d.name)
+			if d.err = os.Remove(link); os.IsNotExist(d.err) {
 				d.err = nil
 			}
-			folders[p.dir] = true
+			paths[i] = link
+			folders[filepath.Dir(link)] = true
 		default:
 			if d.err = os.Rename(temp[i], paths[i]); d.err != nil {
 				_ = os.Remove(temp[i]) // the error that is reported says enough
