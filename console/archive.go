@@ -46,17 +46,23 @@ func (in *intake) archive(name string, data []byte) {
 		return
 	}
 	before, left := len(in.rows), in.left
-	budget := min(left, maxRatio*int64(len(data))+ratioFrom)
+	budget := min(left, maxRatio*int64(len(data))+ratioFrom, in.work)
 	in.left = budget
 	for _, f := range files {
 		in.entry(name, f)
 		if in.left == 0 {
-			in.rows, in.left = in.rows[:before], left-budget // it was unpacked, and is let go
-			in.refuse(name, fmt.Sprintf("the archive unpacks to more than %d MB, or to more than %d times its size", maxTexts>>20, maxRatio))
-			return
+			break
 		}
 	}
-	in.left = left - (budget - in.left)
+	in.work -= budget - in.left
+	if in.left == 0 {
+		in.rows = in.rows[:before]
+		in.refuse(name, fmt.Sprintf("the archive unpacks to more than %d times its size, or the request to more than %d MB together", maxRatio, maxTexts>>20))
+	}
+	in.left = left
+	for _, r := range in.rows[before:] {
+		in.left -= int64(len(r.offer))
+	}
 }
 
 // entry takes one file of an archive.

@@ -26,6 +26,7 @@ const (
 	maxText   = 16 << 20 // of one credential file, unpacked
 	maxTexts  = 64 << 20 // of all together, unpacked
 	maxPacked = 64 << 20 // of one archive
+	maxWork   = 8 * maxTexts
 )
 
 // row is one file of an upload and what becomes of it.
@@ -39,6 +40,7 @@ type row struct {
 type intake struct {
 	rows []row
 	left int64 // bytes that may still be kept
+	work int64 // bytes that may still be unpacked, whatever becomes of them
 }
 
 func (in *intake) refuse(name, why string) { in.rows = append(in.rows, row{name: name, why: why}) }
@@ -81,7 +83,7 @@ func (s Services) upload(c *fiber.Ctx) error {
 		return notTaken(c, err)
 	}
 	defer body.Close()
-	in := &intake{left: maxTexts}
+	in := &intake{left: maxTexts, work: maxWork}
 	if err := in.form(multipart.NewReader(body, params["boundary"])); err != nil {
 		return notTaken(c, err)
 	}

@@ -126,6 +126,9 @@ const maxFileName = 200
 // may be moved to. "" is for a credential that is named after what is in it.
 func checkedName(name string) (string, error) {
 	stem, _, _ := strings.Cut(name, ".")
+	if ext := filepath.Ext(name); holdsCredentials("x" + strings.ToLower(ext)) {
+		name = strings.TrimSuffix(name, ext) + strings.ToLower(ext)
+	}
 	switch {
 	case name == "":
 		return "credential.json", nil
