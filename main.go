@@ -23,6 +23,7 @@ import (
 	"gcli2api/stages/upstream"
 	"gcli2api/stages/upstream/codeassist"
 	"gcli2api/stages/upstream/geminiapi"
+	"gcli2api/stages/upstream/vertex"
 	"gcli2api/store/ephemeral"
 	"gcli2api/store/oauth"
 	"gcli2api/store/open"
@@ -272,7 +273,7 @@ func (g *gateway) openPool() (err error) {
 
 func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	clients := upstream.Clients{Caller: func() outbound.Caller { return &g.out }, Dialects: map[string]upstream.Dialect{
-		"codeassist": codeassist.New(g.live), "gemini": geminiapi.New(g.live)}}
+		"codeassist": codeassist.New(g.live), "gemini": geminiapi.New(g.live), "vertex": vertex.New(g.live)}}
 	listing := geminiapi.NewListing(geminiapi.ListingOptions{Settings: g.live, Pool: g.pool, Caller: &g.out, Log: g.log.Logger()})
 	kinds := catalogue(stages.Services{Access: g.live, Pool: g.pool, Clients: clients, Stats: g.figures, Memory: g.memory, Pictures: &g.out, Listing: listing})
 	if g.engine, err = pipeline.NewEngine(pipeline.Options{Kinds: kinds, Loopback: loopback, Live: listing.Live(), Log: g.log.Logger()}); err != nil {

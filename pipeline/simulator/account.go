@@ -38,7 +38,7 @@ type Account struct {
 	OnboardCode   int          // of that failure, default 7
 	OnboardBare   bool         // the operation has neither a name nor a project in it, as Google leaves them out at times
 	NoPreview     bool         // preview models are 404
-	APIDisabled   bool         // 403 SERVICE_DISABLED until the service is enabled
+	APIDisabled   bool         // 403 SERVICE_DISABLED until the service is enabled, that of Code Assist and that of Vertex AI
 	CannotEnable  bool         // enabling is 403
 	RotateRefresh bool         // each refresh gives a new refresh token and ends the old one
 	RefreshError  string       // /token answers this error: invalid_grant, invalid_rapt, unauthorized_client, internal_failure, ...
@@ -84,6 +84,7 @@ type account struct {
 	enabled   map[string]bool // services, by project/service
 	onboarded bool
 	number    string
+	key       *serviceKey // of a service account; nil for a person's
 }
 
 // token is one access token that the simulator gave out.

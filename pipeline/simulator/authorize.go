@@ -65,6 +65,9 @@ func (s *Server) hinted(hint string) *account {
 	}
 	var first *account
 	for _, a := range s.accounts {
+		if a.key != nil {
+			continue // nobody signs in as a service account
+		}
 		if first == nil || a.Email < first.Email {
 			first = a
 		}

@@ -42,6 +42,8 @@ func (s *Server) token(x *exchange) {
 		answer, f = s.refresh(x, form)
 	case "authorization_code":
 		answer, f = s.exchangeCode(x, form)
+	case "urn:ietf:params:oauth:grant-type:jwt-bearer":
+		answer, f = s.assert(x, form)
 	case "":
 		f = oauthFailure(400, "invalid_request", "Required parameter is missing: grant_type", nil)
 	default:

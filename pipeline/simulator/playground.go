@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Playground starts a simulator with two accounts and one API key, writes their credential files into
+// Playground starts a simulator with two accounts, an API key and a service account of Vertex AI, writes their credential files into
 // a folder that is gone after Close, and gives the environment under which a gateway that listens on
 // port of this machine uses nothing else.
 func Playground(port int) (s *Server, environ []string, err error) {
@@ -26,7 +26,7 @@ func Playground(port int) (s *Server, environ []string, err error) {
 	const key = "AIzaSimulatedKeyForTheDemo-0000000000000"
 	s.AddKey(key)
 	s.Tell("fox", foxStory())
-	files := map[string][]byte{"ai-studio-key.json": s.KeyFile(key)}
+	files := map[string][]byte{"ai-studio-key.json": s.KeyFile(key), "vertex.json": s.AddServiceAccount("", "demo-project")}
 	for _, name := range []string{"alice", "bob"} {
 		a := s.AddAccount(Account{Email: name + "@example.com"})
 		files[name+".json"] = s.CredentialFile(a.Email, LayoutGateway)
@@ -60,7 +60,7 @@ func Invitation(addr string) string {
 }
 
 const invitation = `
-Google is simulated: two accounts and one API key, and answers that echo what was asked.
+Google is simulated: two accounts, an API key and a service account of Vertex AI, and answers that echo what was asked.
 Paste into another terminal:
 
   # OpenAI format, whole and streaming

@@ -11,7 +11,7 @@ import (
 // tokenURI is where tokens are asked for, as files of others name it.
 const tokenURI = "https://oauth2.googleapis.com/token"
 
-// account is a Google account in the layout that most programs read (protocol 1.9, last line): the
+// accountFile is a Google account in the layout that most programs read (protocol 1.9, last line): the
 // access token under both names, the expiry with an offset.
 type accountFile struct {
 	ClientID     string   `json:"client_id"`
@@ -27,7 +27,7 @@ type accountFile struct {
 	Label        string   `json:"label,omitempty"`
 }
 
-type keyFile struct {
+type keyLayout struct {
 	Type   string `json:"type"`
 	APIKey string `json:"api_key"`
 	Label  string `json:"label,omitempty"`
@@ -49,7 +49,9 @@ func (c Credential) Export(original []byte) ([]byte, error) {
 		}
 		return pretty(f)
 	case c.Kind == Gemini:
-		return pretty(keyFile{"gemini_api_key", c.APIKey, c.Label})
+		return pretty(keyLayout{"gemini_api_key", c.APIKey, c.Label})
+	case c.IsKey():
+		return pretty(keyLayout{"vertex_express_key", c.APIKey, c.Label})
 	case original != nil:
 		var out bytes.Buffer
 		if err := json.Indent(&out, original, "", "  "); err != nil {
@@ -75,10 +77,10 @@ func pretty(v any) ([]byte, error) {
 // Suggest is a file name for a credential that came without one.
 func (c Credential) Suggest(now time.Time) string {
 	switch {
-	case c.Kind == CodeAssist && c.ProjectID != "" && c.ProjectID != AllProjects:
+	case !c.IsKey() && c.ProjectID != "" && c.ProjectID != AllProjects:
 		return fmt.Sprintf("%s-%d.json", c.ProjectID, now.Unix()) // as the old product does
 	case c.Kind == CodeAssist:
 		return fmt.Sprintf("account-%d.json", now.Unix())
 	}
-	return c.Kind + "-" + APIKey(c.Secret()).ID + ".json"
+	return c.Kind + "-" + APIKey(c.Secret()).ID + ".json" // the same for the same key
 }

@@ -387,7 +387,7 @@ func TestEnableServices(t *testing.T) {
 	} {
 		s, c := google(t, simulator.Options{})
 		a := s.AddAccount(row.a)
-		err := c.EnableServices(t.Context(), s.AccessToken(a.Email), "own-x")
+		err := c.EnableServices(t.Context(), CodeAssist, s.AccessToken(a.Email), "own-x")
 		if Lasting(err) != row.lasting || (err != nil) != row.lasting || made(t, s) != row.calls {
 			t.Errorf("%v, calls %q", err, made(t, s))
 		}

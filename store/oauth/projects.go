@@ -60,12 +60,18 @@ func choose(all []Project) Project {
 	return all[0]
 }
 
-// service is the API that Code Assist needs in a project of the user's own.
-const service = "cloudaicompanion.googleapis.com"
+// service is the API that credentials of a kind need in their project.
+func service(kind string) string {
+	if kind == Vertex {
+		return "aiplatform.googleapis.com"
+	}
+	return "cloudaicompanion.googleapis.com"
+}
 
-// EnableServices switches the API on that Code Assist needs, if it is off. It takes Google some
-// minutes until calls notice. An error tells that it is off and stays so.
-func (c *Client) EnableServices(ctx context.Context, token, project string) error {
+// EnableServices switches the API on that credentials of a kind need, if it is off. It takes Google
+// some minutes until calls notice. An error tells that it is off and stays so.
+func (c *Client) EnableServices(ctx context.Context, kind, token, project string) error {
+	service := service(kind)
 	base := c.settings().Endpoints.ServiceUsage + "/v1/projects/" + url.PathEscape(project) + "/services/" + service
 	var state struct {
 		State string `json:"state"`
@@ -92,7 +98,7 @@ func Lasting(err error) bool { return err != nil && !passing(err) }
 
 // switchOn is EnableServices where a failure decides nothing: many users may not, and need not.
 func (c *Client) switchOn(ctx context.Context, token, project string) {
-	if err := c.EnableServices(ctx, token, project); err != nil {
+	if err := c.EnableServices(ctx, CodeAssist, token, project); err != nil {
 		c.o.Log.Warn("the API could not be enabled", "project", project, "error", err)
 	}
 }

@@ -52,6 +52,7 @@ func TestExport(t *testing.T) {
 			ProjectID: "p", Email: "e@x", TokenURI: "https://oauth2.googleapis.com/token"},
 		{ID: "a.json", Kind: CodeAssist, ClientID: "c", ClientSecret: "s", RefreshToken: "1//<&>", Scopes: []string{"https://www.googleapis.com/auth/cloud-platform"}, TokenURI: "https://oauth2.googleapis.com/token"},
 		{ID: "a.json", Kind: Gemini, APIKey: "AIza", Label: "mine"},
+		{ID: "a.json", Kind: Vertex, APIKey: "AIza", Label: "mine"},
 	} {
 		data, err := c.Export(nil)
 		if err != nil {
@@ -69,10 +70,10 @@ func TestExport(t *testing.T) {
 			t.Errorf("%v", expiry)
 		}
 	}
-	if _, err := (Credential{Kind: Vertex}).Export(nil); err == nil {
+	if _, err := (Credential{Kind: Vertex, PrivateKey: "k"}).Export(nil); err == nil {
 		t.Error("made up")
 	}
-	if data, err := (Credential{Kind: Vertex}).Export([]byte(`{"a":[1]}`)); err != nil || !strings.Contains(string(data), "\n  \"a\"") {
+	if data, err := (Credential{Kind: Vertex, PrivateKey: "k"}).Export([]byte(`{"a":[1]}`)); err != nil || !strings.Contains(string(data), "\n  \"a\"") {
 		t.Errorf("%s %v", data, err)
 	}
 }

@@ -72,7 +72,7 @@ type burial struct {
 func (s *source) refusal() error {
 	switch {
 	case s == nil:
-		return errors.New("it is an API key of the settings: take it out of GEMINI_API_KEYS (pool.gemini_api_keys), or disable it")
+		return errors.New("it is an API key of the settings: take it out of GEMINI_API_KEYS (pool.gemini_api_keys) or VERTEX_API_KEYS (pool.vertex_api_keys), or disable it")
 	case s.variable != nil:
 		return fmt.Errorf("it comes from the environment variable %s: unset that, or DELETE /auth/env-creds takes the credentials of the environment out; it can be disabled as well", s.variable.Name)
 	case s.name == oldCreds:

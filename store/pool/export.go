@@ -87,7 +87,7 @@ func seal(e *entry) sealed {
 // layOut writes a credential out.
 func (p *Pool) layOut(s sealed) ([]byte, error) {
 	var text []byte
-	if s.from != nil && s.cred.Kind == oauth.Vertex {
+	if s.from != nil && s.cred.IsService() {
 		p.disk.Lock()
 		defer p.disk.Unlock()
 		var data []byte

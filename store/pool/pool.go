@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ import (
 type Settings struct {
 	CallsPerRotation int      // requests in a row that one credential serves; 0 is 10
 	APIKeys          []string // keys of Google AI Studio
+	VertexKeys       []string // keys of Vertex AI in express mode
 	AutoBan          bool     // switch credentials off that Google refuses for good
 	AutoBanCodes     []int    // HTTP statuses that count as such a refusal when they repeat; never 400
 
@@ -144,14 +146,14 @@ func (p *Pool) Apply(s Settings) {
 	if s.CallsPerRotation <= 0 {
 		s.CallsPerRotation = 10
 	}
-	for _, key := range s.APIKeys {
+	for _, key := range slices.Concat(s.APIKeys, s.VertexKeys) {
 		p.hideAll(oauth.APIKey(strings.TrimSpace(key)))
 	}
 	p.disk.Lock()
 	defer p.disk.Unlock()
 	p.mu.Lock()
 	p.set = s
-	p.keys = p.keyEntries(s.APIKeys)
+	p.keys = slices.Concat(p.keyEntries(s.APIKeys, oauth.APIKey), p.keyEntries(s.VertexKeys, oauth.ExpressKey))
 	p.mu.Unlock()
 	p.scan(true)
 }

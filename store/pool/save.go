@@ -35,7 +35,7 @@ func (p *Pool) rewrite(a *account, c oauth.Change, replaces []string) error {
 	}
 	sheet, err := oauth.Parse(a.from.name, data, p.rules)
 	item := sheet.Find(a.cred.ID)
-	if err != nil || item == nil || item.Creds[0].RefreshToken != a.origin {
+	if err != nil || item == nil || item.Creds[0].Secret() != a.origin {
 		return nil // replaced meanwhile
 	}
 	if c.ProjectID != "" && !slices.Contains(replaces, item.Creds[0].ProjectID) {
@@ -81,7 +81,7 @@ func (e *entry) learned(s *State) {
 	if e.cred.ProjectID == "" {
 		s.Project = e.project
 	}
-	if a := e.account; a != nil && a.cred.RefreshToken != a.origin {
+	if a := e.account; a != nil && !a.cred.IsService() && a.cred.RefreshToken != a.origin {
 		s.RefreshToken = a.cred.RefreshToken
 	}
 }

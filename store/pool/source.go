@@ -193,20 +193,26 @@ func remembered(entries []*entry) former {
 // client are the same, wherever in its file it stands by now. Each is found once.
 func (old former) account(f *source, item oauth.Item) *account {
 	c := item.Creds[0]
-	if c.Kind == oauth.Gemini {
+	if c.IsKey() {
 		return nil
 	}
-	there := old.accounts[c.RefreshToken]
+	there := old.accounts[c.Secret()]
 	for i, a := range there {
-		if a.cred.ClientID == c.ClientID && a.cred.ClientSecret == c.ClientSecret {
-			old.accounts[c.RefreshToken] = slices.Delete(there, i, i+1)
+		if a.cred.ClientID == c.ClientID && a.cred.ClientSecret == c.ClientSecret && sameService(a.cred, c) {
+			old.accounts[c.Secret()] = slices.Delete(there, i, i+1)
 			a.cred.ID = item.ID
 			return a
 		}
 	}
-	a := &account{cred: c, from: f, origin: c.RefreshToken, token: c.AccessToken, expiry: c.Expiry}
+	a := &account{cred: c, from: f, origin: c.Secret(), token: c.AccessToken, expiry: c.Expiry}
 	a.cred.ID = item.ID
 	return a
+}
+
+// sameService tells that what signs for a service account has stayed the same: with another address,
+// key or audience its token has to be asked for anew. For sign-ins it says nothing.
+func sameService(a, b oauth.Credential) bool {
+	return a.Kind == b.Kind && (!a.IsService() || a.Email == b.Email && a.KeyID == b.KeyID && a.TokenURI == b.TokenURI)
 }
 
 // reuse finds the entry of a credential that has not changed, so that its state is kept.
