@@ -376,6 +376,10 @@ func TestAdd(t *testing.T) {
 	if names := strings.Fields(filesOf(t, dir)); len(names) != 2 {
 		t.Errorf("%v", names)
 	}
+	// The same text is a key of Google AI Studio and one of Vertex AI: two credentials.
+	if status, got := add(`{"type":"vertex_express_key","api_key":"AIza-one"}`); status != 200 || !strings.HasPrefix(got.Results[0].Filename, "vertex-key-") || len(p.Status()) != 4 {
+		t.Errorf("%d %+v", status, got)
+	}
 	for _, bad := range []string{"", "[]", "{", `"x"`, "AIza-one"} {
 		if status, got := add(bad); status != 400 || got.Detail == "" {
 			t.Errorf("%q: %d %+v", bad, status, got)
