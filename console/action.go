@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"gcli2api/pipeline/server"
 	"gcli2api/store/pool"
@@ -53,27 +54,16 @@ func (s Services) actions() map[string]func(ctx context.Context, names []string)
 			return said, s.Pool.Delete(names...)
 		},
 		"restore": s.restore,
-		"purge":   s.purge,
+		"purge": func(ctx context.Context, names []string) ([]string, []error) {
+			return s.Pool.Purge(ctx, names...)
+		},
 	}
 }
 
 func (s Services) restore(_ context.Context, names []string) ([]string, []error) {
 	said, errs := make([]string, len(names)), make([]error, len(names))
-	for i, name := range names {
-		in, err := s.Pool.Restore(name)
-		if said[i] = "restored"; err != nil {
-			errs[i] = err
-		} else if len(in.IDs) > 0 {
-			said[i] += ": " + in.IDs[0]
-		}
-	}
-	return said, errs
-}
-
-func (s Services) purge(ctx context.Context, names []string) ([]string, []error) {
-	said, errs := make([]string, len(names)), make([]error, len(names))
-	for i, name := range names {
-		said[i], errs[i] = s.Pool.Purge(ctx, name)
+	for i, in := range s.Pool.Restore(names...) {
+		said[i], errs[i] = "restored: "+strings.Join(in.IDs, ", "), in.Err
 	}
 	return said, errs
 }

@@ -2,16 +2,12 @@ package pool
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-
-	"gcli2api/store/oauth"
 )
 
 // The quarantine is a folder beside the credentials, so that it lives and moves with them. What is in
@@ -97,101 +93,41 @@ func dug(all []grave, id string) *grave {
 	return nil
 }
 
-// creds reads the credentials of a grave.
-func (p *Pool) creds(g grave) []oauth.Credential {
-	sheet, err := oauth.Parse(g.File, g.Credential, p.rules)
-	if err != nil || len(sheet.Items) == 0 {
-		return nil
-	}
-	p.hideAll(sheet.Items[0].Creds[0])
-	return sheet.Items[0].Creds
-}
-
-// Restore brings a credential back out of the quarantine: by its id there, or the latest of a name.
-// It gets its old name, where that is free, and is what it was.
-func (p *Pool) Restore(id string) (Imported, error) {
+// Restore brings credentials back out of the quarantine: by their ids there, or the latest of a name.
+// Each gets its old name, where that is free, and is what it was.
+func (p *Pool) Restore(ids ...string) []Imported {
 	p.disk.Lock()
-	g := dug(p.graves(), id)
-	p.disk.Unlock()
-	if g == nil {
-		return Imported{}, ErrNotDeleted
-	}
-	name := g.Item
-	if _, err := checkedName(name); err != nil {
-		name = g.File // it was one of several
-	}
-	in, err := p.Import(Offer{Name: name, Data: g.Credential})
-	if err != nil {
-		return in, err
-	}
-	p.disk.Lock()
-	defer p.disk.Unlock()
-	return in, p.emptyGrave(g.ID)
-}
-
-func (p *Pool) emptyGrave(id string) error {
-	d := &draft{name: filepath.Join(quarantineDir, id+".json")}
-	p.writeAll([]*draft{d})
-	return d.err
-}
-
-// Purge deletes a credential of the quarantine for good and revokes its token at Google, unless
-// another credential needs it. said tells what became of the token: failing at that keeps nothing.
-func (p *Pool) Purge(ctx context.Context, id string) (said string, err error) {
-	p.disk.Lock()
-	defer p.disk.Unlock()
 	all := p.graves()
-	g := dug(all, id)
-	if g == nil {
-		return "", ErrNotDeleted
-	}
-	creds := p.creds(*g)
-	if len(creds) == 0 || creds[0].Kind != oauth.CodeAssist {
-		return "deleted for good", p.emptyGrave(g.ID)
-	}
-	c := creds[0]
-	c.Email = cmp.Or(c.Email, g.Email)
-	if who := p.shares(c, g.ID, all); who != "" {
-		return "deleted for good; the token was not revoked, because that would sign " + who + " out as well", p.emptyGrave(g.ID)
-	}
-	p.disk.Unlock() // nothing slow under it
-	err = p.oauth.Revoke(ctx, c.RefreshToken)
-	p.disk.Lock()
-	switch {
-	case errors.Is(err, oauth.ErrRevoked):
-		said = "deleted for good; its token was dead already"
-	case err != nil:
-		said = "deleted for good; its token could not be revoked (" + err.Error() + "): it stays valid until the account withdraws it at myaccount.google.com/connections"
-	default:
-		said = "deleted for good, and its token revoked"
-	}
-	return said, p.emptyGrave(g.ID)
-}
-
-// shares names another credential that lives of the same grant: of the same token, or of the same
-// account and OAuth client, because Google ends all of those at once.
-func (p *Pool) shares(c oauth.Credential, grave string, all []grave) string {
-	same := func(o oauth.Credential, email string) bool {
-		return o.Kind == c.Kind && (o.RefreshToken == c.RefreshToken || o.ClientID == c.ClientID && email != "" && strings.EqualFold(email, c.Email))
-	}
-	p.mu.Lock()
-	for _, e := range slices.Concat(p.queue, p.idle, p.inFiles()) {
-		if same(e.cred, e.email) || e.account != nil && e.account.origin == c.RefreshToken {
-			p.mu.Unlock()
-			return e.cred.ID
-		}
-	}
-	p.mu.Unlock()
-	for _, g := range all {
-		if g.ID == grave {
+	p.disk.Unlock()
+	out, at := make([]Imported, len(ids)), []int{}
+	var offers []Offer
+	var found []*grave
+	for i, id := range ids {
+		g := dug(all, id)
+		if g == nil || slices.Contains(found, g) {
+			out[i].Err = ErrNotDeleted
 			continue
 		}
-		if o := p.creds(g); len(o) > 0 && same(o[0], cmp.Or(o[0].Email, g.Email)) {
-			return fmt.Sprintf("%s (in the quarantine)", g.Item)
+		name := g.Item
+		if _, err := checkedName(name); err != nil {
+			name = g.File // it was one of several
+		}
+		at, found, offers = append(at, i), append(found, g), append(offers, Offer{Name: name, Data: g.Credential})
+	}
+	var done []*draft
+	for n, in := range p.ImportAll(offers) {
+		if out[at[n]] = in; in.Err == nil {
+			done = append(done, found[n].draft())
 		}
 	}
-	return ""
+	p.disk.Lock()
+	defer p.disk.Unlock()
+	p.writeAll(done) // what cannot be removed is there twice, and says so when it is restored again
+	return out
 }
+
+// draft is the removal of a grave.
+func (g *grave) draft() *draft { return &draft{name: filepath.Join(quarantineDir, g.ID+".json")} }
 
 // sweep removes what has been in the quarantine for long enough.
 func (p *Pool) sweep() {
@@ -201,7 +137,8 @@ func (p *Pool) sweep() {
 		if p.now().Before(g.At.Add(QuarantineLife)) {
 			continue
 		}
-		if p.emptyGrave(g.ID) == nil {
+		d := g.draft()
+		if p.writeAll([]*draft{d}); d.err == nil {
 			p.log.Info("a deleted credential is gone for good, its time in the quarantine is over", "credential", g.Item)
 		}
 	}
