@@ -43,6 +43,8 @@ type Account struct {
 	RotateRefresh bool         // each refresh gives a new refresh token and ends the old one
 	RefreshError  string       // /token answers this error: invalid_grant, invalid_rapt, unauthorized_client, internal_failure, ...
 	DenySignIn    string       // the consent page sends this error back, for example access_denied
+	Unticked      string       // this scope was taken out on the consent page: a sign-in does not grant it
+	NoRefresh     bool         // a sign-in gives no refresh token, as when the account had agreed before
 	Fault         string       // every generate, stream and count call of the account meets this fault, for example "403-tos"
 	Quota         []Bucket     // buckets of retrieveUserQuota; a full one for each model when nil
 	TokenLife     time.Duration

@@ -38,6 +38,8 @@ func (s *Server) routeIdentity(x *exchange, path string) {
 		s.token(x)
 	case "/o/oauth2/auth", "/o/oauth2/v2/auth":
 		s.authorize(x)
+	case codePage:
+		s.showCode(x)
 	case "/oauth2/v2/userinfo", "/oauth2/v1/userinfo", "/v1/userinfo":
 		s.userinfo(x)
 	case "/tokeninfo", "/oauth2/v1/tokeninfo", "/oauth2/v3/tokeninfo":

@@ -126,10 +126,10 @@ func (c *Client) skew(resp *http.Response) string {
 	if err != nil {
 		return ""
 	}
-	switch off := c.o.Now().Sub(at).Round(time.Second); {
-	case off > time.Minute:
+	switch off := c.o.Now().Sub(at).Round(time.Minute); {
+	case off >= 2*time.Minute:
 		return ", it is " + off.String() + " fast"
-	case off < -time.Minute:
+	case off <= -2*time.Minute:
 		return ", it is " + (-off).String() + " slow"
 	}
 	return ""

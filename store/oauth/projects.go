@@ -50,15 +50,25 @@ func (c *Client) Projects(ctx context.Context, token string) ([]Project, error) 
 	return all, nil
 }
 
-// choose picks the project whose name or id contains "default", else the first one.
-func choose(all []Project) Project {
+// choose picks the project whose name or id contains "default", else the first one; clear tells that
+// there was no doubt.
+func choose(all []Project) (chosen Project, clear bool) {
 	for _, p := range all {
 		if strings.Contains(strings.ToLower(p.Name), "default") || strings.Contains(strings.ToLower(p.ID), "default") {
-			return p
+			return p, true
 		}
 	}
-	return all[0]
+	return all[0], len(all) == 1
 }
+
+// choice is the error of a discovery that leaves the choice among several projects to a person.
+type choice struct{ projects []Project }
+
+// Error says what is wanted.
+func (c *choice) Error() string { return "the account has several projects: one has to be chosen" }
+
+// assistService is an API that the old product switched on as well when somebody signed in.
+const assistService = "geminicloudassist.googleapis.com"
 
 // service is the API that credentials of a kind need in their project.
 func service(kind string) string {
@@ -71,7 +81,10 @@ func service(kind string) string {
 // EnableServices switches the API on that credentials of a kind need, if it is off. It takes Google
 // some minutes until calls notice. An error tells that it is off and stays so.
 func (c *Client) EnableServices(ctx context.Context, kind, token, project string) error {
-	service := service(kind)
+	return c.enableService(ctx, token, project, service(kind))
+}
+
+func (c *Client) enableService(ctx context.Context, token, project, service string) error {
 	base := c.settings().Endpoints.ServiceUsage + "/v1/projects/" + url.PathEscape(project) + "/services/" + service
 	var state struct {
 		State string `json:"state"`
@@ -103,7 +116,8 @@ func (c *Client) switchOn(ctx context.Context, token, project string) {
 	}
 }
 
-// machineProject asks the metadata service for the project of the machine; "" outside Google's cloud.
+// machineProject asks the metadata service for the project of the machine; "" outside Google's cloud,
+// and where the operator did not name that service: most machines have none, and asking takes seconds.
 func (c *Client) machineProject(ctx context.Context) string {
 	base := c.settings().Endpoints.Metadata
 	if base == "" {

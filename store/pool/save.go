@@ -116,7 +116,9 @@ func (p *Pool) relearn(e *entry, s State) {
 
 // write replaces a file so that a crash leaves the old or the new one, whole.
 func write(path string, data []byte) (err error) {
-	if path, err = filepath.EvalSymlinks(path); err != nil {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	} else if !errors.Is(err, os.ErrNotExist) { // a new one
 		return fmt.Errorf("find file: %w", err)
 	}
 	dir := filepath.Dir(path)
