@@ -95,7 +95,7 @@ func (s Services) act(c *fiber.Ctx) error {
 	case err != nil:
 		return refuse(c, fiber.StatusBadRequest, err.Error())
 	}
-	if err := s.kept(c); err != nil {
+	if err := s.durable(c); err != nil {
 		return refuse(c, fiber.StatusInternalServerError, notKept)
 	}
 	return c.JSON(fiber.Map{"message": said[0]})
@@ -103,8 +103,8 @@ func (s Services) act(c *fiber.Ctx) error {
 
 const notKept = "done, but it could not be written: it lasts until the next start only"
 
-// kept waits until the changes of the pool are durable.
-func (s Services) kept(c *fiber.Ctx) error {
+// durable waits until the changes of the pool are durable.
+func (s Services) durable(c *fiber.Ctx) error {
 	if s.Kept == nil {
 		return nil
 	}
@@ -150,7 +150,7 @@ func (s Services) actMany(c *fiber.Ctx) error {
 	if len(notes) > 0 {
 		answer["notes"] = notes
 	}
-	if s.kept(c) != nil {
+	if s.durable(c) != nil {
 		answer["message"] = notKept
 	}
 	return c.JSON(answer)

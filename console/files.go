@@ -89,7 +89,7 @@ func (s Services) deduplicate(c *fiber.Ctx) error {
 		removed += len(d.Removed)
 	}
 	message := fmt.Sprintf("%d moved into the quarantine", removed)
-	if !in.Trial && removed > 0 && s.kept(c) != nil {
+	if !in.Trial && removed > 0 && s.durable(c) != nil {
 		message = notKept
 	}
 	if in.Trial {

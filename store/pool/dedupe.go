@@ -50,6 +50,7 @@ func (p *Pool) Deduplicate(trial bool) []Doubles {
 			n++
 		}
 		found[i].Removed = removed
+		kept.capped = p.caps(kept, p.now())
 		p.moved(kept)
 		heirs = append(heirs, kept)
 	}
@@ -60,6 +61,12 @@ func (p *Pool) Deduplicate(trial bool) []Doubles {
 // merge takes over what there is to keep of a double.
 func (e *entry) merge(other *entry) {
 	e.calls += other.calls
+	if e.day.Since < other.day.Since {
+		e.day = Day{Since: other.day.Since}
+	}
+	if e.day.Since == other.day.Since {
+		e.day.Pro, e.day.Total = e.day.Pro+other.day.Pro, e.day.Total+other.day.Total
+	}
 	if other.lastSuccess.After(e.lastSuccess) {
 		e.lastSuccess = other.lastSuccess
 	}

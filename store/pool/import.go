@@ -271,6 +271,7 @@ func (im *imports) settle() {
 			for _, e := range im.p.itemOf(part.file.name, part.item) {
 				if old := part.after.entry(e.cred.ID); old != nil && old != e {
 					e.inherit(old)
+					e.capped = im.p.caps(e, im.p.now())
 					im.p.moved(e)
 					heirs = append(heirs, e)
 				}
@@ -284,6 +285,7 @@ func (im *imports) settle() {
 func (e *entry) inherit(old *entry) {
 	e.wish = old.wish
 	e.calls, e.told = max(e.calls, old.calls), 0
+	e.day, e.hours = old.day, slices.Clone(old.hours)
 	if old.lastSuccess.After(e.lastSuccess) {
 		e.lastSuccess = old.lastSuccess
 	}

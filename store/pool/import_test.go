@@ -43,7 +43,7 @@ func TestImportKnowsWhatIsThere(t *testing.T) {
 			"anna.json", ready("p-anna", "ya29.a", hour), "list.json", "["+ready("p-one", "ya29.1", hour)+", "+ready("p-two", "ya29.2", hour)+","+ready("p-three", "ya29.3", hour)+"]")
 		p.Configure("anna.json", func(w *Wish) { w.Label = "mine" })
 		p.mu.Lock()
-		p.byID["anna.json"].calls = 7
+		p.byID["anna.json"].calls, p.byID["anna.json"].day = 7, Day{Since: 1, Total: 3}
 		p.disable(p.byID["anna.json"], "dead", "")
 		p.unlock()
 		in, err := p.Import(Offer{Name: row.file, Data: []byte(row.data)})
@@ -64,7 +64,7 @@ func TestImportKnowsWhatIsThere(t *testing.T) {
 			}
 		}
 		s := status(t, p, "anna.json")
-		if s.Calls != 7 || s.Disabled != (row.replaced != "anna.json") || p.byID["anna.json"].wish.Label != "mine" {
+		if s.Calls != 7 || s.Disabled != (row.replaced != "anna.json") || p.byID["anna.json"].wish.Label != "mine" || p.byID["anna.json"].day.Total != 3 {
 			t.Errorf("%s: %+v", row.name, s)
 		}
 		for _, id := range []string{"list.json", "list.json#2", "list.json#3"} {
