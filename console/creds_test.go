@@ -50,8 +50,8 @@ func consoleOf(p *pool.Pool, kept func(context.Context) error) *fiber.App {
 	return app
 }
 
-// ask makes a request as the operator; the answer never shows a secret.
-func ask(t testing.TB, app *fiber.App, method, path, body string) (int, string) {
+// as makes a request as the operator; the answer never shows a secret.
+func as(t testing.TB, app *fiber.App, method, path, body string) (int, string) {
 	t.Helper()
 	req := httptest.NewRequest(method, path, strings.NewReader(body))
 	req.Header.Set("Authorization", "Bearer right")
@@ -76,7 +76,7 @@ type pageOf struct {
 // pageAt asks for a list and keeps the order of its members.
 func pageAt(t testing.TB, app *fiber.App, query string) (p pageOf) {
 	t.Helper()
-	status, text := ask(t, app, "GET", "/creds/status?"+query, "")
+	status, text := as(t, app, "GET", "/creds/status?"+query, "")
 	if status != 200 || json.Unmarshal([]byte(text), &p) != nil {
 		t.Fatalf("%s: %d %s", query, status, text)
 	}
@@ -151,13 +151,13 @@ func TestStatusRefusesWhatItDoesNotKnow(t *testing.T) {
 		"offset=99999999999999999999": "offset", "status_filter=on": "status_filter", "kind=x": "kind", "sort=size": "sort", "sort=--name": "sort",
 		"search=" + strings.Repeat("x", 201): "search", "group=" + strings.Repeat("x", 201): "group",
 	} {
-		status, text := ask(t, app, "GET", "/creds/status?"+query, "")
+		status, text := as(t, app, "GET", "/creds/status?"+query, "")
 		if status != 400 || !strings.HasPrefix(text, `{"detail":"`+names) {
 			t.Errorf("%.40s: %d %s", query, status, text)
 		}
 	}
 	for _, query := range []string{"limit=1", "limit=1000", "status_filter=all", "sort=", "token=x"} {
-		if status, text := ask(t, app, "GET", "/creds/status?"+query, ""); status != 200 {
+		if status, text := as(t, app, "GET", "/creds/status?"+query, ""); status != 200 {
 			t.Errorf("%s: %d %s", query, status, text)
 		}
 	}
@@ -167,7 +167,7 @@ func TestDetail(t *testing.T) {
 	p := accounts(t, 2)
 	app := consoleOf(p, nil)
 	p.Disable("acc-00001.json")
-	status, text := ask(t, app, "GET", "/creds/detail?filename=acc-00001.json", "")
+	status, text := as(t, app, "GET", "/creds/detail?filename=acc-00001.json", "")
 	var d detailView
 	if status != 200 || json.Unmarshal([]byte(text), &d) != nil {
 		t.Fatalf("%d %s", status, text)
@@ -177,7 +177,7 @@ func TestDetail(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 	for path, want := range map[string]int{"/creds/detail": 400, "/creds/detail?filename=": 400, "/creds/detail?filename=other.json": 404, "/creds/detail?filename=../acc-00001.json": 404} {
-		if status, text := ask(t, app, "GET", path, ""); status != want {
+		if status, text := as(t, app, "GET", path, ""); status != want {
 			t.Errorf("%s: %d %s", path, status, text)
 		}
 	}
@@ -189,7 +189,7 @@ func TestConfigure(t *testing.T) {
 	app := consoleOf(p, func(context.Context) error { durable++; return nil })
 	wish := func() pool.Wish { d, _ := p.Detail("acc-00000.json"); return d.Wish }
 	const whole = `{"filename":"acc-00000.json","label":"Mine","priority":-3,"weight":7,"groups":["b","a","b"],"proxy":"socks5://u:topsecret@10.0.0.1:1080","concurrency":-1,"gemini_2_5_pro_limit":50,"total_limit":0}`
-	status, text := ask(t, app, "POST", "/creds/configure", whole)
+	status, text := as(t, app, "POST", "/creds/configure", whole)
 	w := wish()
 	if status != 200 || w.Label != "Mine" || w.Priority != -3 || w.Weight != 7 || fmt.Sprint(w.Groups) != "[a b]" || w.Concurrency != -1 ||
 		*w.DailyPro != 50 || *w.DailyTotal != 0 || w.Proxy != "socks5://***@10.0.0.1:1080" || !strings.Contains(text, "socks5://***@10.0.0.1:1080") {
@@ -197,7 +197,7 @@ func TestConfigure(t *testing.T) {
 	}
 	// A part changes that part; what was shown masked and comes back changes nothing.
 	for _, body := range []string{`"priority":4`, `"proxy":"socks5://***@10.0.0.1:1080"`, `"weight":null`, `"total_limit":null,"groups":[]`} {
-		if status, text := ask(t, app, "POST", "/creds/configure", `{"filename":"acc-00000.json",`+body+`}`); status != 200 {
+		if status, text := as(t, app, "POST", "/creds/configure", `{"filename":"acc-00000.json",`+body+`}`); status != 200 {
 			t.Errorf("%s: %d %s", body, status, text)
 		}
 	}
@@ -216,17 +216,17 @@ func TestConfigure(t *testing.T) {
 		`{"filename":"acc-00000.json","priority":9,"proxy":"ftp://u:topsecret@h"}`: "proxy", `{"filename":"acc-00000.json","proxy":"http://u:topsecret@h:1/x"}`: "proxy",
 		`{"filename":"acc-00000.json","priority":9,"proxy":"socks5://***@10.0.0.2:1080"}`: "proxy", `{"filename":"acc-00000.json","proxy":7}`: "proxy",
 	} {
-		if status, text := ask(t, app, "POST", "/creds/configure", body); status != 400 || !strings.Contains(text, says) {
+		if status, text := as(t, app, "POST", "/creds/configure", body); status != 400 || !strings.Contains(text, says) {
 			t.Errorf("%s: %d %s", body, status, text)
 		}
 	}
 	if w := wish(); w.Priority != 4 || durable != before {
 		t.Errorf("a refused request changed something: %+v", w)
 	}
-	if status, _ := ask(t, app, "POST", "/creds/configure", `{"filename":"other.json","priority":1}`); status != 404 {
+	if status, _ := as(t, app, "POST", "/creds/configure", `{"filename":"other.json","priority":1}`); status != 404 {
 		t.Errorf("another credential: %d", status)
 	}
-	status, text = ask(t, app, "POST", "/creds/configure", `{"filenames":["acc-00000.json","gone.json","acc-00001.json"],"groups":["team"]}`)
+	status, text = as(t, app, "POST", "/creds/configure", `{"filenames":["acc-00000.json","gone.json","acc-00001.json"],"groups":["team"]}`)
 	if status != 200 || !strings.Contains(text, `"success_count":2`) || !strings.Contains(text, `"total_count":3`) || !strings.Contains(text, "gone.json: there is no such") {
 		t.Errorf("many: %d %s", status, text)
 	}
@@ -276,10 +276,10 @@ func FuzzConfigure(f *testing.F) {
 	p := accounts(f, 1)
 	app := consoleOf(p, nil)
 	f.Fuzz(func(t *testing.T, body string) {
-		if status, text := ask(t, app, "POST", "/creds/configure", body); !json.Valid([]byte(text)) || status >= 500 {
+		if status, text := as(t, app, "POST", "/creds/configure", body); !json.Valid([]byte(text)) || status >= 500 {
 			t.Errorf("%d %s", status, text)
 		}
-		if status, text := ask(t, app, "GET", "/creds/status?limit=20&search="+url.QueryEscape(body), ""); !json.Valid([]byte(text)) || status >= 500 {
+		if status, text := as(t, app, "GET", "/creds/status?limit=20&search="+url.QueryEscape(body), ""); !json.Valid([]byte(text)) || status >= 500 {
 			t.Errorf("%d %s", status, text)
 		}
 	})

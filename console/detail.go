@@ -55,7 +55,7 @@ func (s Services) detail(c *fiber.Ctx) error {
 func detailOf(d *pool.Detail, now time.Time) detailView {
 	v := detailView{credView: viewOf(&d.Status, now), Marks: map[string]markView{}, Strikes: d.Strikes, Rejected: d.Rejected,
 		Finding: d.Finding, Refreshing: d.Refreshing, Stale: d.Stale, RetryAt: unix(d.RetryAt), Siblings: d.Siblings}
-	for name, has := range map[string]bool{"api_key": d.Has.APIKey, "client_secret": d.Has.ClientSecret,
+	for name, has := range map[string]bool{"api_key": d.Has.APIKey, "client_secret": d.Has.ClientSecret, "private_key": d.Has.PrivateKey,
 		"refresh_token": d.Has.RefreshToken, "token": d.Has.AccessToken} {
 		if has {
 			v.Content[name] = stars

@@ -86,7 +86,7 @@ func (p *Pool) statusOf(e *entry, t time.Time) Status {
 		LastCodes: slices.Clone(e.codes), Calls: e.calls, LastSuccess: e.lastSuccess, Wish: e.wish.Masked(),
 	}
 	if e.inactive {
-		s.Inactive = whyInactive
+		s.Inactive = e.why()
 	}
 	if e.cool.until > now {
 		s.CoolingUntil = time.Unix(0, e.cool.until)
@@ -124,7 +124,7 @@ type Detail struct {
 }
 
 // Has says which secrets a credential has.
-type Has struct{ APIKey, ClientSecret, RefreshToken, AccessToken bool }
+type Has struct{ APIKey, ClientSecret, PrivateKey, RefreshToken, AccessToken bool }
 
 // Mark is what is held against one model on one credential.
 type Mark struct {
@@ -150,7 +150,7 @@ func (p *Pool) Detail(id string) (Detail, bool) {
 
 func (p *Pool) detailOf(e *entry, t time.Time) Detail {
 	d := Detail{Status: p.statusOf(e, t), Marks: map[string]Mark{}, Strikes: e.strikes, Rejected: e.rejected, Finding: e.finding != nil,
-		Has: Has{APIKey: e.cred.APIKey != "", ClientSecret: e.cred.ClientSecret != "", RefreshToken: e.cred.RefreshToken != ""}}
+		Has: Has{APIKey: e.cred.APIKey != "", ClientSecret: e.cred.ClientSecret != "", PrivateKey: e.cred.PrivateKey != "", RefreshToken: e.cred.RefreshToken != ""}}
 	if e.cool.until > t.UnixNano() {
 		d.Rest = new(e.cool.kept())
 	}
