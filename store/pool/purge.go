@@ -25,7 +25,7 @@ func (p *Pool) Purge(ctx context.Context, ids ...string) (said []string, errs []
 	all := p.graves()
 	g := p.grants(all)
 	said, errs = make([]string, len(ids)), make([]error, len(ids))
-	tokens, drafts := make([]string, len(ids)), make([]*draft, len(ids))
+	tokens, clients, drafts := make([]string, len(ids)), make([]*oauth.Client, len(ids)), make([]*draft, len(ids))
 	for i, id := range ids {
 		one := dug(all, id)
 		if one == nil || slices.ContainsFunc(drafts[:i], func(d *draft) bool { return d != nil && d.name == one.draft().name }) {
@@ -34,9 +34,10 @@ func (p *Pool) Purge(ctx context.Context, ids ...string) (said []string, errs []
 		}
 		drafts[i] = one.draft()
 		tokens[i], said[i] = g.end(one)
+		clients[i] = p.clientLeft(one.Names)
 	}
 	p.disk.Unlock()
-	p.revoke(ctx, tokens, said) // nothing slow under disk
+	revoke(ctx, clients, tokens, said) // nothing slow under disk
 	p.disk.Lock()
 	defer p.disk.Unlock()
 	p.writeAll(slices.DeleteFunc(slices.Clone(drafts), func(d *draft) bool { return d == nil }))
@@ -48,7 +49,7 @@ func (p *Pool) Purge(ctx context.Context, ids ...string) (said []string, errs []
 	return said, errs
 }
 
-func (p *Pool) revoke(ctx context.Context, tokens, said []string) {
+func revoke(ctx context.Context, clients []*oauth.Client, tokens, said []string) {
 	var wg sync.WaitGroup
 	room := make(chan struct{}, revokesAtOnce)
 	for i, token := range tokens {
@@ -60,7 +61,7 @@ func (p *Pool) revoke(ctx context.Context, tokens, said []string) {
 			defer func() { <-room }()
 			ctx, cancel := context.WithTimeout(ctx, revokeLimit)
 			defer cancel()
-			switch err := p.oauth.Revoke(ctx, token); {
+			switch err := clients[i].Revoke(ctx, token); {
 			case errors.Is(err, oauth.ErrRevoked):
 				said[i] = "deleted for good; its token was dead already"
 			case err != nil:

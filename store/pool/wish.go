@@ -90,3 +90,16 @@ func (p *Pool) clientFor(a *account) *oauth.Client {
 	}
 	return p.oauth
 }
+
+// clientLeft is clientOf for a credential that is gone, by its names: its wish is kept with its state.
+func (p *Pool) clientLeft(names []string) *oauth.Client {
+	for _, name := range names {
+		if p.states == nil {
+			break
+		}
+		if s, _ := p.states.Load(name); s.Wish.Proxy != "" {
+			return p.oauth.Via(s.Wish.Proxy)
+		}
+	}
+	return p.oauth
+}
