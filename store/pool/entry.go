@@ -44,6 +44,13 @@ type entry struct {
 	lastSuccess time.Time
 	dirty       bool  // States has not heard of the last change
 	told        int64 // the calls that States has heard of
+
+	pos  int    // place in the index
+	sat  seat   // what it was laid out for
+	due  int64  // end of a rest that the index waits for
+	out  int    // calls under way, of an account in account.out
+	used int64  // calls of the day
+	left []Left // of its quotas, as Google says
 }
 
 // account is what the projects of one sign-in share: the token.
@@ -59,6 +66,7 @@ type account struct {
 	retryAt    time.Time     // no refresh before, while the token still works
 	refreshing chan struct{} // refresh in flight, closed at its end
 	mailed     bool          // the e-mail was asked for
+	out        int           // calls under way, with all projects
 }
 
 // cooldown keeps a credential, or one model on it, out of use for a while.
@@ -82,6 +90,7 @@ type mark struct {
 	guesses int   // how often the end had to be guessed
 	fails   int   // failures in a row
 	failed  int64 // when the last one was counted
+	due     int64 // end that the index waits for
 }
 
 // maxMarks bounds the models that clients can make an entry remember.
@@ -228,11 +237,6 @@ func (p *Pool) rests(e *entry, d time.Duration, c cooldown) {
 	e.dirty = true
 	p.moved(e)
 }
-
-// moved is called behind every change that decides whether an entry of the queue can be lent:
-// switched on or off, a rest of its own or of one model, what the operator wants of it. The caller
-// holds mu.
-func (p *Pool) moved(*entry) { p.loosened++ }
 
 // kindBit numbers the kinds.
 func kindBit(kind string) uint8 {
