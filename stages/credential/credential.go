@@ -41,7 +41,11 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 		x.Lease.Release()
 		x.Lease = nil
 	}
-	want := pool.Want{Model: x.Model.Base, Verb: x.In.Route.Verb, Tried: tried, ID: x.In.ID}
+	want := pool.Want{Model: x.Model.Base, Verb: x.In.Route.Verb, Tried: tried, ID: x.In.ID,
+		Caller: x.Caller.Owner(), Group: x.Caller.Group}
+	if s.pool.Sticky() {
+		want.Talk = talk(x)
+	}
 	cached := usesCache(x)
 	switch mixed := len(x.Mix.Hosted) > 0; {
 	case cached, mixed && x.Mix.Whole:
@@ -71,7 +75,7 @@ func (s *stage) ofModel(want pool.Want, fail *apierror.Error) bool {
 		return true
 	case apierror.NoCredential:
 		why := s.pool.Exhausted(want)
-		return why.Total > 0 && why.Fit == 0 && want.Kinds == nil
+		return why.Members > 0 && why.Fit == 0 && want.Kinds == nil
 	}
 	return false
 }
@@ -79,7 +83,7 @@ func (s *stage) ofModel(want pool.Want, fail *apierror.Error) bool {
 // unserved tells a client whose request no kind of credential in the pool can make, however long it
 // waits: Code Assist makes no embeddings and no pictures.
 func (s *stage) unserved(x *pipeline.Exchange, want pool.Want, fail *apierror.Error) *apierror.Error {
-	if x.Mix.Whole && s.pool.Exhausted(want).Fit == 0 {
+	if why := s.pool.Exhausted(want); x.Mix.Whole && why.Fit == 0 && (why.Members > 0 || why.Total == 0) {
 		tool := x.AskedBy(x.Mix.Hosted[0])[0]
 		return apierror.Newf(apierror.BadRequest, "tools: functions beside %s need an API key of Google AI Studio, and this gateway has none: leave one of the two out", tool).Naming(tool)
 	}
@@ -90,7 +94,7 @@ func (s *stage) unserved(x *pipeline.Exchange, want pool.Want, fail *apierror.Er
 	case x.In.Route.Format == wire.Images:
 		what = "pictures"
 	}
-	if why := s.pool.Exhausted(want); what == "" || why.Total == 0 || why.Fit > 0 {
+	if why := s.pool.Exhausted(want); what == "" || why.Members == 0 || why.Fit > 0 {
 		return fail
 	}
 	return apierror.New(apierror.Unsupported, "Code Assist makes no "+what+": they need an API key of Google AI Studio, and this gateway has none (GEMINI_API_KEY)")

@@ -49,25 +49,44 @@ func (p *Pool) rotation(k lane) *rotation {
 
 // place is where the rotation stands in a tier, and otherwise where the last one of all did: not all
 // models begin with the same credential.
-func (p *Pool) place(r *rotation, tier span) *place {
+func (p *Pool) place(r *rotation, tier span) place {
+	at := p.last
 	priority := p.index.order[tier.lo].sat.priority
-	i := slices.IndexFunc(r.places, func(at place) bool { return at.priority == priority })
-	if i < 0 {
-		at := p.last
-		if at.priority != priority {
-			at = place{priority: priority, head: tier.lo}
-		}
-		if len(r.places) >= maxPlaces {
-			r.places = slices.Delete(r.places, 0, 1)
-		}
-		r.places = append(r.places, at)
-		i = len(r.places) - 1
+	if i := r.find(priority); i >= 0 {
+		at = r.places[i]
 	}
-	at := &r.places[i]
-	if !tier.has(at.head) {
-		at.head, at.served = tier.lo, 0
+	if at.priority != priority || !tier.has(at.head) {
+		at = place{priority: priority, head: tier.lo}
 	}
 	return at
+}
+
+func (r *rotation) find(priority int) int {
+	return slices.IndexFunc(r.places, func(at place) bool { return at.priority == priority })
+}
+
+// stand keeps where the rotation stands now.
+func (r *rotation) stand(at place) {
+	i := r.find(at.priority)
+	switch {
+	case i >= 0:
+		r.places[i] = at
+		return
+	case len(r.places) >= maxPlaces:
+		r.places = slices.Delete(r.places, 0, 1)
+	}
+	r.places = append(r.places, at)
+}
+
+// head is where the rotation stands in a tier, if it was there at all.
+func (r *rotation) head(ix *index, tier span) int {
+	if r == nil {
+		return tier.lo
+	}
+	if i := r.find(ix.order[tier.lo].sat.priority); i >= 0 && tier.has(r.places[i].head) {
+		return r.places[i].head
+	}
+	return tier.lo
 }
 
 // turn gives the credential whose turn it is, of those of the highest priority that can be lent.
@@ -121,7 +140,8 @@ func (p *Pool) counted(r *rotation, v *view, s span, share []uint8) int {
 		at.served = 0
 	}
 	at.served++
-	p.last = *at
+	r.stand(at)
+	p.last = at
 	return i
 }
 

@@ -130,10 +130,7 @@ func (p *Pool) other(v *view, k lane, do func(e *entry) bool) *entry {
 	ix := &p.index
 	for i := v.first(v.all); i >= 0; {
 		tier := ix.tier(i).within(v.all)
-		head := tier.lo
-		if r := p.lanes[k]; r != nil {
-			head = p.place(r, tier).head
-		}
+		head := p.lanes[k].head(ix, tier)
 		for _, part := range [...]span{{head, tier.hi}, {tier.lo, head}} {
 			for i = v.first(part); i >= 0; i = v.first(span{i + 1, part.hi}) {
 				if do(ix.order[i]) {
