@@ -162,7 +162,7 @@ func (p *Pool) await(ctx context.Context, wt *waiter) step {
 	for {
 		select {
 		case <-wt.done:
-			return step{entry: wt.entry, fail: wt.fail, waited: wt.waited()}
+			return step{entry: wt.entry, fail: wt.fail, waited: max(wt.waited(), 1)}
 		case <-ctx.Done():
 			p.mu.Lock()
 			if !wt.served {
@@ -186,7 +186,7 @@ func (p *Pool) await(ctx context.Context, wt *waiter) step {
 }
 
 // waited is how much of its time in the line a call has had.
-func (wt *waiter) waited() time.Duration { return wt.spent + max(time.Since(wt.since), 1) }
+func (wt *waiter) waited() time.Duration { return wt.spent + time.Since(wt.since) }
 
 // patience is when to look again although nothing has happened: at the end of the time to wait, or
 // when the next one that rests may come back.
