@@ -90,7 +90,6 @@ type mark struct {
 	guesses int   // how often the end had to be guessed
 	fails   int   // failures in a row
 	failed  int64 // when the last one was counted
-	due     int64 // end that the index waits for
 }
 
 // maxMarks bounds the models that clients can make an entry remember.
@@ -145,6 +144,17 @@ func (e *entry) free(model string, now int64) bool {
 	}
 	m := e.marks[model]
 	return m == nil || m.until <= now
+}
+
+// marked tells that something is known of single models.
+func (e *entry) marked() bool { return len(e.marks) > 0 }
+
+// restOf is when the entry can serve the model again, as far as it hangs on the model; 0 or past for now.
+func (e *entry) restOf(model string) int64 {
+	if m := e.marks[model]; m != nil {
+		return m.until
+	}
+	return 0
 }
 
 // rest is the cooldown that ends last, zero when the entry is free.

@@ -34,12 +34,12 @@ func (p *Pool) exhausted(k lane, t time.Time) Exhausted {
 	p.current(t.UnixNano())
 	r := p.rotation(k)
 	if r.whyAt != p.loosened || r.whyAt == 0 || r.why.Cooling > 0 && !t.Before(r.why.Until) {
-		r.why, r.whyAt = p.count(k, t.UnixNano()), p.loosened
+		r.why, r.whyAt = p.tally(k, t.UnixNano()), p.loosened
 	}
 	return r.why
 }
 
-func (p *Pool) count(k lane, now int64) Exhausted {
+func (p *Pool) tally(k lane, now int64) Exhausted {
 	x := Exhausted{Total: len(p.queue)}
 	var quota, other, lost, first cooldown // the first to end of each sort, and of all
 	sooner := func(c *cooldown, d cooldown) {

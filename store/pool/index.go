@@ -91,10 +91,10 @@ func (p *Pool) observe(e *entry, now int64) {
 		ix.gained(e.pos)
 	}
 	had := ix.marked.has(e.pos)
-	if len(e.marks) == 0 && !had {
+	if !e.marked() && !had {
 		return
 	}
-	if has := len(e.marks) > 0; has != had {
+	if has := e.marked(); has != had {
 		ix.marked.put(e.pos, has)
 		ix.marks += 1 - 2*b2i(had)
 	}
@@ -214,7 +214,7 @@ func (p *Pool) layOut(now int64) {
 	ix.layGroups()
 	ix.layWeights()
 	p.share(now)
-	p.follow(old)
+	p.carryOn(old)
 }
 
 func (ix *index) layKinds() {

@@ -285,7 +285,7 @@ func (s *randomWalk) pick() {
 	if busy := s.p.busy(k, t.UnixNano()); busy != (len(open) > 0) {
 		s.t.Errorf("%+v: busy %t, %d could be lent", w, busy, len(open))
 	}
-	if x := s.p.exhausted(k, t); x != s.p.count(k, t.UnixNano()) || (x.Fit > x.Disabled+x.Cooling) != (len(open) > 0) {
+	if x := s.p.exhausted(k, t); x != s.p.tally(k, t.UnixNano()) || (x.Fit > x.Disabled+x.Cooling) != (len(open) > 0) {
 		s.t.Errorf("%+v: counted %+v, %d could be lent", w, x, len(open))
 	}
 	if got != nil {

@@ -56,17 +56,14 @@ type resting struct {
 
 // observe takes over what the entry knows of the model, and says whether it can serve again.
 func (r *resting) observe(model string, e *entry, now int64) (back bool) {
-	m := e.marks[model]
-	if m == nil || m.until <= now {
+	until := e.restOf(model)
+	if until <= now {
 		back = r.who.has(e.pos)
 		r.who.put(e.pos, false)
 		return back
 	}
 	r.who.put(e.pos, true)
-	if m.due == 0 || m.until < m.due { // a later end is looked up when the earlier one has come
-		m.due = m.until
-		r.ends.push(end{m.until, e.pos})
-	}
+	r.ends.push(end{until, e.pos})
 	return false
 }
 
@@ -85,12 +82,8 @@ func (p *Pool) resting(model string, now int64) *resting {
 	}
 	for r.ends.over(now) {
 		top := r.ends.pop()
-		e := ix.order[top.pos]
-		if m := e.marks[model]; m != nil && m.due == top.until {
-			m.due = 0
-		}
-		if r.observe(model, e, now) {
-			ix.gained(e.pos)
+		if r.who.has(top.pos) && r.observe(model, ix.order[top.pos], now) {
+			ix.gained(top.pos)
 		}
 	}
 	return r
@@ -107,10 +100,7 @@ func (ix *index) findRests(model string, now int64) *resting {
 	ix.rests[model] = r
 	marked := view{up: ix.marked, room: ix.full, kinds: ix.full, group: ix.full, rests: ix.none, all: span{0, len(ix.order)}}
 	for i := marked.first(marked.all); i >= 0; i = marked.first(span{i + 1, len(ix.order)}) {
-		if m := ix.order[i].marks[model]; m != nil {
-			m.due = 0
-			r.observe(model, ix.order[i], now)
-		}
+		r.observe(model, ix.order[i], now)
 	}
 	for b := range ix.gain { // who came back meanwhile is not known
 		ix.gained(b << 6)

@@ -12,14 +12,14 @@ import (
 	"gcli2api/store/oauth"
 )
 
-func id(i int) string { return oauth.APIKey(fmt.Sprintf("key-%d", i)).ID }
+func keyID(i int) string { return oauth.APIKey(fmt.Sprintf("key-%d", i)).ID }
 
 // turning is a pool of n keys under a rotation, with wishes by place.
 func turning(t *testing.T, n int, rotation string, wishes map[int]Wish) (*Pool, *clock) {
 	p, c := keys(t, n, func(o *Options) { o.Settings.Rotation = rotation; o.Settings.CallsPerRotation = 2 })
 	p.dice = rand.New(rand.NewPCG(1, 2)).Uint64N
 	for i, w := range wishes {
-		p.Configure(id(i), func(now *Wish) { *now = w })
+		p.Configure(keyID(i), func(now *Wish) { *now = w })
 	}
 	return p, c
 }
@@ -111,7 +111,7 @@ func TestRandomIsFair(t *testing.T) {
 				if free(i) {
 					due[fmt.Sprintf("key-%d", i)] = n * float64(weight(i)) / float64(total)
 				} else {
-					p.Disable(id(i))
+					p.Disable(keyID(i))
 				}
 			}
 			had := map[string]int{}
@@ -144,7 +144,7 @@ func TestWhatIsLeftWeighs(t *testing.T) {
 		s.CallsPerRotation = 40
 		p.Apply(s)
 		p.mu.Lock()
-		p.reported(p.byID[id(0)], []Left{{Model: "m", Fraction: 0.5, Reset: c.at.Add(time.Hour)}, {Model: "x", Fraction: 0}})
+		p.reported(p.byID[keyID(0)], []Left{{Model: "m", Fraction: 0.5, Reset: c.at.Add(time.Hour)}, {Model: "x", Fraction: 0}})
 		p.unlock()
 		if had := count(p, "m", 300); had["0"] < want[0] || had["0"] > want[1] {
 			t.Errorf("%s: %v", rotation, had)
@@ -162,7 +162,7 @@ func TestWhatIsLeftWeighs(t *testing.T) {
 		if had := count(p, "m", 320); had["0"] < 120 || had["0"] > 200 {
 			t.Errorf("%s: after the reset: %v", rotation, had)
 		}
-		p.Disable(id(1))
+		p.Disable(keyID(1))
 		if got := order(t, p, "x", 2); got != "0 0" {
 			t.Errorf("%s: the only one: %s", rotation, got)
 		}
@@ -204,7 +204,7 @@ func TestConversationsStay(t *testing.T) {
 		}
 	}
 	// One rests: only its own move, to several others; then they come back.
-	l := take(t, p, Want{Model: "m", Tried: []string{"x"}, Prefer: id(7)})
+	l := take(t, p, Want{Model: "m", Tried: []string{"x"}, Prefer: keyID(7)})
 	l.Report(rate(time.Minute))
 	l.Release()
 	after := at()
@@ -214,7 +214,7 @@ func TestConversationsStay(t *testing.T) {
 	// The second choice of an exchange on its way is where the conversation goes next.
 	for talk, token := range before {
 		if token == "key-7" {
-			l := take(t, p, Want{Model: "m", Talk: talk + 1, Tried: []string{id(7)}})
+			l := take(t, p, Want{Model: "m", Talk: talk + 1, Tried: []string{keyID(7)}})
 			if l.Token() != after[talk] {
 				t.Errorf("on its way %s, later %s", l.Token(), after[talk])
 			}
@@ -262,7 +262,7 @@ func TestWhyAllRest(t *testing.T) {
 		p, _ := keys(t, len(row.rests))
 		p.mu.Lock()
 		for i, c := range row.rests {
-			p.rests(p.byID[id(i)], time.Duration(c.until), cooldown{code: c.code, status: c.status})
+			p.rests(p.byID[keyID(i)], time.Duration(c.until), cooldown{code: c.code, status: c.status})
 		}
 		p.unlock()
 		_, fail := p.Acquire(t.Context(), Want{Model: "m"})
@@ -278,12 +278,12 @@ func TestGroupOfNobody(t *testing.T) {
 	if fail == nil || fail.Status != 503 || fail.Code != apierror.NoCredential || !strings.Contains(fail.Message, `group "team"`) {
 		t.Errorf("%+v", fail)
 	}
-	p.Disable(id(0))
+	p.Disable(keyID(0))
 	if _, fail := p.Acquire(t.Context(), Want{Model: "m", Group: "g"}); fail == nil || !strings.Contains(fail.Message, "switched off") {
 		t.Errorf("its only member is off: %v", fail)
 	}
 	// On its way it stays in its group as well.
-	if l, fail := p.Acquire(t.Context(), Want{Model: "m", Group: "g", Tried: []string{id(1)}, Prefer: id(1)}); fail == nil {
+	if l, fail := p.Acquire(t.Context(), Want{Model: "m", Group: "g", Tried: []string{keyID(1)}, Prefer: keyID(1)}); fail == nil {
 		t.Errorf("%s is not of the group", l.Token())
 	}
 }
@@ -291,16 +291,16 @@ func TestGroupOfNobody(t *testing.T) {
 // A day is new at 07:00 UTC, and so is what was used.
 func TestUseOfTheDay(t *testing.T) {
 	p, c := turning(t, 2, LeastUsed, nil)
-	p.Disable(id(1))
+	p.Disable(keyID(1))
 	order(t, p, "m", 6)
-	p.Enable(id(1))
+	p.Enable(keyID(1))
 	if got := order(t, p, "m", 6); got != "1 1 1 1 1 1" {
 		t.Errorf("it had 6 calls less: %s", got)
 	}
-	p.Disable(id(1))
+	p.Disable(keyID(1))
 	order(t, p, "m", 6)
 	c.forward(19*time.Hour - time.Second) // from 12:00
-	p.Enable(id(1))
+	p.Enable(keyID(1))
 	if got := order(t, p, "m", 2); got != "1 1" {
 		t.Errorf("a second before: %s", got)
 	}

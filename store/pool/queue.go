@@ -158,9 +158,9 @@ func (p *Pool) replace(queue, idle []*entry) {
 	p.say(slog.LevelInfo, "credentials loaded", said...)
 }
 
-// follow lets rotations go on where they stood when the index is laid out anew: at the same credential,
+// carryOn lets rotations go on where they stood when the index is laid out anew: at the same credential,
 // or else at the first one behind it that is still there. old is the order before.
-func (p *Pool) follow(old []*entry) {
+func (p *Pool) carryOn(old []*entry) {
 	heirs, heir := make([]int, len(old)), -1
 	for i := 2*len(old) - 1; i >= 0; i-- { // twice round: behind the last one comes the first
 		if e := p.byID[old[i%len(old)].cred.ID]; e != nil {
