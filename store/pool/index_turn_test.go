@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
 	"gcli2api/store/oauth"
 )
@@ -307,5 +308,56 @@ func TestUseOfTheDay(t *testing.T) {
 	c.forward(time.Second)
 	if got := order(t, p, "m", 4); got != "0 1 0 1" {
 		t.Errorf("a new day: %s", got)
+	}
+}
+
+// Whoever was out of use while the others worked is the least used when it is back, whatever the way.
+func TestLeastUsedSeesWhoCameBack(t *testing.T) {
+	for name, way := range map[string]struct {
+		out, back func(p *Pool, c *clock, l pipeline.Lease)
+	}{
+		"a rest of the model ends": {
+			func(_ *Pool, _ *clock, l pipeline.Lease) { l.Report(rate(time.Minute)) },
+			func(_ *Pool, c *clock, _ pipeline.Lease) { c.forward(time.Minute) }},
+		"the model serves after all": {
+			func(_ *Pool, c *clock, l pipeline.Lease) { l.Report(rate(time.Minute)); c.forward(time.Second) },
+			func(_ *Pool, _ *clock, l pipeline.Lease) { l.(*lease).start = l.(*lease).start.Add(time.Hour); l.Report(nil) }},
+		"a rest of its own ends": {
+			func(p *Pool, _ *clock, l pipeline.Lease) {
+				p.mu.Lock()
+				p.rests(l.(*lease).entry, time.Minute, cooldown{status: 429})
+				p.unlock()
+			},
+			func(_ *Pool, c *clock, _ pipeline.Lease) { c.forward(time.Minute) }},
+		"it is switched on": {
+			func(p *Pool, _ *clock, l pipeline.Lease) { p.Disable(l.ID()) },
+			func(p *Pool, _ *clock, l pipeline.Lease) { p.Enable(l.ID()) }},
+		"there is room": {
+			func(p *Pool, _ *clock, l pipeline.Lease) {
+				p.Configure(l.ID(), func(w *Wish) { w.Concurrency = 1 })
+				order(t, p, "m", 1) // what the change laid out anew is seen
+			},
+			func(_ *Pool, _ *clock, l pipeline.Lease) { l.Release() }},
+		"more room is made": {
+			func(p *Pool, _ *clock, l pipeline.Lease) { p.Configure(l.ID(), func(w *Wish) { w.Concurrency = 1 }) },
+			func(p *Pool, _ *clock, l pipeline.Lease) { p.Configure(l.ID(), func(w *Wish) { w.Concurrency = 2 }) }},
+	} {
+		p, c := turning(t, 256, LeastUsed, nil)
+		var l pipeline.Lease
+		for range 101 {
+			if l != nil {
+				l.Release()
+			}
+			l = take(t, p, Want{Model: "m"})
+		}
+		way.out(p, c, l)
+		if got := " " + order(t, p, "m", 256*3) + " "; strings.Contains(got, " 100 ") {
+			t.Errorf("%s: it is not out of use", name)
+		}
+		way.back(p, c, l)
+		if got := order(t, p, "m", 2); got != "100 100" {
+			t.Errorf("%s: then came %s", name, got)
+		}
+		l.Release()
 	}
 }

@@ -242,6 +242,67 @@ func TestLinePassesOverWhatIsFull(t *testing.T) {
 	})
 }
 
+// A client that leaves in the moment in which it is served gives back what it did not take.
+func TestLeavingWhileServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := narrow(t, 1, 1)
+		left := 0
+		for i := range 20 {
+			l := take(t, p, Want{Model: "m"})
+			ctx, leave := context.WithCancel(t.Context())
+			got := make(chan answer, 1)
+			asks(ctx, p, "", Want{}, got)
+			if i%2 == 0 {
+				l.Release()
+				leave()
+			} else { // it has seen that it is to leave, and not yet done so
+				p.mu.Lock()
+				leave()
+				p.giveBack(l.(*lease).entry)
+				p.serve(p.now())
+				p.mu.Unlock()
+				p.out.Add(-1)
+			}
+			if a := <-got; a.l != nil {
+				a.l.Release()
+			} else {
+				left++
+			}
+			if p.Waiting() != 0 || p.Leases() != 0 || p.queue[0].out != 0 {
+				t.Fatalf("%d wait, %d leases, %d calls", p.Waiting(), p.Leases(), p.queue[0].out)
+			}
+		}
+		if left != 10 {
+			t.Errorf("%d of 20 left", left)
+		}
+	})
+}
+
+// Who comes when a rest has just ended does not overtake those who wait for that.
+func TestNobodyOvertakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, c := keys(t, 2, func(o *Options) {
+			o.Settings.KeyConcurrency, o.Settings.QueueWait, o.Settings.QueueLength = 1, time.Hour, 10
+		})
+		p.mu.Lock()
+		p.rests(p.byID[keyID(1)], time.Minute, cooldown{code: apierror.RateLimited, status: 429})
+		p.unlock()
+		l := take(t, p, Want{Model: "m"})
+		got := make(chan answer, 2)
+		asks(t.Context(), p, "first", Want{Caller: "a"}, got)
+		c.forward(time.Minute)
+		asks(t.Context(), p, "second", Want{Caller: "b"}, got)
+		a := <-got
+		if a.name != "first" || a.l.Token() != "key-1" || p.Waiting() != 1 {
+			t.Errorf("%+v, %d wait", a, p.Waiting())
+		}
+		a.l.Release()
+		b := <-got
+		b.l.Release()
+		l.Release()
+	})
+}
+
 // Many callers on few credentials, with clients that leave: nobody is refused or forgotten, and never
 // are there more calls at a time than a credential takes.
 func TestStormOnTheLine(t *testing.T) {
