@@ -15,7 +15,7 @@ import (
 // entry is one credential: a project of an account, or an API key. Guarded by Pool.mu.
 type entry struct {
 	cred    oauth.Credential // as read; the project in use is project
-	account *account         // nil for API keys
+	account *account         // nil for API keys, which need no token
 	from    *source          // nil for keys out of the settings
 	kind    uint8            // bit of the kind
 	project string
@@ -53,11 +53,11 @@ type entry struct {
 	left []Left // of its quotas, as Google says
 }
 
-// account is what the projects of one sign-in share: the token.
+// account is what the projects of one sign-in share: the token. A service account has one project.
 type account struct {
 	cred       oauth.Credential // its id is that of the item in the source
 	from       *source
-	origin     string // refresh token as the source has it; a newer one may be in cred
+	origin     string // secret as the source has it; a newer refresh token may be in cred
 	entries    []*entry
 	token      string
 	expiry     time.Time
@@ -236,7 +236,7 @@ func (e *entry) secrets() []string {
 
 // longLived are the secrets of a credential that stay the same for long. Access tokens do not.
 func longLived(c oauth.Credential) []string {
-	return []string{c.APIKey, c.RefreshToken, c.ClientSecret}
+	return []string{c.APIKey, c.RefreshToken, c.ClientSecret, c.PrivateKey}
 }
 
 // rests cools the whole entry down.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gcli2api/pipeline/apierror"
+	"gcli2api/store/oauth"
 )
 
 // Exhausted says why no credential can be lent for a model.
@@ -19,6 +20,7 @@ type Exhausted struct {
 	Until    time.Time     // when the first of the resting ones is free
 	Code     apierror.Code // why they rest: for quota if one of them does
 	Status   int           // what a client is told then
+	Vertex   bool          // a credential of Vertex AI would serve the model as well
 }
 
 // Exhausted counts what keeps the pool from serving w; Fit > Disabled + Cooling means that it can.
@@ -40,7 +42,7 @@ func (p *Pool) exhausted(k lane, t time.Time) Exhausted {
 }
 
 func (p *Pool) tally(k lane, now int64) Exhausted {
-	x := Exhausted{Total: len(p.queue)}
+	x := Exhausted{Total: len(p.queue), Vertex: k.kinds&kindBit(oauth.Vertex) != 0}
 	var quota, other, lost, first cooldown // the first to end of each sort, and of all
 	sooner := func(c *cooldown, d cooldown) {
 		if c.until == 0 || d.until < c.until {
@@ -110,8 +112,8 @@ func (x Exhausted) explain(w *Want, t time.Time) *apierror.Error {
 		return apierror.Newf(apierror.NoCredential, "your key is bound to the credentials of the group %.100q, and no credential of that group exists: "+
 			"the operator of this gateway can put one into it", w.Group)
 	case x.Fit == 0:
-		return apierror.Newf(apierror.NoCredential, "no credential serves the model %.100q: it needs an API key of Google AI Studio "+
-			"(set GEMINI_API_KEY, or put a key file into the credentials folder)", w.Model)
+		return apierror.Newf(apierror.NoCredential, "no credential serves the model %.100q: it needs "+x.needs()+
+			", or put a key file into the credentials folder)", w.Model)
 	case x.Cooling == 0:
 		return apierror.New(apierror.NoCredential, "no credential is usable: "+plural(x.Disabled)+" switched off "+
 			"(see the log or /creds/status). Add another: GEMINI_API_KEY, or a file in the credentials folder")
@@ -134,6 +136,14 @@ func (x Exhausted) explain(w *Want, t time.Time) *apierror.Error {
 	e := apierror.New(apierror.UpstreamUnavailable, "every credential rests after errors of Google; the first one is tried again in "+wait.String()).After(wait)
 	e.Status = 503
 	return e
+}
+
+// needs names what would serve the model, and the settings for it.
+func (x Exhausted) needs() string {
+	if x.Vertex {
+		return "an API key of Google AI Studio or Vertex AI (set GEMINI_API_KEY or VERTEX_API_KEY"
+	}
+	return "an API key of Google AI Studio (set GEMINI_API_KEY"
 }
 
 func plural(n int) string {

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -25,6 +26,7 @@ type Settings struct {
 	Rotation         string   // "counted", "least_used", "random" or "sticky"; anything else is the first
 	CallsPerRotation int      // requests in a row that one credential serves; 0 is 10
 	APIKeys          []string // keys of Google AI Studio
+	VertexKeys       []string // keys of Vertex AI in express mode
 	AutoBan          bool     // switch credentials off that Google refuses for good
 	AutoBanCodes     []int    // HTTP statuses that count as such a refusal when they repeat; never 400
 
@@ -150,7 +152,7 @@ func (p *Pool) Apply(s Settings) {
 	if s.CallsPerRotation <= 0 {
 		s.CallsPerRotation = 10
 	}
-	for _, key := range s.APIKeys {
+	for _, key := range slices.Concat(s.APIKeys, s.VertexKeys) {
 		p.hideAll(oauth.APIKey(strings.TrimSpace(key)))
 	}
 	p.disk.Lock()
@@ -158,7 +160,7 @@ func (p *Pool) Apply(s Settings) {
 	p.mu.Lock()
 	p.set = s
 	p.sticky.Store(s.Rotation == Sticky)
-	p.keys = p.keyEntries(s.APIKeys)
+	p.keys = slices.Concat(p.keyEntries(s.APIKeys, oauth.APIKey), p.keyEntries(s.VertexKeys, oauth.ExpressKey))
 	p.loosened++
 	p.index.stale = true
 	p.unlock()

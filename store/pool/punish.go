@@ -171,7 +171,7 @@ func (p *Pool) unauthorized(o outcome) {
 func (p *Pool) wrongProject(o outcome) {
 	e := o.l.entry
 	switch {
-	case e.account == nil || e.listed:
+	case e.account == nil || e.listed || e.cred.IsService():
 		p.ban(e, o.reason(), o.link())
 	case e.finding != nil || o.l.project != e.project: // another one is there or on its way
 	case e.rejected != "":

@@ -4,7 +4,7 @@ import "gcli2api/pipeline/config"
 
 // SettingsOf reads the settings of the pool.
 func SettingsOf(c *config.Snapshot) Settings {
-	return Settings{CallsPerRotation: c.Int("pool.calls_per_rotation"), APIKeys: c.Strings("pool.gemini_api_keys"),
+	return Settings{CallsPerRotation: c.Int("pool.calls_per_rotation"), APIKeys: c.Strings("pool.gemini_api_keys"), VertexKeys: c.Strings("pool.vertex_api_keys"),
 		AutoBan: c.Bool("pool.auto_ban"), AutoBanCodes: c.Ints("pool.auto_ban_error_codes"),
 		Rotation: c.String("pool.rotation"), AccountConcurrency: c.Int("pool.account_concurrency"), KeyConcurrency: c.Int("pool.key_concurrency"),
 		QueueWait: c.Duration("pool.queue_wait"), QueueLength: c.Int("pool.queue_length"),
