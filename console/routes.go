@@ -68,6 +68,9 @@ func (s Services) routes() []route {
 		{"GET", "/auth/status/:project_id", panel, s.signInStatus},
 		{"GET", "/usage/stats", panel, s.usage},
 		{"GET", "/usage/aggregated", panel, s.usageTotals},
+		{"GET", "/usage/figures", panel, s.figures},
+		{"POST", "/usage/update-limits", panel, s.setLimits},
+		{"POST", "/usage/reset", panel, s.resetUsage},
 	}
 }
 

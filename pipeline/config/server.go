@@ -102,6 +102,14 @@ func poolParams() []Param {
 			Help: "true reads the credentials in the environment variables GCLI_CREDS_* at start; those in GOOGLE_CREDENTIALS and GOOGLE_CREDENTIALS_n are always read"},
 		{Key: "pool.env_creds_exclusive", Env: []string{"ENV_CREDS_EXCLUSIVE"}, Type: String, Default: "auto", OneOf: []string{"auto", "always", "never"},
 			Help: "whether credentials of the environment that were read keep those of the folder out of use; auto is always"},
+		{Key: "pool.daily_reset", Env: []string{"DAILY_RESET"}, Type: String, Default: "07:00", Check: checkTimeOfDay,
+			Help: "time of day, in UTC, at which the daily counters of a credential begin anew"},
+		{Key: "pool.daily_limit_pro", Env: []string{"DAILY_LIMIT_PRO"}, Type: Int, Default: 100, Min: new(0.0),
+			Help: "calls of gemini-2.5-pro a day that a credential is believed to have, unless it was given a limit of its own"},
+		{Key: "pool.daily_limit_total", Env: []string{"DAILY_LIMIT_TOTAL"}, Type: Int, Default: 1000, Min: new(0.0),
+			Help: "the same for calls of all models"},
+		{Key: "pool.enforce_limits", Env: []string{"ENFORCE_LIMITS"}, Type: Bool, Default: false,
+			Help: "true leaves a credential out until the daily reset when it is at a limit: for Pro models, or for all; false only shows the limits"},
 	}
 }
 

@@ -29,8 +29,11 @@ type entry struct {
 
 	disabled     bool
 	reason, link string // why, for the operator
+	switched     int64  // when it was switched off or on last, Unix nanoseconds
 	cool         cooldown
 	marks        map[string]*mark // by model
+	capped       caps             // rests by the limits of the day
+	noPreview    bool             // Google has shown it no preview models
 
 	strikes   int // refusals in a row that may end in a ban
 	struck    time.Time
@@ -39,7 +42,10 @@ type entry struct {
 	enabledAt time.Time
 	finding   chan struct{} // discovery in flight, closed at its end
 
-	codes       []int // HTTP statuses since the last success, newest last
+	codes       []int          // HTTP statuses since the last success, newest last
+	messages    map[int]string // what Google said with them, without secrets
+	day         Day
+	hours       []Hour // ascending
 	calls       int64
 	lastSuccess time.Time
 	dirty       bool  // States has not heard of the last change
@@ -136,7 +142,7 @@ func (m *mark) below(other *mark) bool {
 
 // free tells that the entry can serve the model now.
 func (e *entry) free(model string, now int64) bool {
-	if e.disabled || e.cool.until > now {
+	if e.disabled || e.cool.until > now || e.capped != (caps{}) && e.capped.over(model) > now {
 		return false
 	}
 	if len(e.marks) == 0 {
@@ -147,14 +153,18 @@ func (e *entry) free(model string, now int64) bool {
 }
 
 // marked tells that something is known of single models.
-func (e *entry) marked() bool { return len(e.marks) > 0 }
+func (e *entry) marked() bool { return len(e.marks) > 0 || e.capped != (caps{}) }
 
 // restOf is when the entry can serve the model again, as far as it hangs on the model; 0 or past for now.
 func (e *entry) restOf(model string) int64 {
+	until := int64(0)
 	if m := e.marks[model]; m != nil {
-		return m.until
+		until = m.until
 	}
-	return 0
+	if e.capped != (caps{}) {
+		until = max(until, e.capped.over(model))
+	}
+	return until
 }
 
 // rest is the cooldown that ends last, zero when the entry is free.
@@ -165,12 +175,17 @@ func (e *entry) rest(model string, now int64) (c cooldown) {
 	if m := e.marks[model]; m != nil && m.until > now && m.until > c.until {
 		c = m.cooldown
 	}
+	if e.capped != (caps{}) {
+		if day := e.capped.rest(model); day.until > now && day.until > c.until {
+			c = day
+		}
+	}
 	return c
 }
 
 // soft tells that nothing but guesses keeps the entry from serving the model.
 func (e *entry) soft(model string, now int64) bool {
-	if e.disabled || e.cool.until > now && !e.cool.soft {
+	if e.disabled || e.cool.until > now && !e.cool.soft || e.capped != (caps{}) && e.capped.over(model) > now {
 		return false
 	}
 	m := e.marks[model]
@@ -180,7 +195,8 @@ func (e *entry) soft(model string, now int64) bool {
 // maxCodes is how many statuses an entry remembers.
 const maxCodes = 10
 
-func (e *entry) noteCode(status int) {
+// noteCode remembers a status and what was said with it, without secrets.
+func (e *entry) noteCode(status int, text string) {
 	if status < 400 { // an error inside of an answer that began well
 		return
 	}
@@ -188,9 +204,16 @@ func (e *entry) noteCode(status int) {
 		e.codes = slices.Delete(e.codes, i, i+1)
 	}
 	if len(e.codes) >= maxCodes {
+		delete(e.messages, e.codes[0])
 		e.codes = slices.Delete(e.codes, 0, 1)
 	}
 	e.codes = append(e.codes, status)
+	if e.messages == nil && text != "" {
+		e.messages = map[int]string{}
+	}
+	if text != "" {
+		e.messages[status] = text
+	}
 }
 
 // disable switches the entry off until a person switches it on or replaces it.
@@ -198,7 +221,7 @@ func (p *Pool) disable(e *entry, reason, link string) {
 	if e.disabled || e.gone {
 		return
 	}
-	e.disabled, e.dirty = true, true
+	e.disabled, e.dirty, e.switched = true, true, p.now().UnixNano()
 	p.moved(e)
 	e.blame(reason, link)
 	said := []any{"credential", e.cred.ID, "reason", e.reason}

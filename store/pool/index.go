@@ -1,6 +1,9 @@
 package pool
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // index is the queue laid out so that a pick looks at 64 credentials at a time: bitmaps over their
 // places, by what decides whether one can be lent. Rests that end are taken out of heaps when the next
@@ -26,9 +29,9 @@ type index struct {
 	scratch  []uint64 // for one pick
 	shares   shares
 	keys     []float64 // calls of the day by weight
-	day      int64
-	gain     []uint64 // by 64 places: when somebody came back, or was used less, last
-	clock    uint64   // counts these
+	day      int64     // its end, Unix nanoseconds
+	gain     []uint64  // by 64 places: when somebody came back, or was used less, last
+	clock    uint64    // counts these
 	ring     ring
 }
 
@@ -142,8 +145,8 @@ func (p *Pool) current(now int64) *index {
 	if ix.shares.until <= now {
 		p.share(now)
 	}
-	if day := dayOf(now); day != ix.day {
-		p.newDay(day)
+	if now >= ix.day {
+		p.newDay(now)
 	}
 	return ix
 }
@@ -189,20 +192,19 @@ func (p *Pool) use(e *entry, n int64) {
 	}
 }
 
-// dayOf numbers the days of the quota, which begin at 07:00 UTC.
-func dayOf(now int64) int64 { return (now/1e9 - 7*3600) / 86400 }
-
 // newDay begins to count anew.
-func (p *Pool) newDay(day int64) {
+func (p *Pool) newDay(now int64) {
 	ix := &p.index
-	first := ix.day == 0
-	if ix.day = day; first {
-		return
-	}
 	for i, e := range ix.order {
 		e.used, ix.keys[i] = 0, 0
 	}
 	for b := range ix.gain {
 		ix.gained(b << 6)
 	}
+	ix.day = p.dayEnd(now)
+}
+
+// dayEnd is when the counters of the day begin anew, Unix nanoseconds.
+func (p *Pool) dayEnd(now int64) int64 {
+	return p.dayOf(time.Unix(0, now)).Add(24 * time.Hour).UnixNano()
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math/bits"
 	"slices"
+	"time"
 )
 
 // layOut builds the index of the queue. Rotations go on where they stood.
@@ -15,9 +16,9 @@ func (p *Pool) layOut(now int64) {
 		order = slices.Clone(order)
 		slices.SortStableFunc(order, by)
 	}
-	n := len(order)
+	n, over := len(order), now >= ix.day
 	*ix = index{order: order, tiers: []int{0}, up: newBitmap(n), room: newBitmap(n), marked: newBitmap(n), none: newBitmap(n),
-		full: newBitmap(n), rests: map[string]*resting{}, gain: make([]uint64, (n+63)/64), keys: make([]float64, n), day: ix.day, clock: ix.clock}
+		full: newBitmap(n), rests: map[string]*resting{}, gain: make([]uint64, (n+63)/64), keys: make([]float64, n), day: p.dayEnd(now), clock: ix.clock}
 	for b := range ix.full {
 		ix.full[b] = ^uint64(0)
 	}
@@ -25,6 +26,9 @@ func (p *Pool) layOut(now int64) {
 		e.pos, e.due, e.sat = i, 0, e.seat()
 		if i > 0 && e.sat.priority != order[i-1].sat.priority {
 			ix.tiers = append(ix.tiers, i)
+		}
+		if over || e.used == 0 {
+			e.used = p.today(e, time.Unix(0, now)).Total // what an earlier process counted
 		}
 		ix.keys[i] = float64(e.used) / float64(e.sat.weight)
 	}

@@ -186,6 +186,7 @@ func walkAtRandom(t *testing.T, rotation string, seed uint64, steps int) {
 	s := &randomWalk{t: t, r: r, calm: seed >= 6, m: &plainly{turns: map[lane]map[int]*plainTurn{}}}
 	s.p, s.c = keys(t, 0, func(o *Options) {
 		o.Settings.Rotation, o.Settings.CallsPerRotation, o.Settings.KeyConcurrency = rotation, 3, 2
+		o.Settings.EnforceLimits, o.Settings.DailyPro, o.Settings.DailyTotal = seed%2 == 1, 5, 9
 	})
 	s.p.dice = r.Uint64N
 	for range n {

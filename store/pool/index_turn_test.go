@@ -18,7 +18,9 @@ func keyID(i int) string { return oauth.APIKey(fmt.Sprintf("key-%d", i)).ID }
 
 // turning is a pool of n keys under a rotation, with wishes by place.
 func turning(t *testing.T, n int, rotation string, wishes map[int]Wish) (*Pool, *clock) {
-	p, c := keys(t, n, func(o *Options) { o.Settings.Rotation = rotation; o.Settings.CallsPerRotation = 2 })
+	p, c := keys(t, n, func(o *Options) {
+		o.Settings.Rotation, o.Settings.CallsPerRotation, o.Settings.DailyReset = rotation, 2, 7*time.Hour
+	})
 	p.dice = rand.New(rand.NewPCG(1, 2)).Uint64N
 	for i, w := range wishes {
 		p.Configure(keyID(i), func(now *Wish) { *now = w })
@@ -309,6 +311,56 @@ func TestUseOfTheDay(t *testing.T) {
 	c.forward(time.Second)
 	if got := order(t, p, "m", 4); got != "0 1 0 1" {
 		t.Errorf("a new day: %s", got)
+	}
+}
+
+// What was used of the day outlives a restart, and an operator may forget it.
+func TestUseOutlivesARestart(t *testing.T) {
+	states := newBook()
+	from := func() *Pool {
+		p, _ := keys(t, 2, func(o *Options) { o.Settings.Rotation, o.States = LeastUsed, states })
+		return p
+	}
+	p := from()
+	p.Disable(keyID(1))
+	use(t, p, 5)
+	p.Enable(keyID(1))
+	_ = p.Close()
+	p = from()
+	if got := order(t, p, "m", 6); got != "1 1 1 1 1 0" {
+		t.Errorf("after a restart: %s", got)
+	}
+	p.ResetUsage(keyID(0))
+	if got := order(t, p, "m", 5); got != "0 0 0 0 0" {
+		t.Errorf("its counters are at zero: %s", got)
+	}
+}
+
+// A daily limit that is enforced keeps a credential out of the index, for what it is about.
+func TestDailyLimitsInTheIndex(t *testing.T) {
+	p, c := turning(t, 2, Counted, nil)
+	s := p.set
+	s.EnforceLimits, s.DailyPro, s.DailyTotal = true, 1, 2
+	p.Apply(s)
+	use := func(model string) (token string) {
+		l, fail := p.Acquire(t.Context(), Want{Model: model})
+		if fail != nil {
+			return string(fail.Code)
+		}
+		l.Report(nil)
+		l.Release()
+		return l.Token()
+	}
+	var got []string
+	for _, model := range []string{proModel, proModel, proModel, "gemini-2.5-flash", "gemini-2.5-flash", "gemini-2.5-flash"} {
+		got = append(got, use(model))
+	}
+	if story := strings.Join(got, " "); story != "key-0 key-1 quota_exhausted key-1 key-0 quota_exhausted" {
+		t.Error(story)
+	}
+	c.forward(24 * time.Hour)
+	if token := use(proModel); !strings.HasPrefix(token, "key-") {
+		t.Errorf("the next day: %s", token)
 	}
 }
 

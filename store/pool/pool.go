@@ -39,6 +39,12 @@ type Settings struct {
 	// EnvExclusive tells whether credentials of the environment, if one of them could be read, shut
 	// those of the folder out: "never", else they do.
 	EnvExclusive string
+
+	// The limits of a day for a credential that has none of its own, when the day begins (from
+	// midnight UTC), and whether a credential at its limit is left out until then.
+	DailyPro, DailyTotal int64
+	DailyReset           time.Duration
+	EnforceLimits        bool
 }
 
 // Options are what a pool is made from.
@@ -142,6 +148,9 @@ func New(o Options) (*Pool, error) {
 	}
 	if p.states != nil {
 		p.repeat(10*time.Second, p.saveCounts)
+		p.repeat(time.Hour, p.sweepStates)
+		p.follow()
+		p.wg.Go(p.sweepStates)
 	}
 	return p, nil
 }
@@ -161,6 +170,7 @@ func (p *Pool) Apply(s Settings) {
 	p.set = s
 	p.sticky.Store(s.Rotation == Sticky)
 	p.keys = slices.Concat(p.keyEntries(s.APIKeys, oauth.APIKey), p.keyEntries(s.VertexKeys, oauth.ExpressKey))
+	p.recapAll()
 	p.loosened++
 	p.index.stale = true
 	p.unlock()

@@ -8,5 +8,7 @@ func SettingsOf(c *config.Snapshot) Settings {
 		AutoBan: c.Bool("pool.auto_ban"), AutoBanCodes: c.Ints("pool.auto_ban_error_codes"),
 		Rotation: c.String("pool.rotation"), AccountConcurrency: c.Int("pool.account_concurrency"), KeyConcurrency: c.Int("pool.key_concurrency"),
 		QueueWait: c.Duration("pool.queue_wait"), QueueLength: c.Int("pool.queue_length"),
-		EnvExclusive: c.String("pool.env_creds_exclusive")}
+		EnvExclusive: c.String("pool.env_creds_exclusive"),
+		DailyPro:     int64(c.Int("pool.daily_limit_pro")), DailyTotal: int64(c.Int("pool.daily_limit_total")),
+		DailyReset: config.TimeOfDay(c.String("pool.daily_reset")), EnforceLimits: c.Bool("pool.enforce_limits")}
 }
