@@ -12,6 +12,7 @@ type index struct {
 	order []*entry // by priority, higher first, then as in the queue
 	tiers []int    // where each priority begins in order, and at last its end
 	stale bool     // to be laid out anew before the next use
+	seen  int64    // the latest time so far
 
 	up     bitmap    // switched on, and not resting as a whole
 	room   bitmap    // below the number of calls at a time
@@ -131,9 +132,12 @@ func (ix *index) gained(pos int) {
 // current is the index as it is now.
 func (p *Pool) current(now int64) *index {
 	ix := &p.index
-	if ix.stale || len(ix.wake) > 2*len(ix.order)+64 {
+	// Whoever asks reads the clock before its turn comes; what is older than that is a clock set back, and
+	// rests that were over are not.
+	if back := now < ix.seen-int64(time.Second); back || ix.stale || len(ix.wake) > 2*len(ix.order)+64 {
 		p.layOut(now)
 	}
+	ix.seen = max(ix.seen, now)
 	for ix.wake.over(now) {
 		top := ix.wake.pop()
 		e := ix.order[top.pos]

@@ -248,7 +248,7 @@ func (s *randomWalk) step() {
 	case n < 90:
 		s.c.forward(time.Duration(r.IntN(60)) * time.Second)
 	case n < 91:
-		s.c.forward(11 * time.Hour)
+		s.c.forward(time.Duration(r.IntN(12)-1) * time.Hour) // clocks are set back as well
 	case n < 93:
 		s.add()
 		s.apply()
