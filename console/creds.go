@@ -23,6 +23,8 @@ type credView struct {
 	Source    string         `json:"source"`
 	Inactive  string         `json:"inactive,omitempty"` // why it is not used although nothing is wrong with it
 	Calls     int64          `json:"calls"`
+	InUse     int            `json:"in_use"`            // calls under way
+	AtOnce    int            `json:"at_once,omitempty"` // how many there may be, 0 for any number
 	Tier      string         `json:"tier,omitempty"`
 	Size      int64          `json:"size,omitempty"`
 	Modified  float64        `json:"modified_time,omitempty"`
@@ -70,7 +72,7 @@ func wishOf(w pool.Wish) wishView {
 
 func viewOf(st *pool.Status, now time.Time) credView {
 	v := credView{Filename: st.ID, Kind: st.Kind, Label: st.Label, Backend: "environment", Email: st.Email, Cooldown: "ready", Calls: st.Calls,
-		Source: st.Source, Inactive: st.Inactive, Tier: st.Tier, Size: st.Size, Modified: unix(st.Modified), Wish: wishOf(st.Wish),
+		Source: st.Source, Inactive: st.Inactive, Tier: st.Tier, InUse: st.InUse, AtOnce: st.AtOnce, Size: st.Size, Modified: unix(st.Modified), Wish: wishOf(st.Wish),
 		Status: credState{Codes: append([]int{}, st.LastCodes...), Disabled: st.Disabled, Reason: st.Reason, Link: st.Link,
 			LastSuccess: unix(st.LastSuccess), Email: st.Email},
 		Content: contentOf(st)}

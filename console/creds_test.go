@@ -138,6 +138,17 @@ func TestStatusPages(t *testing.T) {
 		t.Errorf("an offset alone: %d, %+v", len(got.Creds), got)
 	}
 	c := whole.Creds["acc-00007.json"]
+	if c.InUse != 0 {
+		t.Errorf("%d calls under way", c.InUse)
+	}
+	lease, fail := p.Acquire(t.Context(), pool.Want{Model: "gemini-2.5-pro", Group: "team"})
+	if fail != nil {
+		t.Fatal(fail)
+	}
+	if got := pageAt(t, app, "limit=1&search="+lease.ID()).Creds[lease.ID()]; got.InUse != 1 {
+		t.Errorf("lent, and %d calls under way", got.InUse)
+	}
+	lease.Release()
 	if c.Size < 100 || c.Modified < 1e9 || c.Backend != "file" || c.Label != "Blue One" || c.Content["client_id"] != "id7" ||
 		c.Content["project_id"] != "project-7" || fmt.Sprint(c.Content["scopes"]) != "[s1 s2]" || c.Wish.Priority != 5 {
 		t.Errorf("%+v", c)

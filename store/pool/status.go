@@ -34,6 +34,7 @@ type Status struct {
 	Calls                int64
 	LastSuccess          time.Time
 	TokenUntil           time.Time // end of the access token, zero for keys
+	InUse, AtOnce        int       // calls under way, of an account with all its projects, and how many there may be; 0 is no limit
 	Wish                 Wish      // user and password of its proxy are masked
 }
 
@@ -84,6 +85,7 @@ func (p *Pool) statusOf(e *entry, t time.Time) Status {
 		ClientID: e.cred.ClientID, Scopes: e.cred.Scopes, File: e.from != nil && e.from.path != "", Source: e.from.String(),
 		Disabled: e.disabled, Reason: e.reason, Link: e.link,
 		LastCodes: slices.Clone(e.codes), Calls: e.calls, LastSuccess: e.lastSuccess, Wish: e.wish.Masked(),
+		InUse: *e.taken(), AtOnce: p.most(e),
 	}
 	if e.inactive {
 		s.Inactive = e.why()
