@@ -258,7 +258,9 @@ func TestRestsKeepTheirReason(t *testing.T) {
 	n := newNode(t, s, 1, timed)
 	fails := map[string]*apierror.Error{"quota": quota(2 * time.Hour), "rate": rate(time.Hour), "lost": notFound(), "guess": rate(0)}
 	for model, f := range fails {
-		take(t, n.Pool, Want{Model: model}).Report(f)
+		l := take(t, n.Pool, Want{Model: model})
+		l.Report(f)
+		l.Release()
 	}
 	before, refused := status(t, n.Pool, ids(n.Pool)), map[string]string{}
 	refusal := func(p *Pool, model string) string {
