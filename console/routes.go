@@ -56,6 +56,8 @@ func (s Services) routes() []route {
 	return []route{
 		{"GET", "/pipeline", panel, s.pipeline},
 		{"GET", "/creds/status", panel, s.credentials},
+		{"GET", "/creds/rules", panel, s.rules},
+		{"GET", "/creds/breakers", panel, s.breakers},
 		{"POST", "/creds/action", panel, s.act},
 		{"GET", "/usage/stats", panel, s.usage},
 		{"GET", "/usage/aggregated", panel, s.usageTotals},

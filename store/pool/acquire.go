@@ -66,28 +66,55 @@ func (p *Pool) try(chosen **entry, k lane, w *Want) (*lease, <-chan struct{}, *a
 	if wait := p.prepare(e, t); wait != nil {
 		return nil, wait, nil
 	}
+	if shut, _, _ := p.blocked(k, t); len(w.Tried) == 0 && shut&e.kind != 0 {
+		*chosen = nil // a breaker has opened while this waited
+		return nil, nil, nil
+	}
 	return p.lend(e, k, w, t), nil, nil
 }
 
 func (p *Pool) choose(k lane, w *Want, t time.Time) (*entry, *apierror.Error) {
+	now := t.UnixNano()
+	pass, fail := p.passing(k, t)
 	var e *entry
-	if len(w.Tried) > 0 {
-		e = p.again(k, w, t.UnixNano())
-	} else {
-		if fail := p.open(k, t); fail != nil {
-			return nil, fail
-		}
+	switch {
+	case len(w.Tried) > 0:
+		e = p.onward(k, pass, w, now)
+	case fail != nil:
+		return nil, fail
+	default:
 		if w.Favour != "" {
-			e = p.next(p.favoured(k, w), t.UnixNano())
+			e = p.next(p.favoured(pass, w), now)
 		}
 		if e == nil {
-			e = p.next(k, t.UnixNano())
+			e = p.next(pass, now)
 		}
+		e = p.sighted(pass, e, now)
 	}
 	if e == nil {
-		return nil, p.exhausted(k, t).explain(w.Model, t)
+		return nil, p.unlent(k, w, t)
 	}
 	return e, nil
+}
+
+// onward chooses for an exchange that is under way: breakers do not stop it, but where another kind of
+// upstream serves as well it goes there.
+func (p *Pool) onward(k, pass lane, w *Want, now int64) *entry {
+	if pass != k && pass.kinds != 0 && w.Prefer == "" {
+		if e := p.again(pass, w, now); e != nil {
+			return e
+		}
+	}
+	return p.again(k, w, now)
+}
+
+// unlent says why there is no credential.
+func (p *Pool) unlent(k lane, w *Want, t time.Time) *apierror.Error {
+	x := p.exhausted(k, t)
+	if _, wait, by := p.blocked(k, t); by != nil && x.Fit > x.Disabled+x.Cooling {
+		return pause(by, wait) // there are some, behind a breaker
+	}
+	return x.explain(w.Model, t)
 }
 
 func (p *Pool) lend(e *entry, k lane, w *Want, t time.Time) *lease {
@@ -103,6 +130,7 @@ func (p *Pool) lend(e *entry, k lane, w *Want, t time.Time) *lease {
 	if e.account != nil {
 		l.token, l.project = e.account.token, e.project
 	}
+	p.probe(l, t)
 	p.out.Add(1)
 	return l
 }
@@ -119,6 +147,7 @@ type lease struct {
 	project  string
 	exchange string // id
 	released bool
+	probes   bool // let through behind the break of a breaker
 }
 
 // ID is the stable name of the credential.
@@ -139,10 +168,16 @@ func (l *lease) Proxy() string { return l.entry.wish.Proxy }
 // Release gives the credential back; the second call does nothing. Like the exchange, a lease
 // belongs to one goroutine at a time.
 func (l *lease) Release() {
-	if !l.released {
-		l.released = true
-		l.pool.out.Add(-1)
+	if l.released {
+		return
 	}
+	l.released = true
+	if p := l.pool; l.probes {
+		p.mu.Lock()
+		p.unprobe(l)
+		p.mu.Unlock()
+	}
+	l.pool.out.Add(-1)
 }
 
 // Report tells how the call ended; nil is success.
@@ -157,8 +192,7 @@ func (l *lease) Report(f *apierror.Error) pipeline.Advice {
 	if f == nil {
 		p.succeeded(l, t)
 	} else {
-		r := p.find(f, l.lane.model)
-		o := outcome{l: l, f: f, r: r, now: t}
+		o := outcome{l: l, f: f, r: p.find(f, l), now: t}
 		p.cause = l.exchange
 		p.punish(o)
 		p.cause = ""
@@ -168,6 +202,7 @@ func (l *lease) Report(f *apierror.Error) pipeline.Advice {
 			a.Free = p.freeIn(l.lane, t)
 		}
 	}
+	p.unprobe(l)
 	l.prior++
 	l.start = t
 	p.unlock(l.entry)

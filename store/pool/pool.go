@@ -24,7 +24,11 @@ type Settings struct {
 	CallsPerRotation int      // requests in a row that one credential serves; 0 is 10
 	APIKeys          []string // keys of Google AI Studio
 	AutoBan          bool     // switch credentials off that Google refuses for good
-	AutoBanCodes     []int    // HTTP statuses that count as such a refusal when they repeat; never 400
+	AutoBanCodes     []int    // HTTP statuses that are such a refusal where the table knows no better; never 400
+	Rules            []Rule   // rows of the operator, before those of the table
+
+	// Shared are models that draw on one quota, by a name for it.
+	Shared map[string][]string
 
 	// EnvExclusive tells whether credentials of the environment, if one of them could be read, shut
 	// those of the folder out: "never", else they do.
@@ -59,7 +63,6 @@ type Pool struct {
 	states States
 	log    *slog.Logger
 	now    func() time.Time
-	rows   []row
 	hide   func(secret string)
 
 	ctx    context.Context
@@ -83,9 +86,10 @@ type Pool struct {
 	byID     map[string]*entry // of the queue
 	lanes    map[lane]*place
 	last     place
-	loosened uint64 // counts what made a credential usable that was not
-	models   map[string]*breaker
-	google   breaker
+	loosened uint64            // counts what made a credential usable that was not
+	rows     []row             // what an error means: those of the operator first
+	breakers map[fuse]*breaker // closed ones that have counted nothing are not there
+	google   breaker           // of all calls
 	closed   bool
 	lines    []func() // log lines for unlock
 	cause    string   // the exchange whose report is dealt with, for those lines
@@ -98,9 +102,9 @@ func New(o Options) (*Pool, error) {
 		return nil, errors.New("a pool with a folder or an environment of credentials needs an OAuth client")
 	}
 	p := &Pool{
-		dir: o.Dir, oauth: o.OAuth, serves: o.Serves, states: o.States, log: o.Log, now: o.Now, rows: table(), hide: o.Hide,
+		dir: o.Dir, oauth: o.OAuth, serves: o.Serves, states: o.States, log: o.Log, now: o.Now, hide: o.Hide,
 		files: map[string]*source{}, warned: map[string]bool{},
-		byID: map[string]*entry{}, lanes: map[lane]*place{}, models: map[string]*breaker{},
+		byID: map[string]*entry{}, lanes: map[lane]*place{}, breakers: map[fuse]*breaker{},
 	}
 	if p.serves == nil {
 		p.serves = Serves
@@ -144,7 +148,7 @@ func (p *Pool) Apply(s Settings) {
 	p.disk.Lock()
 	defer p.disk.Unlock()
 	p.mu.Lock()
-	p.set = s
+	p.set, p.rows = s, append(ruled(s.Rules), table()...)
 	p.keys = p.keyEntries(s.APIKeys)
 	p.mu.Unlock()
 	p.scan(true)

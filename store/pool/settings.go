@@ -2,9 +2,10 @@ package pool
 
 import "gcli2api/pipeline/config"
 
-// SettingsOf reads the settings of the pool.
+// SettingsOf reads the settings of the pool, which Check has passed.
 func SettingsOf(c *config.Snapshot) Settings {
+	rules, shared, _ := tables(c)
 	return Settings{CallsPerRotation: c.Int("pool.calls_per_rotation"), APIKeys: c.Strings("pool.gemini_api_keys"),
 		AutoBan: c.Bool("pool.auto_ban"), AutoBanCodes: c.Ints("pool.auto_ban_error_codes"),
-		EnvExclusive: c.String("pool.env_creds_exclusive")}
+		EnvExclusive: c.String("pool.env_creds_exclusive"), Rules: rules, Shared: shared}
 }

@@ -18,6 +18,7 @@ type State struct {
 	Link         string               `json:"link,omitempty"`
 	CoolingUntil time.Time            `json:"cooling_until,omitzero"` // zero when it is not
 	Models       map[string]time.Time `json:"models,omitempty"`       // cooldowns of single models
+	NoPreview    bool                 `json:"no_preview,omitempty"`   // Google denied a preview model
 	Codes        []int                `json:"codes,omitempty"`
 	Calls        int64                `json:"calls,omitempty"`
 	LastSuccess  time.Time            `json:"last_success,omitzero"`
@@ -87,6 +88,7 @@ func (e *entry) state() State {
 	s := State{
 		Of: secretHash(e.origin()), Disabled: e.disabled, Reason: e.reason, Link: e.link,
 		Codes: slices.Clone(e.codes), Calls: e.calls, LastSuccess: e.lastSuccess, Wish: e.wish,
+		NoPreview: e.noPreview,
 	}
 	if a := e.account; a != nil && !a.stale {
 		s.AccessToken, s.TokenUntil = a.token, a.expiry
@@ -121,6 +123,7 @@ func (p *Pool) recall(e *entry) bool {
 	}
 	p.relearn(e, s)
 	e.disabled, e.reason, e.link = s.Disabled, s.Reason, s.Link
+	e.noPreview = s.NoPreview
 	e.codes, e.calls, e.told, e.lastSuccess = slices.Clone(s.Codes), s.Calls, s.Calls, s.LastSuccess
 	if a := e.account; a != nil && s.AccessToken != "" && s.TokenUntil.After(a.expiry) {
 		a.token, a.expiry = s.AccessToken, s.TokenUntil

@@ -19,6 +19,7 @@ type Status struct {
 	Reason, Link         string // why it is switched off or rests, and where a person can mend that
 	CoolingUntil         time.Time
 	Models               []ModelRest
+	NoPreview            bool  // Google denied a preview model: those with access are tried first
 	LastCodes            []int // HTTP statuses since the last success, newest last
 	Calls                int64
 	LastSuccess          time.Time
@@ -42,7 +43,7 @@ func (p *Pool) Status() []Status {
 		s := Status{
 			ID: e.cred.ID, Kind: e.cred.Kind, Label: e.cred.Label, Email: e.email, Project: e.project, Tier: e.tier,
 			File: e.from != nil && e.from.path != "", Source: e.from.String(), Disabled: e.disabled, Reason: e.reason, Link: e.link,
-			LastCodes: slices.Clone(e.codes), Calls: e.calls, LastSuccess: e.lastSuccess,
+			NoPreview: e.noPreview, LastCodes: slices.Clone(e.codes), Calls: e.calls, LastSuccess: e.lastSuccess,
 		}
 		if e.inactive {
 			s.Inactive = whyInactive
@@ -67,7 +68,7 @@ func (p *Pool) Status() []Status {
 func (p *Pool) Enable(id string) bool {
 	return p.change(id, func(e *entry) {
 		e.disabled, e.reason, e.link = false, "", ""
-		e.cool, e.marks, e.strikes, e.codes = cooldown{}, nil, 0, nil
+		e.cool, e.marks, e.strikes, e.faults, e.codes, e.noPreview = cooldown{}, nil, 0, 0, nil, false
 		e.rejected, e.enabledAt = "", time.Time{}
 		if e.account != nil {
 			e.account.forced = false
