@@ -97,17 +97,22 @@ func poolParams() []Param {
 }
 
 // poolExample begins each line with a space: nobody should share quotas by uncommenting everything.
-const poolExample = ` [pool.shared]   # models that draw on one quota: when it is used up all of them rest; a name of your own = the models
+const poolExample = ` Models that draw on one quota: when it is used up, all of them rest. A name of your own = the models.
+ [pool.shared]
  pro = ["gemini-2.5-pro", "gemini-3.1-pro-preview"]
 
- [[pool.rule]]   # what an error of Google means; the first rule that fits counts, before the built-in table
+ What an error of Google means: the first rule that fits counts, before the built-in table.
+ pass: to the client, at once; next: another credential; retry: once more, then another one;
+ rest: the model rests on the credential; rest-all: the credential rests; ban: it is switched off;
+ break: Google is in trouble, and no credential is to blame.
+ [[pool.rule]]
  name = "proxy page"   # shown by GET /creds/rules
  status = [403, 429]   # HTTP status, or a list of them
  text = "blocked by the proxy"   # part of the message, in any case
  reason = "SOME_REASON"   # of Google's error details
  model = "gemini-*-pro"   # "*" stands for any text
  kind = "codeassist"   # of credentials: codeassist, gemini, vertex
- action = "rest"   # pass: to the client, at once; next: another credential; retry: once more, then another; rest: the model rests on the credential; rest-all: the credential rests; ban: it is switched off; break: Google is in trouble, no credential is to blame
+ action = "rest"   # pass, next, retry, rest, rest-all, ban or break
  for = "10m"   # with rest and rest-all only
 `
 

@@ -23,7 +23,7 @@ func failing(t *testing.T, p *Pool, c *clock, w Want, f *apierror.Error) *lease 
 }
 
 func google500() *apierror.Error { return spoken(500, plain("Internal error encountered.")) }
-func google503() *apierror.Error   { return spoken(503, infoC) }
+func google503() *apierror.Error { return spoken(503, infoC) }
 
 func spoken(status int, body string) *apierror.Error {
 	return gemini.ParseError(status, "", []byte(body), newClock().at)

@@ -96,11 +96,11 @@ func statuses(v any) []int {
 	case []any:
 		var list []int
 		for _, one := range v {
-			n := statuses(one)
-			if len(n) != 1 {
+			n, ok := one.(int64)
+			if !ok {
 				return nil
 			}
-			list = append(list, n[0])
+			list = append(list, int(n))
 		}
 		return list
 	}
