@@ -88,7 +88,8 @@ type rig struct {
 	mu     sync.Mutex
 }
 
-// newRig opens one with so many credentials, called a, b, c: an "o" is a sign-in, a "k" an API key. toml is the configuration.
+// newRig opens one with so many credentials, called a, b, c: an "o" is a sign-in, an "s" one whose token has run
+// out, a "d" one that was revoked as well, a "k" an API key. toml is the configuration.
 func newRig(t testing.TB, kinds, toml string) *rig {
 	t.Helper()
 	c := &clock{at: time.Now()}
@@ -105,7 +106,7 @@ func newRig(t testing.TB, kinds, toml string) *rig {
 		if kind == 'k' {
 			content = r.keyFile(letter)
 		} else {
-			content = r.signIn(letter)
+			content = r.signIn(letter, kind)
 		}
 		if err := os.WriteFile(filepath.Join(dir, letter+".json"), content, 0o600); err != nil {
 			t.Fatal(err)
@@ -122,10 +123,17 @@ func (r *rig) keyFile(letter string) []byte {
 	return r.google.KeyFile(key)
 }
 
-func (r *rig) signIn(letter string) []byte {
+func (r *rig) signIn(letter string, kind rune) []byte {
 	email := letter + "@example.com"
-	r.google.AddAccount(simulator.Account{Email: email})
+	a := simulator.Account{Email: email}
+	if kind == 'd' {
+		a.RefreshError = "invalid_grant"
+	}
+	r.google.AddAccount(a)
 	r.who[email] = letter
+	if kind != 'o' {
+		return r.google.StaleCredentialFile(email, simulator.LayoutGateway)
+	}
 	return r.google.CredentialFile(email, simulator.LayoutGateway)
 }
 
