@@ -35,7 +35,7 @@ func (k *tokens) deaths() int {
 func (k *tokens) RoundTrip(q *http.Request) (*http.Response, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	status, body := 200, fmt.Sprintf(`{"access_token":"ya29.%d","expires_in":%d}`, k.rnd.Int64(), 1+k.rnd.IntN(4000))
+	status, body := 200, fmt.Sprintf(`{"access_token":"ya29.%d","expires_in":%d}`, k.rnd.Int64(), 1+k.rnd.IntN([]int{40, 4000}[k.rnd.IntN(2)]))
 	switch {
 	case !strings.HasSuffix(q.URL.Path, "/token"):
 		body = `{"name":"operations/x","done":true,"response":{}}`
@@ -60,6 +60,9 @@ type model struct {
 	pool  *Pool
 	dir   string
 	there *tokens
+	keys  int // credentials of the settings
+	files int
+	storm int // steps in which every error is a limit and time stands still
 	held  []held
 	calls map[*entry]int64 // reported
 	story []string         // the last steps, for whoever has to find out
@@ -83,17 +86,18 @@ func (c *clockwork) forward(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-const modelKeys, modelFiles = 20, 30
-
 func newModel(t *testing.T, seed uint64) *model {
 	m := &model{T: t, rnd: rand.New(rand.NewPCG(seed, 6)), at: &clockwork{at: newClock().at}, dir: t.TempDir(), calls: map[*entry]int64{}, there: &tokens{rnd: rand.New(rand.NewPCG(seed, 7))}}
+	if m.keys, m.files = 20, 30; seed%3 == 0 { // one of which all rest at times
+		m.keys, m.files = 2, 3
+	}
 	base := "http://127.0.0.1:1"
 	signIn := oauth.New(oauth.Options{Now: m.at.now, PollEvery: time.Millisecond, RetryPause: time.Millisecond,
 		HTTP: func() *http.Client { return &http.Client{Transport: m.there} },
 		Settings: func() oauth.Settings {
 			return oauth.Settings{ClientID: "id", ClientSecret: "secret", Endpoints: outbound.Endpoints{CodeAssist: base, OAuthToken: base, GoogleAPIs: base, ResourceManager: base, ServiceUsage: base, Metadata: base}}
 		}})
-	for i := range modelFiles {
+	for i := range m.files {
 		m.put(i)
 	}
 	var err error
@@ -115,7 +119,7 @@ func (m *model) settings() Settings {
 	if m.rnd.IntN(2) == 0 {
 		s.Rules = []Rule{{Status: int64(418), Action: "rest", For: time.Minute}, {Text: "internal error", Action: "rest-all", For: time.Second}}
 	}
-	for i := range modelKeys {
+	for i := range m.keys {
 		if m.rnd.IntN(10) > 0 {
 			s.APIKeys = append(s.APIKeys, fmt.Sprintf("key-%02d", i))
 		}
@@ -137,7 +141,14 @@ func (m *model) wrong(format string, args ...any) {
 
 // step does one thing.
 func (m *model) step() {
-	switch n := m.rnd.IntN(100); {
+	if m.storm--; m.storm < 0 && m.rnd.IntN(50) == 0 {
+		m.storm = 40
+	}
+	n := m.rnd.IntN(100)
+	if m.storm > 0 {
+		n %= 75
+	}
+	switch {
 	case n < 40:
 		m.acquire(Want{ID: fmt.Sprint(m.rnd.Uint32()), Model: m.name()})
 	case n < 75:
@@ -185,10 +196,12 @@ func (m *model) acquire(w Want) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	e := l.entry
-	free := e.free(w.Model, now.UnixNano())
-	if len(w.Tried) > 0 {
-		free = free || e.soft(w.Model, now.UnixNano())
+	cool, mark := e.cool, cooldown{}
+	if one := e.marks[w.Model]; one != nil {
+		mark = one.cooldown
 	}
+	rests := func(c cooldown) bool { return c.until > now.UnixNano() && !(c.soft && len(w.Tried) > 0) }
+	free := !e.disabled && !rests(cool) && !rests(mark)
 	if m.there.deaths() != deaths { // a renewal beside the call may have switched it off since
 		return
 	}
@@ -236,6 +249,18 @@ func (m *model) mustBeRefused(w Want, k lane, shut uint8, fail *apierror.Error) 
 	if fail.RetryAfter > 0 && soonest > 0 && shut == 0 && (fail.RetryAfter < soonest || fail.RetryAfter >= soonest+time.Second) {
 		m.wrong("%+v is told to come back in %s, and %s is right", w, fail.RetryAfter, soonest)
 	}
+	if fail.RetryAfter == 0 || shut != 0 || fail.Code == apierror.UpstreamUnavailable { // tokens that cannot be renewed rest as well
+		return
+	}
+	m.at.forward(fail.RetryAfter)
+	deaths := m.there.deaths()
+	l, again := p.Acquire(m.Context(), w)
+	switch {
+	case again == nil:
+		l.Release()
+	case m.there.deaths() == deaths && again.Code != apierror.UpstreamUnavailable:
+		m.wrong("%+v came back in time, and gets %v", w, again)
+	}
 }
 
 // report ends a call of one of the exchanges, well or with an error of some row, and goes on as advised.
@@ -255,9 +280,12 @@ func (m *model) report() {
 		return
 	case n == 1:
 		fail, row = apierror.New(apierror.ClientGone, "left"), "left, and said so"
-	case n < 12:
+	case n < 12 || m.storm > 0:
 		all := situations()
 		s := all[m.rnd.IntN(len(all))]
+		for m.storm > 0 && !strings.HasPrefix(s.row, "429") {
+			s = all[m.rnd.IntN(len(all))]
+		}
 		fail, row = s.failure(m.at.now()), s.row
 	case n == 12:
 		h.l.Began()
@@ -304,7 +332,7 @@ func (m *model) admin() {
 		_ = os.Remove(filepath.Join(m.dir, id)) // of a key there is no file
 		m.pool.Rescan()
 	case 7:
-		m.put(m.rnd.IntN(modelFiles))
+		m.put(m.rnd.IntN(m.files))
 		m.pool.Rescan()
 	case 8:
 		m.pool.Apply(m.settings())
