@@ -322,3 +322,24 @@ func TestAllLimited(t *testing.T) {
 		t.Error("calls or pauses for nothing")
 	}
 }
+
+// A token that lives for seconds is used, not renewed without end.
+func TestShortTokens(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "s", "")
+	r.google.UpdateAccount("a@example.com", func(a *simulator.Account) { a.TokenLife = 20 * time.Second })
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for range 3 {
+		if fail := r.ask(ctx, pro, false); fail != nil {
+			t.Fatal(fail)
+		}
+	}
+	if n := len(r.google.CallsOf("token")); n != 1 {
+		t.Errorf("%d renewals", n)
+	}
+	r.clock.forward(11 * time.Second) // less than half is left
+	if fail := r.ask(ctx, pro, false); fail != nil || len(r.google.CallsOf("token")) != 2 {
+		t.Errorf("%v, %d renewals", fail, len(r.google.CallsOf("token")))
+	}
+}
