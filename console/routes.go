@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"gcli2api/pipeline"
+	"gcli2api/store/oauth"
 	"gcli2api/store/pool"
 	"gcli2api/store/stats"
 
@@ -31,6 +32,9 @@ type Services struct {
 	Pool   *pool.Pool
 	Stats  *stats.Stats
 	Log    *slog.Logger // nil is slog.Default
+
+	SignIn  *oauth.SignIns // nil lets nobody sign in
+	Landing *Landing       // where browsers come back to from signing in
 
 	// Kept returns when all changes of the pool so far are durable, or says that they are not; nil for a
 	// pool that forgets.
@@ -59,8 +63,16 @@ func (s Services) routes() []route {
 		{"GET", "/creds/rules", panel, s.rules},
 		{"GET", "/creds/breakers", panel, s.breakers},
 		{"POST", "/creds/action", panel, s.act},
+		{"POST", "/auth/start", anyone, s.startSignIn},
+		{"POST", "/auth/callback", anyone, s.awaitSignIn},
+		{"POST", "/auth/callback-url", anyone, s.pasteSignIn},
+		{"GET", landingPath, anyone, s.land},
+		{"GET", "/auth/status/:project_id", panel, s.signInStatus},
 		{"GET", "/usage/stats", panel, s.usage},
 		{"GET", "/usage/aggregated", panel, s.usageTotals},
+		{"GET", "/usage/figures", panel, s.figures},
+		{"POST", "/usage/update-limits", panel, s.setLimits},
+		{"POST", "/usage/reset", panel, s.resetUsage},
 	}
 }
 

@@ -146,6 +146,9 @@ func (s *Server) tooMany(name string, d dialect, model string, wait time.Duratio
 		f.details = nil
 		return f
 	}
+	if d == vertex && name == "429" { // there it is mostly the capacity that all share, without a time of a reset
+		name = "429-shared"
+	}
 	if d != assist {
 		switch name {
 		case "429", "429-reset", "429-perminute":

@@ -50,22 +50,41 @@ func (c *Client) Projects(ctx context.Context, token string) ([]Project, error) 
 	return all, nil
 }
 
-// choose picks the project whose name or id contains "default", else the first one.
-func choose(all []Project) Project {
+// choose picks the project whose name or id contains "default", else the first one; clear tells that
+// there was no doubt.
+func choose(all []Project) (chosen Project, clear bool) {
 	for _, p := range all {
 		if strings.Contains(strings.ToLower(p.Name), "default") || strings.Contains(strings.ToLower(p.ID), "default") {
-			return p
+			return p, true
 		}
 	}
-	return all[0]
+	return all[0], len(all) == 1
 }
 
-// service is the API that Code Assist needs in a project of the user's own.
-const service = "cloudaicompanion.googleapis.com"
+// choice is the error of a discovery that leaves the choice among several projects to a person.
+type choice struct{ projects []Project }
 
-// EnableServices switches the API on that Code Assist needs, if it is off. It takes Google some
-// minutes until calls notice. An error tells that it is off and stays so.
-func (c *Client) EnableServices(ctx context.Context, token, project string) error {
+// Error says what is wanted.
+func (c *choice) Error() string { return "the account has several projects: one has to be chosen" }
+
+// assistService is an API that the old product switched on as well when somebody signed in.
+const assistService = "geminicloudassist.googleapis.com"
+
+// service is the API that credentials of a kind need in their project.
+func service(kind string) string {
+	if kind == Vertex {
+		return "aiplatform.googleapis.com"
+	}
+	return "cloudaicompanion.googleapis.com"
+}
+
+// EnableServices switches the API on that credentials of a kind need, if it is off. It takes Google
+// some minutes until calls notice. An error tells that it is off and stays so.
+func (c *Client) EnableServices(ctx context.Context, kind, token, project string) error {
+	return c.enableService(ctx, token, project, service(kind))
+}
+
+func (c *Client) enableService(ctx context.Context, token, project, service string) error {
 	base := c.settings().Endpoints.ServiceUsage + "/v1/projects/" + url.PathEscape(project) + "/services/" + service
 	var state struct {
 		State string `json:"state"`
@@ -92,12 +111,13 @@ func Lasting(err error) bool { return err != nil && !passing(err) }
 
 // switchOn is EnableServices where a failure decides nothing: many users may not, and need not.
 func (c *Client) switchOn(ctx context.Context, token, project string) {
-	if err := c.EnableServices(ctx, token, project); err != nil {
+	if err := c.EnableServices(ctx, CodeAssist, token, project); err != nil {
 		c.o.Log.Warn("the API could not be enabled", "project", project, "error", err)
 	}
 }
 
-// machineProject asks the metadata service for the project of the machine; "" outside Google's cloud.
+// machineProject asks the metadata service for the project of the machine; "" outside Google's cloud,
+// and where the operator did not name that service: most machines have none, and asking takes seconds.
 func (c *Client) machineProject(ctx context.Context) string {
 	base := c.settings().Endpoints.Metadata
 	if base == "" {

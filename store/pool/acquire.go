@@ -118,7 +118,7 @@ func (p *Pool) unlent(k lane, w *Want, t time.Time) *apierror.Error {
 }
 
 func (p *Pool) lend(e *entry, k lane, w *Want, t time.Time) *lease {
-	l := &lease{pool: p, entry: e, lane: k, start: t, token: e.cred.APIKey, exchange: w.ID}
+	l := &lease{pool: p, entry: e, lane: k, start: t, token: e.cred.APIKey, exchange: w.ID, free: !costs(w.Verb)}
 	if len(w.Tried) > 0 {
 		l.tried = slices.Clone(w.Tried) // the caller may use its array again
 	}
@@ -148,6 +148,7 @@ type lease struct {
 	exchange string // id
 	released bool
 	probes   bool // let through behind the break of a breaker
+	free     bool // Google does not count the call
 }
 
 // ID is the stable name of the credential.
@@ -182,10 +183,11 @@ func (l *lease) Release() {
 
 // Report tells how the call ended; nil is success.
 func (l *lease) Report(f *apierror.Error) pipeline.Advice {
+	p, t := l.pool, l.pool.now()
 	if f != nil && f.Code == apierror.ClientGone {
+		p.abandoned(l, f, t)
 		return pipeline.Advice{}
 	}
-	p, t := l.pool, l.pool.now()
 	p.mu.Lock()
 	l.entry.calls++
 	var a pipeline.Advice

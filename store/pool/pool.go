@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -23,6 +24,7 @@ import (
 type Settings struct {
 	CallsPerRotation int      // requests in a row that one credential serves; 0 is 10
 	APIKeys          []string // keys of Google AI Studio
+	VertexKeys       []string // keys of Vertex AI in express mode
 	AutoBan          bool     // switch credentials off that Google refuses for good
 	AutoBanCodes     []int    // HTTP statuses that are such a refusal where the table knows no better; never 400
 	Rules            []Rule   // rows of the operator, before those of the table
@@ -33,6 +35,12 @@ type Settings struct {
 	// EnvExclusive tells whether credentials of the environment, if one of them could be read, shut
 	// those of the folder out: "never", else they do.
 	EnvExclusive string
+
+	// The limits of a day for a credential that has none of its own, when the day begins (from
+	// midnight UTC), and whether a credential at its limit is left out until then.
+	DailyPro, DailyTotal int64
+	DailyReset           time.Duration
+	EnforceLimits        bool
 }
 
 // Options are what a pool is made from.
@@ -132,6 +140,9 @@ func New(o Options) (*Pool, error) {
 	}
 	if p.states != nil {
 		p.repeat(10*time.Second, p.saveCounts)
+		p.repeat(time.Hour, p.sweepStates)
+		p.follow()
+		p.wg.Go(p.sweepStates)
 	}
 	return p, nil
 }
@@ -142,14 +153,15 @@ func (p *Pool) Apply(s Settings) {
 	if s.CallsPerRotation <= 0 {
 		s.CallsPerRotation = 10
 	}
-	for _, key := range s.APIKeys {
+	for _, key := range slices.Concat(s.APIKeys, s.VertexKeys) {
 		p.hideAll(oauth.APIKey(strings.TrimSpace(key)))
 	}
 	p.disk.Lock()
 	defer p.disk.Unlock()
 	p.mu.Lock()
 	p.set, p.rows = s, append(ruled(s.Rules), table()...)
-	p.keys = p.keyEntries(s.APIKeys)
+	p.keys = slices.Concat(p.keyEntries(s.APIKeys, oauth.APIKey), p.keyEntries(s.VertexKeys, oauth.ExpressKey))
+	p.recapAll()
 	p.mu.Unlock()
 	p.scan(true)
 }

@@ -261,9 +261,9 @@ func (p *Pool) noProject(e *entry, err error) {
 
 // enable switches the API on for the project of an entry that rests meanwhile.
 func (p *Pool) enable(e *entry, reason, link string) {
-	token, project := e.account.token, e.project
+	token, project, kind := e.account.token, e.project, e.cred.Kind
 	p.spawn(findLimit, func(ctx context.Context) {
-		err := p.oauth.EnableServices(ctx, token, project)
+		err := p.oauth.EnableServices(ctx, kind, token, project)
 		p.mu.Lock()
 		if oauth.Lasting(err) && p.ctx.Err() == nil {
 			p.ban(e, reason, link)

@@ -35,7 +35,7 @@ func (p *Pool) rewrite(a *account, c oauth.Change, replaces []string) error {
 	}
 	sheet, err := oauth.Parse(a.from.name, data, p.rules)
 	item := sheet.Find(a.cred.ID)
-	if err != nil || item == nil || item.Creds[0].RefreshToken != a.origin {
+	if err != nil || item == nil || item.Creds[0].Secret() != a.origin {
 		return nil // replaced meanwhile
 	}
 	if c.ProjectID != "" && !slices.Contains(replaces, item.Creds[0].ProjectID) {
@@ -81,7 +81,7 @@ func (e *entry) learned(s *State) {
 	if e.cred.ProjectID == "" {
 		s.Project = e.project
 	}
-	if a := e.account; a != nil && a.cred.RefreshToken != a.origin {
+	if a := e.account; a != nil && !a.cred.IsService() && a.cred.RefreshToken != a.origin {
 		s.RefreshToken = a.cred.RefreshToken
 	}
 }
@@ -116,7 +116,9 @@ func (p *Pool) relearn(e *entry, s State) {
 
 // write replaces a file so that a crash leaves the old or the new one, whole.
 func write(path string, data []byte) (err error) {
-	if path, err = filepath.EvalSymlinks(path); err != nil {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	} else if !errors.Is(err, os.ErrNotExist) { // a new one
 		return fmt.Errorf("find file: %w", err)
 	}
 	dir := filepath.Dir(path)
