@@ -71,10 +71,9 @@ func (p *Pool) otherWay(k lane, o outcome) (string, bool) {
 			ways = append(ways, e.wish.Proxy)
 		}
 	}
-	for _, e := range p.queue {
-		if !slices.Contains(ways, e.wish.Proxy) && e.kind&k.kinds != 0 && e.free(k.model, o.now.UnixNano()) {
-			return e.cred.ID, true
-		}
+	v := p.roomless(k, o.now.UnixNano())
+	if e := p.other(&v, k, func(e *entry) bool { return !slices.Contains(ways, e.wish.Proxy) }); e != nil {
+		return e.cred.ID, true
 	}
 	return "", false
 }
@@ -85,15 +84,9 @@ func (p *Pool) sighted(k lane, e *entry, now int64) *entry {
 	if e == nil || !e.noPreview || !preview(k.model) {
 		return e
 	}
-	n, head := len(p.queue), 0
-	if at := p.lanes[k]; at != nil && at.head < n {
-		head = at.head
-	}
-	for i := range n {
-		other := p.queue[(head+i)%n]
-		if !other.noPreview && other.kind&k.kinds != 0 && other.free(k.model, now) {
-			return other
-		}
+	v := p.view(k, now)
+	if other := p.other(&v, k, func(e *entry) bool { return !e.noPreview }); other != nil {
+		return other
 	}
 	return e
 }

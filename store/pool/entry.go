@@ -52,6 +52,13 @@ type entry struct {
 	lastSuccess time.Time
 	dirty       bool  // States has not heard of the last change
 	told        int64 // the calls that States has heard of
+
+	pos  int    // place in the index
+	sat  seat   // what it was laid out for
+	due  int64  // end of a rest that the index waits for
+	out  int    // calls under way, of an account in account.out
+	used int64  // calls of the day
+	left []Left // of its quotas, as Google says
 }
 
 // account is what the projects of one sign-in share: the token. A service account has one project.
@@ -67,6 +74,7 @@ type account struct {
 	retryAt    time.Time     // no refresh before, while the token still works
 	refreshing chan struct{} // refresh in flight, closed at its end
 	mailed     bool          // the e-mail was asked for
+	out        int           // calls under way, with all projects
 }
 
 // cooldown keeps a credential, or one model on it, out of use for a while.
@@ -142,6 +150,21 @@ func (e *entry) free(model string, now int64) bool {
 	}
 	m := e.marks[model]
 	return m == nil || m.until <= now
+}
+
+// marked tells that something is known of single models.
+func (e *entry) marked() bool { return len(e.marks) > 0 || e.capped != (caps{}) }
+
+// restOf is when the entry can serve the model again, as far as it hangs on the model; 0 or past for now.
+func (e *entry) restOf(model string) int64 {
+	until := int64(0)
+	if m := e.marks[model]; m != nil {
+		until = m.until
+	}
+	if e.capped != (caps{}) {
+		until = max(until, e.capped.over(model))
+	}
+	return until
 }
 
 // rest is the cooldown that ends last, zero when the entry is free.
@@ -247,11 +270,6 @@ func (p *Pool) rests(e *entry, d time.Duration, c cooldown) {
 	e.dirty = true
 	p.moved(e)
 }
-
-// moved is called behind every change that decides whether an entry of the queue can be lent:
-// switched on or off, a rest of its own or of one model, what the operator wants of it. The caller
-// holds mu.
-func (p *Pool) moved(*entry) { p.loosened++ }
 
 // kindBit numbers the kinds.
 func kindBit(kind string) uint8 {

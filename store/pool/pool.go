@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ import (
 
 // Settings are what may change while the pool runs.
 type Settings struct {
+	Rotation         string   // "counted", "least_used", "random" or "sticky"; anything else is the first
 	CallsPerRotation int      // requests in a row that one credential serves; 0 is 10
 	APIKeys          []string // keys of Google AI Studio
 	VertexKeys       []string // keys of Vertex AI in express mode
@@ -31,6 +33,12 @@ type Settings struct {
 
 	// Shared are models that draw on one quota, by a name for it.
 	Shared map[string][]string
+
+	// Calls at a time: of an account with all its projects, of another credential. 0 is no limit.
+	AccountConcurrency, KeyConcurrency int
+	// How long a caller waits when all that could serve have as many, and how many callers at most.
+	QueueWait   time.Duration
+	QueueLength int
 
 	// EnvExclusive tells whether credentials of the environment, if one of them could be read, shut
 	// those of the folder out: "never", else they do.
@@ -47,6 +55,7 @@ type Settings struct {
 type Options struct {
 	Dir      string           // folder with credential files, "" for none; made if it is missing
 	Environ  []oauth.Variable // environment variables with credentials, read once
+	EnvLater bool             // GCLI_CREDS_* are read only when somebody asks for it (LoadEnviron)
 	Settings Settings
 	OAuth    *oauth.Client // needed for credentials of Google accounts
 
@@ -77,10 +86,12 @@ type Pool struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	out    atomic.Int64 // leases
+	sticky atomic.Bool  // the rotation is
 
 	disk      sync.Mutex // files; never taken while mu is held
 	files     map[string]*source
 	environ   []*source
+	envLater  bool
 	rules     oauth.Rules            // by which files were read
 	warned    map[string]bool        // said once
 	oldStates map[string]oauth.Start // of the old product, by the names of files
@@ -92,12 +103,15 @@ type Pool struct {
 	queue    []*entry
 	idle     []*entry          // shut out by the environment
 	byID     map[string]*entry // of the queue
-	lanes    map[lane]*place
+	index    index
+	lanes    map[lane]*rotation
 	last     place
-	loosened uint64            // counts what made a credential usable that was not
-	rows     []row             // what an error means: those of the operator first
-	breakers map[fuse]*breaker // closed ones that have counted nothing are not there
-	google   breaker           // of all calls
+	line     line
+	dice     func(n uint64) uint64 // below n
+	loosened uint64                // counts the changes of what can be lent
+	rows     []row                 // what an error means: those of the operator first
+	breakers map[fuse]*breaker     // closed ones that have counted nothing are not there
+	google   breaker               // of all calls
 	closed   bool
 	lines    []func() // log lines for unlock
 	cause    string   // the exchange whose report is dealt with, for those lines
@@ -112,7 +126,7 @@ func New(o Options) (*Pool, error) {
 	p := &Pool{
 		dir: o.Dir, oauth: o.OAuth, serves: o.Serves, states: o.States, log: o.Log, now: o.Now, hide: o.Hide,
 		files: map[string]*source{}, warned: map[string]bool{},
-		byID: map[string]*entry{}, lanes: map[lane]*place{}, breakers: map[fuse]*breaker{},
+		byID: map[string]*entry{}, lanes: map[lane]*rotation{}, line: newLine(), dice: rand.Uint64N, breakers: map[fuse]*breaker{},
 	}
 	if p.serves == nil {
 		p.serves = Serves
@@ -125,10 +139,13 @@ func New(o Options) (*Pool, error) {
 	}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	for i := range o.Environ {
-		p.environ = append(p.environ, &source{variable: &o.Environ[i]})
+		p.environ = append(p.environ, &source{variable: &o.Environ[i], off: o.EnvLater && o.Environ[i].Waits()})
 	}
+	p.envLater = o.EnvLater
 	p.makeDir()
+	p.askedBefore()
 	p.Apply(o.Settings)
+	p.sweep()
 	if p.dir != "" {
 		every := o.Poll
 		if every <= 0 {
@@ -137,6 +154,7 @@ func New(o Options) (*Pool, error) {
 		// Notices of the file system are blind on bind mounts and network drives; a thousand stats a
 		// second cost little.
 		p.repeat(every, p.Rescan)
+		p.repeat(time.Hour, p.sweep)
 	}
 	if p.states != nil {
 		p.repeat(10*time.Second, p.saveCounts)
@@ -160,9 +178,12 @@ func (p *Pool) Apply(s Settings) {
 	defer p.disk.Unlock()
 	p.mu.Lock()
 	p.set, p.rows = s, append(ruled(s.Rules), table()...)
+	p.sticky.Store(s.Rotation == Sticky)
 	p.keys = slices.Concat(p.keyEntries(s.APIKeys, oauth.APIKey), p.keyEntries(s.VertexKeys, oauth.ExpressKey))
 	p.recapAll()
-	p.mu.Unlock()
+	p.loosened++
+	p.index.stale = true
+	p.unlock()
 	p.scan(true)
 }
 
@@ -182,6 +203,9 @@ func (p *Pool) Rescan() {
 	p.scan(false)
 }
 
+// Sticky tells that the rotation is, so that Want.Talk is of use.
+func (p *Pool) Sticky() bool { return p.sticky.Load() }
+
 // Leases is the number of leases that are out.
 func (p *Pool) Leases() int { return int(p.out.Load()) }
 
@@ -190,6 +214,7 @@ func (p *Pool) Leases() int { return int(p.out.Load()) }
 func (p *Pool) Close() error {
 	p.mu.Lock()
 	p.closed = true
+	p.serve(p.now())
 	p.mu.Unlock()
 	p.cancel()
 	p.wg.Wait()
