@@ -135,7 +135,7 @@ func (p *Pool) current(now int64) *index {
 	// Whoever asks reads the clock before its turn comes; what is older than that is a clock set back, and
 	// rests that were over are not.
 	if back := now < ix.seen-int64(time.Second); back || ix.stale || len(ix.wake) > 2*len(ix.order)+64 {
-		p.layOut(now)
+		p.arrange(now)
 	}
 	ix.seen = max(ix.seen, now)
 	for ix.wake.over(now) {

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// layOut builds the index of the queue. Rotations go on where they stood.
-func (p *Pool) layOut(now int64) {
+// arrange builds the index of the queue. Rotations go on where they stood.
+func (p *Pool) arrange(now int64) {
 	ix, old := &p.index, p.index.order
 	order := p.queue
 	by := func(a, b *entry) int { return cmp.Compare(b.wish.Priority, a.wish.Priority) }

@@ -101,7 +101,7 @@ func (m *plainly) counted(p *Pool, k lane, tier, open []*entry) *entry {
 	left := 1.0
 	for _, l := range tier[i].left {
 		if l.Model == k.model && p.now().Before(l.Reset) {
-			left = float64(max(uint8(l.Fraction*whole), leastLeft)) / whole
+			left = float64(max(uint8(l.Fraction*allLeft), leastLeft)) / allLeft
 		}
 	}
 	if at.served >= max(int(float64(p.set.CallsPerRotation*tier[i].weight())*left+0.5), 1) {
@@ -137,7 +137,7 @@ func (m *plainly) right(p *Pool, k lane, w *Want, got *entry, now int64) (want s
 			left := 1.0
 			for _, l := range e.left {
 				if l.Model == k.model && p.now().Before(l.Reset) {
-					left = float64(max(uint8(l.Fraction*whole), leastLeft)) / whole
+					left = float64(max(uint8(l.Fraction*allLeft), leastLeft)) / allLeft
 				}
 			}
 			return float64(e.used) / float64(e.weight()) / left

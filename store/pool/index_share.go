@@ -16,7 +16,7 @@ type shares struct {
 }
 
 const (
-	whole     = 255
+	allLeft   = 255
 	leastLeft = 13 // 5 %: Google's word is advice, and late
 	maxShares = 64 // models
 	never     = int64(1<<63 - 1)
@@ -31,7 +31,7 @@ func (p *Pool) reported(e *entry, left []Left) {
 	}
 	ix, now := &p.index, p.now().UnixNano()
 	for _, column := range ix.shares.by {
-		column[e.pos] = whole
+		column[e.pos] = allLeft
 	}
 	ix.take(e, now)
 	ix.gained(e.pos)
@@ -65,11 +65,11 @@ func (ix *index) take(e *entry, now int64) {
 			}
 			column = make([]uint8, len(ix.order))
 			for i := range column {
-				column[i] = whole
+				column[i] = allLeft
 			}
 			ix.shares.by[l.Model] = column
 		}
-		column[e.pos] = max(uint8(max(l.Fraction, 0)*whole), leastLeft)
+		column[e.pos] = max(uint8(max(l.Fraction, 0)*allLeft), leastLeft)
 		ix.shares.until = min(ix.shares.until, reset)
 	}
 }

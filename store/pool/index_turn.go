@@ -149,7 +149,7 @@ func (p *Pool) counted(r *rotation, v *view, s span, share []uint8) int {
 func (p *Pool) inARow(pos int, share []uint8) int {
 	n := p.set.CallsPerRotation * p.index.order[pos].sat.weight
 	if share != nil {
-		n = (n*int(share[pos]) + whole/2) / whole
+		n = (n*int(share[pos]) + allLeft/2) / allLeft
 	}
 	return max(n, 1)
 }
@@ -206,7 +206,7 @@ func (ix *index) leastOf(v *view, s span, b int, share []uint8) (at int, least f
 		i := b<<6 + bits.TrailingZeros64(w)
 		key := ix.keys[i]
 		if share != nil {
-			key = key * whole / float64(share[i])
+			key = key * allLeft / float64(share[i])
 		}
 		if key < least {
 			at, least = i, key
@@ -224,7 +224,7 @@ const guesses = 8
 func (p *Pool) throw(v *view, s span, share []uint8) int {
 	ix := &p.index
 	// What is left of the quota decides whether a throw counts, within reason.
-	stays := func(i int) bool { return share == nil || p.dice(whole) < uint64(share[i]) }
+	stays := func(i int) bool { return share == nil || p.dice(allLeft) < uint64(share[i]) }
 	for range guesses {
 		i := s.lo + int(p.dice(uint64(s.hi-s.lo)))
 		if v.has(i) && (ix.heaviest == 1 || p.dice(uint64(ix.heaviest)) < uint64(ix.order[i].sat.weight)) && stays(i) {
