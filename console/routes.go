@@ -62,6 +62,8 @@ func (s Services) routes() []route {
 	return []route{
 		{"GET", "/pipeline", panel, s.pipeline},
 		{"GET", "/creds/status", panel, s.credentials},
+		{"GET", "/creds/rules", panel, s.rules},
+		{"GET", "/creds/breakers", panel, s.breakers},
 		{"POST", "/creds/action", panel, s.act},
 		{"POST", "/creds/batch-action", panel, s.actMany},
 		{"POST", "/auth/upload", panel, s.upload},
