@@ -34,7 +34,8 @@ type credView struct {
 
 type credState struct {
 	Codes       []int             `json:"error_codes"`
-	Messages    map[string]string `json:"error_messages,omitempty"` // by code
+	Messages    map[string]string `json:"error_messages,omitempty"`    // by code
+	NoPreview   bool              `json:"no_preview_access,omitempty"` // Google denied it a preview model
 	Disabled    bool              `json:"disabled"`
 	Reason      string            `json:"reason,omitempty"`
 	Link        string            `json:"link,omitempty"`
@@ -73,7 +74,7 @@ func wishOf(w pool.Wish) wishView {
 func viewOf(st *pool.Status, now time.Time) credView {
 	v := credView{Filename: st.ID, Kind: st.Kind, Label: st.Label, Backend: "environment", Email: st.Email, Cooldown: "ready", Calls: st.Calls,
 		Source: st.Source, Inactive: st.Inactive, Tier: st.Tier, InUse: st.InUse, AtOnce: st.AtOnce, Size: st.Size, Modified: unix(st.Modified), Wish: wishOf(st.Wish),
-		Status: credState{Codes: append([]int{}, st.LastCodes...), Disabled: st.Disabled, Reason: st.Reason, Link: st.Link,
+		Status: credState{Codes: append([]int{}, st.LastCodes...), NoPreview: st.NoPreview, Disabled: st.Disabled, Reason: st.Reason, Link: st.Link,
 			LastSuccess: unix(st.LastSuccess), Email: st.Email},
 		Content: contentOf(st)}
 	if st.File {

@@ -36,7 +36,6 @@ type restView struct {
 type markView struct {
 	restView
 	Cooling bool `json:"cooling"`
-	Fails   int  `json:"failures_in_a_row,omitempty"`
 }
 
 // detail shows one credential. Its secrets are stars: to have them whole is to download the file.
@@ -65,7 +64,7 @@ func detailOf(d *pool.Detail, now time.Time) detailView {
 		v.Rest = new(restOf(*d.Rest))
 	}
 	for model, m := range d.Marks {
-		v.Marks[model] = markView{restOf(m.Rest), m.Until.After(now), m.Fails}
+		v.Marks[model] = markView{restOf(m), m.Until.After(now)}
 	}
 	return v
 }

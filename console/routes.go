@@ -63,6 +63,8 @@ func (s Services) routes() []route {
 		{"GET", "/pipeline", panel, s.pipeline},
 		{"GET", "/creds/status", panel, s.credentials},
 		{"GET", "/creds/detail", panel, s.detail},
+		{"GET", "/creds/rules", panel, s.rules},
+		{"GET", "/creds/breakers", panel, s.breakers},
 		{"POST", "/creds/action", panel, s.act},
 		{"POST", "/creds/configure", panel, s.configure},
 		{"POST", "/creds/batch-action", panel, s.actMany},

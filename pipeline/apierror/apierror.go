@@ -36,7 +36,6 @@ type Said struct {
 	Delay   time.Duration     // until the reset by protocol 4.1; 0 when nothing was said
 	Timing  bool              // Delay came from the body or a header and was not guessed
 	Network bool              // no reply at all: dial, reset, time-out
-	Proxy   bool              // Network, and it was the proxy of this one credential
 	HTML    bool              // the body was not JSON
 }
 

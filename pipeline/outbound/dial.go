@@ -13,7 +13,6 @@ type dialer struct {
 	proxy   *proxy
 	tls     *tls.Config // shared: its session cache makes later handshakes short
 	connect time.Duration
-	own     bool // the way out of single credentials
 }
 
 // target is where to connect.
@@ -30,7 +29,7 @@ func newDialer(set Settings) (*dialer, error) {
 		return nil, err
 	}
 	return &dialer{
-		proxy: p, connect: set.Connect, own: set.own,
+		proxy: p, connect: set.Connect,
 		tls: &tls.Config{
 			RootCAs: set.RootCAs, MinVersion: tls.VersionTLS12,
 			ClientSessionCache: tls.NewLRUClientSessionCache(64),
@@ -57,9 +56,7 @@ func (d *dialer) dial(ctx context.Context, t target) (rw, raw net.Conn, err erro
 	if raw != nil {
 		_ = raw.Close()
 	}
-	failed := dialFailure(ctx, limited, t, err)
-	failed.own = d.own
-	return nil, nil, failed
+	return nil, nil, dialFailure(ctx, limited, t, err)
 }
 
 // limit adds the limit for connecting, or the rest of the total if that is less.

@@ -32,7 +32,6 @@ type Error struct {
 	Kind  error  // one of the Err values
 	Where string // host and port, never credentials
 	cause error
-	own   bool // nothing was reached through the proxy of a single credential
 }
 
 // Error is for the log.
@@ -84,9 +83,8 @@ func Explain(err error) *apierror.Error {
 	code, message := reason(err)
 	e := apierror.Wrap(code, message, err)
 	if code == apierror.UpstreamTimeout || code == apierror.UpstreamUnavailable {
-		var failed *Error
 		e.Upstream = true
-		e.Said = &apierror.Said{Network: true, Proxy: errors.As(err, &failed) && failed.own}
+		e.Said = &apierror.Said{Network: true}
 	}
 	return e
 }

@@ -31,8 +31,6 @@ type Settings struct {
 	RootCAs         *x509.CertPool // who is trusted in TLS; nil is the system's list
 	ImageFetch      bool           // FetchImage is on
 	ImageFetchAllow []string       // addresses and ranges that it may reach although they are not public
-
-	own bool // Proxy is that of single credentials: what goes wrong there is nobody else's fault
 }
 
 // Defaults are the limits of a gateway in front of Google. A plain answer of a thinking model sends

@@ -67,11 +67,11 @@ func (w *ways) make(proxy string, now int64) (*Client, error) {
 		return found.client, nil
 	}
 	set := w.set
-	set.Proxy, set.own = proxy, true
+	set.Proxy = proxy
 	set.ImageFetch, set.ImageFetchAllow = false, nil // pictures go the way of all calls
 	c, err := New(set)
 	if err != nil {
-		return nil, &Error{Kind: ErrProxy, cause: err, own: true}
+		return nil, &Error{Kind: ErrProxy, cause: err}
 	}
 	if len(w.by) >= maxWays {
 		w.drop(w.oldest())

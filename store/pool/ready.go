@@ -110,7 +110,8 @@ func renew(ctx context.Context, google *oauth.Client, cred oauth.Credential) (oa
 }
 
 func (p *Pool) renewed(a *account, got oauth.Tokens) {
-	a.token, a.expiry, a.stale, a.retryAt = got.AccessToken, got.Expiry, false, time.Time{}
+	// One that lives shorter than refreshNow is used all the same, not renewed without end.
+	a.token, a.expiry, a.stale, a.retryAt = got.AccessToken, got.Expiry, false, p.now().Add(refreshAgain)
 	for _, e := range a.entries {
 		e.dirty = true // States keeps the token
 	}

@@ -113,7 +113,7 @@ func (e *entry) label() string { return cmp.Or(e.wish.Label, e.cred.Label) }
 type Detail struct {
 	Status
 	Rest    *Rest           // why the whole credential rests, nil when it does not
-	Marks   map[string]Mark // what is held against single models
+	Marks   map[string]Rest // what is held against single models
 	Strikes int             // refusals in a row that may end in a ban
 
 	Rejected   string    // project that Google refused, while another one is looked for
@@ -127,12 +127,6 @@ type Detail struct {
 
 // Has says which secrets a credential has.
 type Has struct{ APIKey, ClientSecret, PrivateKey, RefreshToken, AccessToken bool }
-
-// Mark is what is held against one model on one credential.
-type Mark struct {
-	Rest
-	Fails int // in a row
-}
 
 // Detail shows one credential; false when there is none.
 func (p *Pool) Detail(id string) (Detail, bool) {
@@ -151,7 +145,7 @@ func (p *Pool) Detail(id string) (Detail, bool) {
 }
 
 func (p *Pool) detailOf(e *entry, t time.Time) Detail {
-	d := Detail{Status: p.statusOf(e, t), Marks: map[string]Mark{}, Strikes: e.strikes, Rejected: e.rejected, Finding: e.finding != nil,
+	d := Detail{Status: p.statusOf(e, t), Marks: map[string]Rest{}, Strikes: e.strikes, Rejected: e.rejected, Finding: e.finding != nil,
 		Has: Has{APIKey: e.cred.APIKey != "", ClientSecret: e.cred.ClientSecret != "", PrivateKey: e.cred.PrivateKey != "", RefreshToken: e.cred.RefreshToken != ""}}
 	if e.cool.until > t.UnixNano() {
 		d.Rest = new(e.cool.kept())
@@ -159,7 +153,7 @@ func (p *Pool) detailOf(e *entry, t time.Time) Detail {
 	for model, m := range e.marks {
 		r := m.kept()
 		r.Guesses = m.guesses
-		d.Marks[model] = Mark{r, m.fails}
+		d.Marks[model] = r
 	}
 	if a := e.account; a != nil {
 		d.Refreshing, d.Stale, d.RetryAt, d.Has.AccessToken = a.refreshing != nil, a.stale, a.retryAt, a.token != ""
@@ -196,7 +190,7 @@ func measure(path string) (size int64, modified time.Time) {
 func (p *Pool) Enable(id string) bool {
 	return p.change(id, func(e *entry) {
 		e.disabled, e.reason, e.link, e.switched = false, "", "", p.now().UnixNano()
-		e.cool, e.marks, e.codes, e.messages = cooldown{}, nil, nil, nil
+		e.cool, e.marks, e.codes, e.messages, e.noPreview = cooldown{}, nil, nil, nil, false
 		e.absolve()
 		p.moved(e)
 	})
