@@ -60,43 +60,6 @@ func choose(all []Project) Project {
 	return all[0]
 }
 
-// service is the API that Code Assist needs in a project of the user's own.
-const service = "cloudaicompanion.googleapis.com"
-
-// EnableServices switches the API on that Code Assist needs, if it is off. It takes Google some
-// minutes until calls notice. An error tells that it is off and stays so.
-func (c *Client) EnableServices(ctx context.Context, token, project string) error {
-	base := c.settings().Endpoints.ServiceUsage + "/v1/projects/" + url.PathEscape(project) + "/services/" + service
-	var state struct {
-		State string `json:"state"`
-	}
-	if err := c.call(ctx, request{url: base, token: token}, &state); err == nil && state.State == "ENABLED" {
-		return nil
-	}
-	var op operation
-	err := c.call(ctx, request{url: base + ":enable", token: token, in: struct{}{}}, &op)
-	if s := said(err); err != nil && s.HTTP == http.StatusBadRequest && strings.Contains(strings.ToLower(s.Text), "already enabled") {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("enable %s: %w", service, err)
-	}
-	if op.Error != nil {
-		return fmt.Errorf("enable %s: code %d", service, op.Error.Code)
-	}
-	return nil
-}
-
-// Lasting tells that an error of EnableServices will not go away by itself.
-func Lasting(err error) bool { return err != nil && !passing(err) }
-
-// switchOn is EnableServices where a failure decides nothing: many users may not, and need not.
-func (c *Client) switchOn(ctx context.Context, token, project string) {
-	if err := c.EnableServices(ctx, token, project); err != nil {
-		c.o.Log.Warn("the API could not be enabled", "project", project, "error", err)
-	}
-}
-
 // machineProject asks the metadata service for the project of the machine; "" outside Google's cloud.
 func (c *Client) machineProject(ctx context.Context) string {
 	base := c.settings().Endpoints.Metadata

@@ -24,6 +24,7 @@ type Tokens struct {
 type RefreshError struct {
 	Permanent bool   // it will not work again until a person does something
 	Reason    string // for the operator
+	Status    int    // HTTP status of the token endpoint, 0 when it did not answer
 	cause     error
 }
 
@@ -74,6 +75,7 @@ func refreshError(err error, cred Credential) *RefreshError {
 		return e
 	}
 	status := refused.Response.StatusCode
+	e.Status = status
 	if status == http.StatusTooManyRequests || status >= 500 || refused.ErrorCode == "" {
 		e.Reason = "the token endpoint is out of order: " + http.StatusText(status)
 		return e
