@@ -90,6 +90,8 @@ func poolParams() []Param {
 			Help: "true reads the credentials in the environment variables GCLI_CREDS_* at start; those in GOOGLE_CREDENTIALS and GOOGLE_CREDENTIALS_n are always read"},
 		{Key: "pool.env_creds_exclusive", Env: []string{"ENV_CREDS_EXCLUSIVE"}, Type: String, Default: "auto", OneOf: []string{"auto", "always", "never"},
 			Help: "whether credentials of the environment that were read keep those of the folder out of use; auto is always"},
+		{Key: "pool.quota_refresh", Env: []string{"QUOTA_REFRESH"}, Type: Duration, Default: "15m", Max: new(86400.0),
+			Help: "how often Google is asked what is left for the accounts in use; a hint for the choice of credentials, 0 is never"},
 	}
 }
 

@@ -38,6 +38,10 @@ type entry struct {
 	refusal   string // why it did
 	enabledAt time.Time
 	finding   chan struct{} // discovery in flight, closed at its end
+	lost      error         // why the last discovery found nothing
+
+	look look   // what Google says is left
+	left []Left // of it, what the selection reads
 
 	codes       []int // HTTP statuses since the last success, newest last
 	calls       int64
@@ -54,11 +58,14 @@ type account struct {
 	entries    []*entry
 	token      string
 	expiry     time.Time
-	stale      bool          // Google refused the token, whatever its expiry says
-	forced     bool          // it did, and nothing has worked since
-	retryAt    time.Time     // no refresh before, while the token still works
-	refreshing chan struct{} // refresh in flight, closed at its end
-	mailed     bool          // the e-mail was asked for
+	stale      bool                // Google refused the token, whatever its expiry says
+	forced     bool                // it did, and nothing has worked since
+	retryAt    time.Time           // no refresh before, while the token still works
+	refreshing chan struct{}       // refresh in flight, closed at its end
+	mailed     bool                // the e-mail was asked for
+	failed     *oauth.RefreshError // of the last refresh, nil when it gave a token
+	ahead      time.Duration       // before its end the token is renewed, without anybody asking
+	was        string              // hash of the refresh token before the one of now, "" for none
 }
 
 // cooldown keeps a credential, or one model on it, out of use for a while.
@@ -192,11 +199,16 @@ func (p *Pool) disable(e *entry, reason, link string) {
 // blame keeps why the entry is of no use, for the operator to read and a link to click on: Google's
 // words, so neither a secret nor anything but a web address may be in them.
 func (e *entry) blame(reason, link string) {
-	e.reason, e.link = e.masked(reason), ""
+	e.reason, e.link = e.masked(reason), e.linkIn(link)
+}
+
+// linkIn is the link where it may be shown, else "".
+func (e *entry) linkIn(link string) string {
 	u, err := url.Parse(link)
 	if err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") && e.masked(link) == link {
-		e.link = link
+		return link
 	}
+	return ""
 }
 
 // masked is text without this credential's secrets and whatever else looks like one.

@@ -8,6 +8,7 @@ package pool
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"strings"
@@ -29,6 +30,9 @@ type Settings struct {
 	// EnvExclusive tells whether credentials of the environment, if one of them could be read, shut
 	// those of the folder out: "never", else they do.
 	EnvExclusive string
+
+	// QuotaRefresh is how often Google is asked what is left for the accounts in use; 0 is never.
+	QuotaRefresh time.Duration
 }
 
 // Options are what a pool is made from.
@@ -41,6 +45,7 @@ type Options struct {
 	// Serves tells which kind of credential serves a model; nil is Serves of this package.
 	Serves func(kind, model string, verb pipeline.Verb) bool
 	States States           // remembers across restarts; nil forgets
+	Claims Claims           // leases among the nodes on one store; nil for a gateway that is alone
 	Log    *slog.Logger     // nil logs nothing
 	Now    func() time.Time // nil is time.Now
 	Poll   time.Duration    // between two looks into the folder; 0 is 1 s
@@ -57,6 +62,9 @@ type Pool struct {
 	oauth  *oauth.Client
 	serves func(kind, model string, verb pipeline.Verb) bool
 	states States
+	claims Claims
+	node   string // who this pool is among those that claim
+	born   time.Time
 	log    *slog.Logger
 	now    func() time.Time
 	rows   []row
@@ -99,6 +107,7 @@ func New(o Options) (*Pool, error) {
 	}
 	p := &Pool{
 		dir: o.Dir, oauth: o.OAuth, serves: o.Serves, states: o.States, log: o.Log, now: o.Now, rows: table(), hide: o.Hide,
+		claims: o.Claims, node: rand.Text(),
 		files: map[string]*source{}, warned: map[string]bool{},
 		byID: map[string]*entry{}, lanes: map[lane]*place{}, models: map[string]*breaker{},
 	}
@@ -111,6 +120,7 @@ func New(o Options) (*Pool, error) {
 	if p.now == nil {
 		p.now = time.Now
 	}
+	p.born = p.now()
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	for i := range o.Environ {
 		p.environ = append(p.environ, &source{variable: &o.Environ[i]})
@@ -125,6 +135,9 @@ func New(o Options) (*Pool, error) {
 		// Notices of the file system are blind on bind mounts and network drives; a thousand stats a
 		// second cost little.
 		p.repeat(every, p.Rescan)
+	}
+	if p.oauth != nil {
+		p.repeat(tendEvery, p.tend)
 	}
 	if p.states != nil {
 		p.repeat(10*time.Second, p.saveCounts)

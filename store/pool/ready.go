@@ -26,18 +26,28 @@ func (p *Pool) prepare(e *entry, t time.Time) <-chan struct{} {
 	if a == nil {
 		return nil
 	}
-	left := a.expiry.Sub(t)
-	works := a.works(t)
-	switch {
-	case !works, left < refreshNow && !t.Before(a.retryAt):
-		return p.refresh(a)
-	case e.project == "" || e.project == oauth.AllProjects:
+	if wait := p.tokenOf(a, t); wait != nil {
+		return wait
+	}
+	if e.homeless() {
 		return p.discover(e)
-	case left < refreshAhead && !t.Before(a.retryAt):
+	}
+	if a.expiry.Sub(t) < refreshAhead && !t.Before(a.retryAt) {
 		p.refresh(a)
 	}
 	return nil
 }
+
+// tokenOf is prepare for the token alone.
+func (p *Pool) tokenOf(a *account, t time.Time) <-chan struct{} {
+	if !a.works(t) || a.expiry.Sub(t) < refreshNow && !t.Before(a.retryAt) {
+		return p.refresh(a)
+	}
+	return nil
+}
+
+// homeless tells that the project has to be found first.
+func (e *entry) homeless() bool { return e.project == "" || e.project == oauth.AllProjects }
 
 // works tells that calls can be made with the token.
 func (a *account) works(t time.Time) bool {
@@ -52,9 +62,13 @@ func (p *Pool) refresh(a *account) <-chan struct{} {
 	}
 	done := make(chan struct{})
 	a.refreshing = done
-	cred := a.cred
+	cred, google := a.cred, p.clientFor(a)
 	p.spawn(refreshLimit, func(ctx context.Context) {
-		got, fail := p.renew(ctx, cred)
+		turn := p.takeTurn(ctx, a, cred)
+		got, fail := turn.got, (*oauth.RefreshError)(nil)
+		if !turn.taken {
+			got, fail = renew(ctx, google, cred)
+		}
 		if fail == nil && got.RefreshToken != "" {
 			p.hideAll(oauth.Credential{RefreshToken: got.RefreshToken})
 		}
@@ -75,6 +89,7 @@ func (p *Pool) refresh(a *account) <-chan struct{} {
 		a.refreshing = nil
 		close(done)
 		p.unlock(a.entries...)
+		p.endTurn(ctx, a, turn)
 		if fail == nil {
 			p.learnEmail(a, got.Email)
 		}
@@ -91,13 +106,13 @@ func (p *Pool) durable(ctx context.Context, a *account) {
 		return
 	}
 	if err := states.Sync(ctx); err != nil {
-		p.log.Error("a new refresh token could not be kept in the store", "credential", a.cred.ID, "error", err)
+		p.log.Error("a renewed token could not be kept in the store", "credential", a.cred.ID, "error", err)
 	}
 }
 
 // renew tries twice: most trouble of the token endpoint is over at once.
-func (p *Pool) renew(ctx context.Context, cred oauth.Credential) (oauth.Tokens, *oauth.RefreshError) {
-	got, fail := p.oauth.Refresh(ctx, cred)
+func renew(ctx context.Context, google *oauth.Client, cred oauth.Credential) (oauth.Tokens, *oauth.RefreshError) {
+	got, fail := google.Refresh(ctx, cred)
 	if fail == nil || fail.Permanent {
 		return got, fail
 	}
@@ -106,15 +121,17 @@ func (p *Pool) renew(ctx context.Context, cred oauth.Credential) (oauth.Tokens, 
 	case <-ctx.Done():
 		return got, fail
 	}
-	return p.oauth.Refresh(ctx, cred)
+	return google.Refresh(ctx, cred)
 }
 
 func (p *Pool) renewed(a *account, got oauth.Tokens) {
 	a.token, a.expiry, a.stale, a.retryAt = got.AccessToken, got.Expiry, false, time.Time{}
+	a.failed, a.ahead = nil, aheadOf(got.Expiry.Sub(p.now()))
 	for _, e := range a.entries {
 		e.dirty = true // States keeps the token
 	}
 	if got.RefreshToken != "" {
+		a.was = secretHash(a.cred.RefreshToken)
 		a.cred.RefreshToken = got.RefreshToken
 		for _, e := range a.entries {
 			e.cred.RefreshToken = got.RefreshToken
@@ -124,6 +141,7 @@ func (p *Pool) renewed(a *account, got oauth.Tokens) {
 
 func (p *Pool) notRenewed(a *account, fail *oauth.RefreshError) {
 	t := p.now()
+	a.failed = fail
 	if !fail.Permanent && a.works(t) {
 		a.retryAt = t.Add(refreshAgain)
 		p.say(slog.LevelWarn, "token could not be renewed, the old one still works", "credential", a.cred.ID, "reason", fail.Reason)
@@ -154,7 +172,7 @@ func (p *Pool) learnEmail(a *account, email string) {
 	p.mu.Lock()
 	known := a.mailed || a.cred.Email != ""
 	a.mailed = true
-	token := a.token
+	token, google := a.token, p.clientFor(a)
 	p.mu.Unlock()
 	if known {
 		return
@@ -163,18 +181,27 @@ func (p *Pool) learnEmail(a *account, email string) {
 		ctx, cancel := context.WithTimeout(p.ctx, refreshLimit)
 		defer cancel()
 		var err error
-		if email, err = p.oauth.UserInfo(ctx, token); err != nil {
+		if email, err = google.UserInfo(ctx, token); err != nil {
 			p.log.Debug("e-mail of the account is not known", "credential", a.cred.ID, "error", err)
 			return
 		}
 	}
+	p.keepEmail(a, email)
+}
+
+// keepEmail takes the e-mail of an account over.
+func (p *Pool) keepEmail(a *account, email string) {
 	p.mu.Lock()
-	a.cred.Email = email
+	same := a.cred.Email == email
+	a.cred.Email, a.mailed = email, true
 	for _, e := range a.entries {
+		same = same && e.email == email
 		e.email, e.dirty = email, true
 	}
 	p.unlock(a.entries...)
-	p.amend(a, oauth.Change{Email: email})
+	if !same {
+		p.amend(a, oauth.Change{Email: email})
+	}
 }
 
 // discover looks for the project of an entry, once for all who ask meanwhile.
@@ -185,17 +212,19 @@ func (p *Pool) discover(e *entry) <-chan struct{} {
 	done := make(chan struct{})
 	e.finding = done
 	cred, token, all := e.account.cred, e.account.token, e.project == oauth.AllProjects
+	google := p.clientOf(e)
 	cred.ProjectID = ""
 	p.spawn(findLimit, func(ctx context.Context) {
 		var found oauth.Found
 		var others []string
 		var err error
 		if all {
-			found, others, err = p.everyProject(ctx, token, cred)
+			found, others, err = everyProject(ctx, google, token, cred)
 		} else {
-			found, err = p.oauth.Discover(ctx, token, cred)
+			found, err = google.Discover(ctx, token, cred)
 		}
 		p.mu.Lock()
+		e.lost = err
 		keep := err == nil && !all && p.foundProject(e, found)
 		rejected := e.rejected
 		if err == nil && all {
@@ -219,10 +248,10 @@ func (p *Pool) discover(e *entry) <-chan struct{} {
 
 // everyProject is for files whose project is ALL: the first one is for the entry, the others become
 // entries of their own. An account that sees none is treated as any other.
-func (p *Pool) everyProject(ctx context.Context, token string, cred oauth.Credential) (oauth.Found, []string, error) {
-	list, err := p.oauth.Projects(ctx, token)
+func everyProject(ctx context.Context, google *oauth.Client, token string, cred oauth.Credential) (oauth.Found, []string, error) {
+	list, err := google.Projects(ctx, token)
 	if err != nil || len(list) == 0 {
-		found, err := p.oauth.Discover(ctx, token, cred)
+		found, err := google.Discover(ctx, token, cred)
 		return found, nil, err
 	}
 	var others []string
@@ -260,9 +289,9 @@ func (p *Pool) noProject(e *entry, err error) {
 
 // enable switches the API on for the project of an entry that rests meanwhile.
 func (p *Pool) enable(e *entry, reason, link string) {
-	token, project := e.account.token, e.project
+	token, project, google := e.account.token, e.project, p.clientOf(e)
 	p.spawn(findLimit, func(ctx context.Context) {
-		err := p.oauth.EnableServices(ctx, token, project)
+		err := google.EnableServices(ctx, token, project)
 		p.mu.Lock()
 		if oauth.Lasting(err) && p.ctx.Err() == nil {
 			p.ban(e, reason, link)

@@ -73,7 +73,7 @@ func (p *Pool) written(a *account, c oauth.Change, data []byte) {
 }
 
 // learned adds to a state what the source of the credential does not have.
-func (e *entry) learned(s *State) {
+func (p *Pool) learned(e *entry, s *State) {
 	s.Tier = e.tier
 	if e.email != e.cred.Email {
 		s.Email = e.email
@@ -81,7 +81,13 @@ func (e *entry) learned(s *State) {
 	if e.cred.ProjectID == "" {
 		s.Project = e.project
 	}
-	if a := e.account; a != nil && a.cred.RefreshToken != a.origin {
+	a := e.account
+	if a == nil {
+		return
+	}
+	s.Was = a.was
+	// Where nodes share the store, another one may have a source with the old one.
+	if a.cred.RefreshToken != a.origin || p.claims != nil && a.was != "" {
 		s.RefreshToken = a.cred.RefreshToken
 	}
 }
@@ -110,6 +116,7 @@ func (p *Pool) relearn(e *entry, s State) {
 	for _, other := range a.entries {
 		other.cred.RefreshToken = s.RefreshToken
 	}
+	a.was = s.Was
 	c := a.cred
 	p.lines = append(p.lines, func() { p.hideAll(c) })
 }

@@ -28,6 +28,7 @@ type State struct {
 	// What was learned of a credential whose source cannot be written: a read-only folder, an
 	// environment variable.
 	RefreshToken string `json:"refresh_token,omitempty"` // that Google gave instead of the one that the source has
+	Was          string `json:"was,omitempty"`           // hash of the one before it: another node may still have that
 	Project      string `json:"project,omitempty"`
 	Email        string `json:"email,omitempty"`
 	Tier         string `json:"tier,omitempty"`
@@ -78,12 +79,12 @@ func (p *Pool) save(entries []*entry) {
 	for _, e := range entries {
 		if e.dirty && !e.gone {
 			e.dirty, e.told = false, e.calls
-			p.states.Save(e.cred.ID, e.state())
+			p.states.Save(e.cred.ID, p.stateOf(e))
 		}
 	}
 }
 
-func (e *entry) state() State {
+func (p *Pool) stateOf(e *entry) State {
 	s := State{
 		Of: secretHash(e.origin()), Disabled: e.disabled, Reason: e.reason, Link: e.link,
 		Codes: slices.Clone(e.codes), Calls: e.calls, LastSuccess: e.lastSuccess, Wish: e.wish,
@@ -91,7 +92,7 @@ func (e *entry) state() State {
 	if a := e.account; a != nil && !a.stale {
 		s.AccessToken, s.TokenUntil = a.token, a.expiry
 	}
-	e.learned(&s)
+	p.learned(e, &s)
 	if e.cool.until != 0 {
 		s.CoolingUntil = time.Unix(0, e.cool.until)
 	}
