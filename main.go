@@ -149,6 +149,7 @@ type gateway struct {
 	live    *live
 	ln      net.Listener
 	log     *logging.Log
+	kept    pool.Claims // the store, for leases
 	states  *pool.Memory
 	figures *stats.Stats
 	memory  *ephemeral.Memory
@@ -235,6 +236,7 @@ func (g *gateway) openStore() error {
 	if err != nil {
 		return err
 	}
+	g.kept = kept
 	g.opened = append(g.opened, kept.Close)
 	if g.states, err = pool.Remember(context.Background(), kept, g.log.Logger()); err != nil {
 		return err
@@ -258,7 +260,7 @@ func (g *gateway) openPool() (err error) {
 	g.opened = append(g.opened, g.out.Close)
 	signIn := oauth.New(oauth.Options{HTTP: g.out.HTTP, Log: g.log.Logger(), Settings: g.live.oauth})
 	g.pool, err = pool.New(pool.Options{Dir: g.c.String("pool.credentials_dir"), OAuth: signIn, Log: g.log.Logger(), Hide: g.log.Hide,
-		Environ: oauth.FromEnvironment(g.o.Environ, g.c.Bool("pool.auto_load_env_creds")), States: g.states, Settings: pool.SettingsOf(g.c)})
+		Environ: oauth.FromEnvironment(g.o.Environ, g.c.Bool("pool.auto_load_env_creds")), States: g.states, Claims: g.kept, Settings: pool.SettingsOf(g.c)})
 	if err != nil {
 		return err
 	}
@@ -282,7 +284,7 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	if err := g.engine.Apply(g.c); err != nil {
 		return exitUsage, pipeline.Located(g.c, err)
 	}
-	seen := console.Services{Access: g.live, Engine: g.engine, Pool: g.pool, Stats: g.figures, Log: g.log.Logger(), Kept: g.states.Sync}
+	seen := console.Services{Access: g.live, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Log: g.log.Logger(), Kept: g.states.Sync}
 	g.server = server.New(server.Options{Engine: g.engine, Log: g.log.Logger(), ChatOpen: g.live.ChatOpen, GeminiSSE: g.live.GeminiSSE,
 		Mount:     seen.Mount,
 		BodyLimit: g.c.Size("server.body_limit"), BodyBudget: g.c.Size("server.body_budget"), WriteTimeout: g.c.Duration("server.write_timeout")})

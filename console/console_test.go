@@ -51,6 +51,12 @@ func TestRoutesTakeThePanelPasswordOnly(t *testing.T) {
 	app := panelOf(t, access{"right", true})
 	for _, r := range (Services{}).routes() {
 		ok := map[string]int{"GET": 200, "POST": 400}[r.method] // without a body
+		switch {
+		case strings.Contains(r.path, ":filename"): // nobody is called that
+			ok = 404
+		case r.path == "/creds/quota", r.path == "/creds/refresh-all-emails": // about all
+			ok = 200
+		}
 		for header, want := range map[string]int{"Bearer right": ok, "bearer right": ok, "Bearer wrong": 401, "right": 401, "": 401, "Bearer ": 401} {
 			req := httptest.NewRequest(r.method, r.path, nil)
 			req.Header.Set("Authorization", header)

@@ -30,6 +30,7 @@ type Services struct {
 	Engine *pipeline.Engine
 	Pool   *pool.Pool
 	Stats  *stats.Stats
+	Tester Tester       // makes the calls of /creds/test
 	Log    *slog.Logger // nil is slog.Default
 
 	// Kept returns when all changes of the pool so far are durable, or says that they are not; nil for a
@@ -57,6 +58,13 @@ func (s Services) routes() []route {
 		{"GET", "/pipeline", panel, s.pipeline},
 		{"GET", "/creds/status", panel, s.credentials},
 		{"POST", "/creds/action", panel, s.act},
+		{"POST", "/creds/test", panel, s.test},
+		{"POST", "/creds/test/:filename", panel, s.test},
+		{"POST", "/creds/verify", panel, s.verify},
+		{"POST", "/creds/verify-project/:filename", panel, s.verify},
+		{"POST", "/creds/quota", panel, s.quota},
+		{"POST", "/creds/fetch-email/:filename", panel, s.email},
+		{"POST", "/creds/refresh-all-emails", panel, s.emails},
 		{"GET", "/usage/stats", panel, s.usage},
 		{"GET", "/usage/aggregated", panel, s.usageTotals},
 	}

@@ -36,8 +36,7 @@ func (p *Pool) Pin(ctx context.Context, id, model string) (*Probe, error) {
 
 // Report tells how the call ended; nil is success.
 func (b *Probe) Report(f *apierror.Error) pipeline.Advice {
-	// A few tokens are no room for an answer, and that there was one is all that is asked.
-	if f != nil && f.Code == apierror.EmptyAnswer && f.Said != nil && f.Said.HTTP == 200 {
+	if f != nil && b.Answered(f) {
 		f = nil
 	}
 	p, e := b.pool, b.entry
@@ -48,6 +47,12 @@ func (b *Probe) Report(f *apierror.Error) pipeline.Advice {
 		return b.lease.Report(f)
 	}
 	return b.aside(f)
+}
+
+// Answered tells a failure that is none here: one token is no room for an answer, and that there was one
+// is all that is asked.
+func (b *Probe) Answered(f *apierror.Error) bool {
+	return f.Code == apierror.EmptyAnswer && f.Said != nil && f.Said.HTTP == 200
 }
 
 // aside is Report of a failure of a credential that is not in use.
