@@ -23,6 +23,7 @@ import (
 	"gcli2api/stages/upstream"
 	"gcli2api/stages/upstream/codeassist"
 	"gcli2api/stages/upstream/geminiapi"
+	"gcli2api/stages/upstream/vertex"
 	"gcli2api/store/ephemeral"
 	"gcli2api/store/oauth"
 	"gcli2api/store/open"
@@ -153,6 +154,7 @@ type gateway struct {
 	states  *pool.Memory
 	figures *stats.Stats
 	memory  *ephemeral.Memory
+	signIns *oauth.SignIns
 	out     outbound.Live
 	pool    *pool.Pool
 	engine  *pipeline.Engine
@@ -238,6 +240,8 @@ func (g *gateway) openStore() error {
 	}
 	g.kept = kept
 	g.opened = append(g.opened, kept.Close)
+	google := oauth.New(oauth.Options{HTTP: g.out.HTTP, Log: g.log.Logger(), Settings: g.live.oauth})
+	g.signIns = oauth.NewSignIns(oauth.SignInOptions{Client: google, Store: kept, Hide: g.log.Hide})
 	if g.states, err = pool.Remember(context.Background(), kept, g.log.Logger()); err != nil {
 		return err
 	}
@@ -258,8 +262,7 @@ func (g *gateway) openPool() (err error) {
 		return err
 	}
 	g.opened = append(g.opened, g.out.Close)
-	signIn := oauth.New(oauth.Options{HTTP: g.out.HTTP, Log: g.log.Logger(), Settings: g.live.oauth})
-	g.pool, err = pool.New(pool.Options{Dir: g.c.String("pool.credentials_dir"), OAuth: signIn, Log: g.log.Logger(), Hide: g.log.Hide,
+	g.pool, err = pool.New(pool.Options{Dir: g.c.String("pool.credentials_dir"), OAuth: g.signIns.Client(), Log: g.log.Logger(), Hide: g.log.Hide,
 		Environ: oauth.FromEnvironment(g.o.Environ, g.c.Bool("pool.auto_load_env_creds")), States: g.states, Claims: g.kept, Settings: pool.SettingsOf(g.c)})
 	if err != nil {
 		return err
@@ -274,7 +277,7 @@ func (g *gateway) openPool() (err error) {
 
 func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	clients := upstream.Clients{Caller: func() outbound.Caller { return &g.out }, Dialects: map[string]upstream.Dialect{
-		"codeassist": codeassist.New(g.live), "gemini": geminiapi.New(g.live)}}
+		"codeassist": codeassist.New(g.live), "gemini": geminiapi.New(g.live), "vertex": vertex.New(g.live)}}
 	listing := geminiapi.NewListing(geminiapi.ListingOptions{Settings: g.live, Pool: g.pool, Caller: &g.out, Log: g.log.Logger()})
 	kinds := catalogue(stages.Services{Access: g.live, Pool: g.pool, Clients: clients, Stats: g.figures, Memory: g.memory, Pictures: &g.out, Listing: listing})
 	if g.engine, err = pipeline.NewEngine(pipeline.Options{Kinds: kinds, Loopback: loopback, Live: listing.Live(), Log: g.log.Logger()}); err != nil {
@@ -284,7 +287,9 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	if err := g.engine.Apply(g.c); err != nil {
 		return exitUsage, pipeline.Located(g.c, err)
 	}
-	seen := console.Services{Access: g.live, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Log: g.log.Logger(), Kept: g.states.Sync}
+	seen := console.Services{Access: g.live, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Log: g.log.Logger(), Kept: g.states.Sync,
+		SignIn: g.signIns, Landing: console.NewLanding(g.c, g.log.Logger())}
+	g.opened = append(g.opened, seen.Landing.Serve(seen).Close)
 	g.server = server.New(server.Options{Engine: g.engine, Log: g.log.Logger(), ChatOpen: g.live.ChatOpen, GeminiSSE: g.live.GeminiSSE,
 		Mount:     seen.Mount,
 		BodyLimit: g.c.Size("server.body_limit"), BodyBudget: g.c.Size("server.body_budget"), WriteTimeout: g.c.Duration("server.write_timeout")})

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"strconv"
 	"time"
 
 	"gcli2api/store/pool"
@@ -24,20 +25,29 @@ type credView struct {
 	Source    string         `json:"source"`
 	Inactive  string         `json:"inactive,omitempty"` // why it is not used although nothing is wrong with it
 	Calls     int64          `json:"calls"`
+	Capped    *capView       `json:"daily_limit_reached,omitempty"` // that is enforced
 }
 
 type credState struct {
-	Codes       []int   `json:"error_codes"`
-	Disabled    bool    `json:"disabled"`
-	Reason      string  `json:"reason,omitempty"`
-	Link        string  `json:"link,omitempty"`
-	LastSuccess float64 `json:"last_success,omitempty"`
-	Email       string  `json:"user_email,omitempty"`
+	Codes       []int             `json:"error_codes"`
+	Messages    map[string]string `json:"error_messages,omitempty"` // by code
+	Disabled    bool              `json:"disabled"`
+	Reason      string            `json:"reason,omitempty"`
+	Link        string            `json:"link,omitempty"`
+	LastSuccess float64           `json:"last_success,omitempty"`
+	Email       string            `json:"user_email,omitempty"`
+}
+
+// capView is until when a credential rests because it has used up its day.
+type capView struct {
+	Pro   float64 `json:"pro_models_until,omitempty"`
+	Total float64 `json:"all_models_until,omitempty"`
 }
 
 type modelView struct {
 	Model string  `json:"model"`
 	Until float64 `json:"until"`
+	Code  string  `json:"code,omitempty"`
 }
 
 // credentials shows the pool.
@@ -71,8 +81,17 @@ func viewOf(st pool.Status, now time.Time) credView {
 	if st.CoolingUntil.After(now) {
 		v.Cooldown, v.Until, v.Remaining = "cooling", unix(st.CoolingUntil), st.CoolingUntil.Sub(now).Seconds()
 	}
+	for _, m := range st.Messages {
+		if v.Status.Messages == nil {
+			v.Status.Messages = map[string]string{}
+		}
+		v.Status.Messages[strconv.Itoa(m.Code)] = m.Text
+	}
+	if st.CappedUntil.After(now) || st.ProCappedUntil.After(now) {
+		v.Capped = &capView{Pro: unix(st.ProCappedUntil), Total: unix(st.CappedUntil)}
+	}
 	for _, m := range st.Models {
-		v.Models = append(v.Models, modelView{m.Model, unix(m.Until)})
+		v.Models = append(v.Models, modelView{m.Model, unix(m.Until), string(m.Code)})
 	}
 	return v
 }

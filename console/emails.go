@@ -26,7 +26,7 @@ func (s Services) email(c *fiber.Ctx) error {
 		return refuse(c, fiber.StatusNotFound, err.Error())
 	case err != nil:
 		return c.Status(fiber.StatusBadRequest).JSON(fiber.Map{"filename": id, "user_email": nil, "message": err.Error(), "detail": err.Error()})
-	case !s.kept(c):
+	case !s.durable(c):
 		return nil
 	}
 	return c.JSON(fiber.Map{"filename": id, "user_email": email, "message": "found"})
@@ -45,7 +45,7 @@ func (s Services) emails(c *fiber.Ctx) error {
 		}
 		results = append(results, fiber.Map{"filename": one.ID, "user_email": nil, "success": false, "error": one.Err.Error()})
 	}
-	if !s.kept(c) {
+	if !s.durable(c) {
 		return nil
 	}
 	return c.JSON(fiber.Map{"success_count": good, "total_count": len(results), "results": results,

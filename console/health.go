@@ -180,7 +180,7 @@ func (s Services) verify(c *fiber.Ctx) error {
 	default:
 		describe(out, found)
 	}
-	if !s.kept(c) {
+	if !s.durable(c) {
 		return nil
 	}
 	return c.JSON(out)
@@ -219,8 +219,8 @@ func orNull(s string) any {
 	return s
 }
 
-// kept waits until the change is durable, and answers where it is not: false.
-func (s Services) kept(c *fiber.Ctx) bool {
+// durable waits until the change is durable, and answers where it is not: false.
+func (s Services) durable(c *fiber.Ctx) bool {
 	if s.Kept == nil {
 		return true
 	}

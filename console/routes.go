@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"gcli2api/pipeline"
+	"gcli2api/store/oauth"
 	"gcli2api/store/pool"
 	"gcli2api/store/stats"
 
@@ -32,6 +33,9 @@ type Services struct {
 	Stats  *stats.Stats
 	Tester Tester       // makes the calls of /creds/test
 	Log    *slog.Logger // nil is slog.Default
+
+	SignIn  *oauth.SignIns // nil lets nobody sign in
+	Landing *Landing       // where browsers come back to from signing in
 
 	// Kept returns when all changes of the pool so far are durable, or says that they are not; nil for a
 	// pool that forgets.
@@ -65,8 +69,16 @@ func (s Services) routes() []route {
 		{"POST", "/creds/quota", panel, s.quota},
 		{"POST", "/creds/fetch-email/:filename", panel, s.email},
 		{"POST", "/creds/refresh-all-emails", panel, s.emails},
+		{"POST", "/auth/start", anyone, s.startSignIn},
+		{"POST", "/auth/callback", anyone, s.awaitSignIn},
+		{"POST", "/auth/callback-url", anyone, s.pasteSignIn},
+		{"GET", landingPath, anyone, s.land},
+		{"GET", "/auth/status/:project_id", panel, s.signInStatus},
 		{"GET", "/usage/stats", panel, s.usage},
 		{"GET", "/usage/aggregated", panel, s.usageTotals},
+		{"GET", "/usage/figures", panel, s.figures},
+		{"POST", "/usage/update-limits", panel, s.setLimits},
+		{"POST", "/usage/reset", panel, s.resetUsage},
 	}
 }
 

@@ -173,7 +173,7 @@ func agreed() map[string][]string {
 		// The upstream clients write the spliced body straight into fasthttp's request (design §7, 1).
 		"github.com/valyala/fasthttp":       {"pipeline/server", "pipeline/outbound", "stages/upstream"},
 		"golang.org/x/oauth2":               {"store/oauth"},
-		"github.com/golang-jwt/jwt/v5":      {"console"},
+		"github.com/golang-jwt/jwt/v5":      {"console", "store/oauth"}, // sessions, and what service accounts sign
 		"github.com/knadh/koanf":            {"pipeline/config"},
 		"github.com/go-viper/mapstructure":  {"pipeline/config"},
 		"github.com/pelletier/go-toml/v2":   {"pipeline/config", "store/oauth"}, // the old product keeps credentials in TOML

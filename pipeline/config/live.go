@@ -15,6 +15,8 @@ type inForce struct {
 	sse       bool
 	assist    string
 	gemini    string
+	vertex    string
+	location  string
 	agent     string
 }
 
@@ -22,7 +24,8 @@ type inForce struct {
 func (l *Live) Set(c *Snapshot) {
 	l.now.Store(&inForce{c: c, passwords: c.Passwords(), chat: c.ChatOpen(), public: c.Bool("server.public_models"),
 		sse: c.String("server.gemini_stream_default") == "sse", assist: c.String("google.code_assist_endpoint"),
-		gemini: c.String("google.gemini_api_base_url"), agent: c.String("google.user_agent")})
+		gemini: c.String("google.gemini_api_base_url"), vertex: c.String("google.vertex_base_url"),
+		location: c.String("google.vertex_location"), agent: c.String("google.user_agent")})
 }
 
 // Snapshot is what is in force now.
@@ -51,6 +54,12 @@ func (l *Live) CodeAssist() string { return l.now.Load().assist }
 
 // Gemini is the base address of the Gemini API.
 func (l *Live) Gemini() string { return l.now.Load().gemini }
+
+// Vertex is the base address of Vertex AI.
+func (l *Live) Vertex() string { return l.now.Load().vertex }
+
+// VertexLocation is where on Vertex AI projects are served.
+func (l *Live) VertexLocation() string { return l.now.Load().location }
 
 // AgentTemplate is the User-Agent with its places unfilled.
 func (l *Live) AgentTemplate() string { return l.now.Load().agent }

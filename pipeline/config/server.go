@@ -80,6 +80,8 @@ func poolParams() []Param {
 			Help: "folder with one JSON file a credential; files can be dropped in and removed at any time"},
 		{Key: "pool.gemini_api_keys", Env: []string{"GEMINI_API_KEY", "GEMINI_API_KEYS"}, Type: StringList, Default: []string{}, Secret: true,
 			Help: "API keys of Google AI Studio; in the environment separated by commas or line breaks"},
+		{Key: "pool.vertex_api_keys", Env: []string{"VERTEX_API_KEY", "VERTEX_API_KEYS"}, Type: StringList, Default: []string{}, Secret: true,
+			Help: "API keys of Vertex AI in express mode; likewise. Service accounts come as files"},
 		{Key: "pool.calls_per_rotation", Flat: "calls_per_rotation", Env: []string{"CALLS_PER_ROTATION"}, Type: Int, Default: 10, Min: new(1.0),
 			Help: "requests that one credential serves before the next one takes over"},
 		{Key: "pool.auto_ban", Flat: "auto_ban_enabled", Env: []string{"AUTO_BAN"}, Type: Bool, Default: true,
@@ -90,6 +92,14 @@ func poolParams() []Param {
 			Help: "true reads the credentials in the environment variables GCLI_CREDS_* at start; those in GOOGLE_CREDENTIALS and GOOGLE_CREDENTIALS_n are always read"},
 		{Key: "pool.env_creds_exclusive", Env: []string{"ENV_CREDS_EXCLUSIVE"}, Type: String, Default: "auto", OneOf: []string{"auto", "always", "never"},
 			Help: "whether credentials of the environment that were read keep those of the folder out of use; auto is always"},
+		{Key: "pool.daily_reset", Env: []string{"DAILY_RESET"}, Type: String, Default: "07:00", Check: checkTimeOfDay,
+			Help: "time of day, in UTC, at which the daily counters of a credential begin anew"},
+		{Key: "pool.daily_limit_pro", Env: []string{"DAILY_LIMIT_PRO"}, Type: Int, Default: 100, Min: new(0.0),
+			Help: "calls of gemini-2.5-pro a day that a credential is believed to have, unless it was given a limit of its own"},
+		{Key: "pool.daily_limit_total", Env: []string{"DAILY_LIMIT_TOTAL"}, Type: Int, Default: 1000, Min: new(0.0),
+			Help: "the same for calls of all models"},
+		{Key: "pool.enforce_limits", Env: []string{"ENFORCE_LIMITS"}, Type: Bool, Default: false,
+			Help: "true leaves a credential out until the daily reset when it is at a limit: for Pro models, or for all; false only shows the limits"},
 		{Key: "pool.quota_refresh", Env: []string{"QUOTA_REFRESH"}, Type: Duration, Default: "15m", Max: new(86400.0),
 			Help: "how often Google is asked what is left for the accounts in use; a hint for the choice of credentials, 0 is never"},
 	}
@@ -105,17 +115,19 @@ func googleParams() []Param {
 		address("googleapis_proxy_url", "GOOGLEAPIS_PROXY_URL", "googleapis_proxy_url", "https://www.googleapis.com", "e-mail of an account"),
 		address("resource_manager_api_url", "RESOURCE_MANAGER_API_URL", "resource_manager_api_url", "https://cloudresourcemanager.googleapis.com", "projects of an account"),
 		address("service_usage_api_url", "SERVICE_USAGE_API_URL", "service_usage_api_url", "https://serviceusage.googleapis.com", "switches the needed APIs of a project on"),
-		address("metadata_service_url", "METADATA_SERVICE_URL", "metadata_service_url", "http://metadata.google.internal", "project of the machine, inside Google's cloud"),
+		address("metadata_service_url", "METADATA_SERVICE_URL", "metadata_service_url", "http://metadata.google.internal", "project of the machine, inside Google's cloud; asked only where this is set"),
 		address("code_assist_endpoint", "CODE_ASSIST_ENDPOINT", "code_assist_endpoint", "https://cloudcode-pa.googleapis.com", "Code Assist: calls with Gemini CLI credentials"),
 		address("gemini_api_base_url", "GEMINI_API_BASE_URL", "", "https://generativelanguage.googleapis.com", "Gemini API: calls with API keys"),
-		address("vertex_base_url", "VERTEX_BASE_URL", "", "https://aiplatform.googleapis.com", "Vertex AI"),
+		address("vertex_base_url", "VERTEX_BASE_URL", "", "https://aiplatform.googleapis.com", "Vertex AI; Google's own becomes the host of the location below"),
+		{Key: "google.vertex_location", Env: []string{"VERTEX_LOCATION", "GOOGLE_CLOUD_LOCATION"}, Type: String, Default: "global", Check: checkLocation,
+			Help: "where service accounts call Vertex AI: global, us, eu, or a region such as europe-west4; previews from Gemini 3 on are asked for in global all the same"},
 		{Key: "google.oauth_client_id", Env: []string{"OAUTH_CLIENT_ID", "GCLI_OAUTH_CLIENT_ID", "GOOGLE_OAUTH_CLIENT_ID"}, Type: String, Min: new(1.0),
 			Default: "681255809395-oo8ft2oprdrnp9e3aqf6av3hmdib135j.apps.googleusercontent.com",
 			Help:    "OAuth client for sign-in, and for credential files that name none; the default is Gemini CLI's public one"},
 		{Key: "google.oauth_client_secret", Env: []string{"OAUTH_CLIENT_SECRET", "GCLI_OAUTH_CLIENT_SECRET", "GOOGLE_OAUTH_CLIENT_SECRET"}, Type: String, Default: "", Secret: true,
 			Help: "secret of that client; none is built in"},
-		{Key: "google.oauth_callback_port", Flat: "oauth_callback_port", Env: []string{"OAUTH_CALLBACK_PORT"}, Type: Int, Default: 8080, Min: new(1.0), Max: new(65535.0), Waits: forSignIn,
-			Help: "port of this machine to which Google sends the browser back after signing in"},
+		{Key: "google.oauth_callback_port", Flat: "oauth_callback_port", Env: []string{"OAUTH_CALLBACK_PORT"}, Type: Int, Default: 0, Min: new(0.0), Max: new(65535.0), AfterRestart: true,
+			Help: "second port to which Google sends the browser back after signing in; 0 is none: the gateway's own port"},
 		{Key: "google.user_agent", Env: []string{"GCLI_USER_AGENT"}, Type: String, Min: new(1.0),
 			Default: "GeminiCLI/0.56.0/{model} ({platform}; {arch}; terminal)", Check: checkUserAgent,
 			Help: "User-Agent of Code Assist calls; {model}, {platform} and {arch} are filled in"},
@@ -152,6 +164,14 @@ func logParams() []Param {
 		{Key: "log.format", Env: []string{"LOG_FORMAT"}, Type: String, Default: "text", OneOf: []string{"text", "json"}, AfterRestart: true,
 			Help: "form of a line"},
 	}
+}
+
+// checkLocation keeps a location to what can stand in the name of a host.
+func checkLocation(value any) error {
+	if !regexp.MustCompile(`^[a-z]+(-[a-z]+[0-9]{1,2})?$`).MatchString(value.(string)) {
+		return errors.New("must be a location of Vertex AI, such as global, eu or us-central1")
+	}
+	return nil
 }
 
 // checkUserAgent keeps a template from breaking the header or carrying a name that is never

@@ -2,10 +2,7 @@ package config
 
 // What settings of old versions wait for. They are accepted, so that nobody has to edit a file or
 // an environment twice.
-const (
-	forSignIn  = "signing in has not landed yet"
-	forEngines = "Redis, Postgres and MongoDB have not landed yet; serve does not start with the address of one"
-)
+const forEngines = "Redis, Postgres and MongoDB have not landed yet; serve does not start with the address of one"
 
 func storeParams() []Param {
 	address := func(key, flat, help string, env ...string) Param {

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"os"
 	"regexp"
@@ -55,7 +56,7 @@ func TestDemo(t *testing.T) {
 	g.url = "http://127.0.0.1:" + port
 	wait(t, "the demo has said everything", func() bool { return strings.Contains(g.stdout.String(), "Ctrl-C stops") })
 	printed := curls(g.stdout.String())
-	if len(printed) != 8 {
+	if len(printed) != 9 {
 		t.Fatalf("%d curl lines in %s", len(printed), g.stdout.String())
 	}
 	for _, name := range []string{"README.md", "README.zh-CN.md"} {
@@ -95,6 +96,15 @@ func TestDemo(t *testing.T) {
 	}
 	if r := request(t, printed[0]); r.status != 200 {
 		t.Errorf("after the fault: %d %s", r.status, r.body)
+	}
+	var begun signedIn
+	if r := request(t, printed[8]); json.Unmarshal(r.body, &begun) != nil || r.status != 200 {
+		t.Errorf("%s: %d %s", printed[8], r.status, r.body)
+	}
+	b := browse(t, g)
+	b.lands(begun.AuthURL, 200, "You have signed in")
+	if got := b.post("/auth/callback", map[string]any{"state": begun.State}); got.status != 200 || got.Email != "adam@example.com" || !got.secretless() {
+		t.Errorf("signing in: %d %s", got.status, got.text)
 	}
 	if strings.Contains(g.stdout.String(), "everybody knows") {
 		t.Errorf("the demo warns of its own password: %s", g.stdout.String())

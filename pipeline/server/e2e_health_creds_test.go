@@ -61,8 +61,10 @@ func (g *gateway) off(name string) (off bool, reason, link string) {
 func TestCredentialIsTested(t *testing.T) {
 	t.Parallel()
 	sim := google(t, 2, 2)
-	g := start(t, launch{sim: sim, accounts: 2, keys: 2})
-	for name, who := range map[string]string{"ann1.json": "ann1@example.com", "key1.json": "key:"} {
+	robot := string(sim.AddServiceAccount("robot@proj-r.iam.gserviceaccount.com", "proj-r"))
+	g := start(t, launch{sim: sim, accounts: 2, keys: 2, files: map[string]string{"robot.json": robot,
+		"express.json": `{"type":"vertex_express_key","api_key":` + quoted(apiKey(0)) + `}`}})
+	for name, who := range map[string]string{"ann1.json": "ann1@example.com", "key1.json": "key:", "express.json": "key:", "robot.json": "robot@"} {
 		h := g.heal("/creds/test", name, 200)
 		last := sim.CallsOf("generateContent")
 		if !h.Success || h.Status != 200 || h.Filename != name || h.Model != flash || h.Took <= 0 || len(last) == 0 || !strings.HasPrefix(last[len(last)-1].Credential, who) {

@@ -236,7 +236,7 @@ func TestUsageCountsEveryTry(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal(g.get("/usage/stats").body, &s); err != nil {
+	if err := json.Unmarshal(g.get("/usage/figures").body, &s); err != nil {
 		t.Fatal(err)
 	}
 	const thought = "**Reading the request**\nThe last message has 8 characters."

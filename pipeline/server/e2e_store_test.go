@@ -43,7 +43,7 @@ func (g *gateway) remembers() (m memory) {
 	var figures struct {
 		Data map[string]json.RawMessage `json:"data"`
 	}
-	if err := json.Unmarshal(g.get("/usage/stats").body, &figures); err != nil {
+	if err := json.Unmarshal(g.get("/usage/figures").body, &figures); err != nil {
 		g.t.Fatal(err)
 	}
 	return memory{shown.Creds, string(figures.Data["credentials"]) + string(figures.Data["keys"])}

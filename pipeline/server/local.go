@@ -23,7 +23,7 @@ func Local(ctx *fasthttp.RequestCtx) bool {
 	}
 	// The Host header, and the host of a target that is written as a whole address (a browser that
 	// takes the gateway for its proxy).
-	if !loopbackName(string(h.Host())) || !loopbackName(string(ctx.Host())) {
+	if !LoopbackName(string(h.Host())) || !LoopbackName(string(ctx.Host())) {
 		return false // a name that was made to point here (DNS rebinding)
 	}
 	origin := string(h.Peek(fasthttp.HeaderOrigin))
@@ -31,11 +31,11 @@ func Local(ctx *fasthttp.RequestCtx) bool {
 		return true
 	}
 	u, err := url.Parse(origin)
-	return err == nil && u.Host != "" && loopbackName(u.Host)
+	return err == nil && u.Host != "" && LoopbackName(u.Host)
 }
 
-// loopbackName tells whether a Host, with or without a port, means this machine.
-func loopbackName(host string) bool {
+// LoopbackName tells whether a Host, with or without a port, means this machine.
+func LoopbackName(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}

@@ -38,12 +38,14 @@ type Account struct {
 	OnboardCode   int          // of that failure, default 7
 	OnboardBare   bool         // the operation has neither a name nor a project in it, as Google leaves them out at times
 	NoPreview     bool         // preview models are 404
-	APIDisabled   bool         // 403 SERVICE_DISABLED until the service is enabled
+	APIDisabled   bool         // 403 SERVICE_DISABLED until the service is enabled, that of Code Assist and that of Vertex AI
 	CannotEnable  bool         // enabling is 403
 	EnablePolls   int          // how often the operation that enables a service is not done yet
 	RotateRefresh bool         // each refresh gives a new refresh token and ends the old one
 	RefreshError  string       // /token answers this error: invalid_grant, invalid_rapt, unauthorized_client, internal_failure, ...
 	DenySignIn    string       // the consent page sends this error back, for example access_denied
+	Unticked      string       // this scope was taken out on the consent page: a sign-in does not grant it
+	NoRefresh     bool         // a sign-in gives no refresh token, as when the account had agreed before
 	Fault         string       // every generate, stream and count call of the account meets this fault, for example "403-tos"
 	Quota         []Bucket     // buckets of retrieveUserQuota; a full one for each model when nil
 	TokenLife     time.Duration
@@ -85,6 +87,7 @@ type account struct {
 	enabled   map[string]bool // services, by project/service
 	onboarded bool
 	number    string
+	key       *serviceKey // of a service account; nil for a person's
 }
 
 // token is one access token that the simulator gave out.

@@ -62,7 +62,7 @@ func (s *Server) apiKey(x *exchange, d dialect) (Key, *failure) {
 	}
 	service := "generativelanguage.googleapis.com"
 	if d == vertex {
-		service = "aiplatform.googleapis.com"
+		service = aiplatform
 	}
 	switch {
 	case name == "" && x.r.Header.Get("Authorization") != "":
@@ -90,6 +90,12 @@ func (s *Server) mayUse(x *exchange, a account, project, service string) *failur
 	if user := x.r.Header.Get("X-Goog-User-Project"); user != "" {
 		return serviceDisabled("cloudcode-pa.googleapis.com", "Cloud Code Private API", user)
 	}
+	if service == aiplatform {
+		return s.mayUseVertex(a, project)
+	}
+	if a.key != nil {
+		return forbidden("The caller does not have permission") // no user of Code Assist
+	}
 	if !a.owns(project) {
 		return forbidden("Permission denied on resource project "+project+".",
 			errorInfo("CONSUMER_INVALID", "googleapis.com", object{"service": service, "consumer": "projects/" + project, "containerInfo": project}))
@@ -99,6 +105,25 @@ func (s *Server) mayUse(x *exchange, a account, project, service string) *failur
 	s.mu.Unlock()
 	if !enabled {
 		return serviceDisabled("cloudaicompanion.googleapis.com", "Gemini for Google Cloud API", project)
+	}
+	return nil
+}
+
+// aiplatform is the service of Vertex AI.
+const aiplatform = "aiplatform.googleapis.com"
+
+// mayUseVertex is the same for Vertex AI, which has a permission of its own and another service.
+func (s *Server) mayUseVertex(a account, project string) *failure {
+	if !a.owns(project) {
+		resource := "//aiplatform.googleapis.com/projects/" + project
+		return forbidden("Permission 'aiplatform.endpoints.predict' denied on resource '"+resource+"' (or it may not exist).",
+			errorInfo("IAM_PERMISSION_DENIED", aiplatform, object{"permission": "aiplatform.endpoints.predict", "resource": "projects/" + project}))
+	}
+	s.mu.Lock()
+	enabled := !a.APIDisabled || a.enabled[project+"/"+aiplatform]
+	s.mu.Unlock()
+	if !enabled {
+		return serviceDisabled(aiplatform, "Vertex AI API", project)
 	}
 	return nil
 }

@@ -1,9 +1,11 @@
 package simulator
 
 import (
+	"html"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -45,6 +47,9 @@ func (s *Server) authorize(x *exchange) {
 	x.call.Credential = a.Email
 	s.mu.Unlock()
 	redirect.RawQuery = back.Encode()
+	if redirect.Scheme == "https" { // Google's code page, which is ours in this play
+		redirect, _ = url.Parse(s.url + codePage + "?" + redirect.RawQuery)
+	}
 	x.w.Header().Set("Location", redirect.String())
 	x.whole(http.StatusFound, "text/html; charset=UTF-8", nil)
 }
@@ -58,6 +63,20 @@ func allowedRedirect(u *url.URL) bool {
 	return u.Scheme == "http" && (u.Hostname() == "localhost" || ip != nil && ip.IsLoopback())
 }
 
+// codePage is the path of the page that shows a code to copy.
+const codePage = "/authcode"
+
+// showCode is that page: the code, or why there is none.
+func (s *Server) showCode(x *exchange) {
+	x.verb("authcode", "")
+	query := x.r.URL.Query()
+	status, says := http.StatusOK, "Copy this code into the application: <code>"+html.EscapeString(query.Get("code"))+"</code>"
+	if !query.Has("code") {
+		status, says = http.StatusBadRequest, "Error: "+html.EscapeString(query.Get("error"))
+	}
+	x.whole(status, "text/html; charset=UTF-8", []byte("<!doctype html><title>Authorization code</title><p>"+says+"</p>"))
+}
+
 // hinted picks the account that signs in. The caller holds mu.
 func (s *Server) hinted(hint string) *account {
 	if hint != "" {
@@ -65,6 +84,9 @@ func (s *Server) hinted(hint string) *account {
 	}
 	var first *account
 	for _, a := range s.accounts {
+		if a.key != nil {
+			continue // nobody signs in as a service account
+		}
 		if first == nil || a.Email < first.Email {
 			first = a
 		}
@@ -78,12 +100,12 @@ func (s *Server) newCode(a *account, query url.Values) string {
 		clear(s.codes)
 	}
 	code := "4/0sim-" + random(16)
-	scope := strings.Fields(query.Get("scope"))
+	scope := slices.DeleteFunc(strings.Fields(query.Get("scope")), func(one string) bool { return one == a.Unticked })
 	s.codes[code] = signIn{
 		email: a.Email, clientID: query.Get("client_id"), redirect: query.Get("redirect_uri"),
 		challenge: query.Get("code_challenge"), scope: strings.Join(append(scope, "openid"), " "),
 		expires: s.opts.Now().Add(5 * time.Minute),
-		refresh: query.Get("access_type") == "offline" && query.Get("prompt") == "consent",
+		refresh: query.Get("access_type") == "offline" && query.Get("prompt") == "consent" && !a.NoRefresh,
 	}
 	return code
 }

@@ -113,6 +113,9 @@ func (s *Server) tooMany(name string, d dialect, model string, wait time.Duratio
 			wait = 13*time.Hour + 19*time.Minute + 1209649640*time.Nanosecond
 		}
 	}
+	if d == vertex && name == "429" { // there it is mostly the capacity that all share, without a time of a reset
+		name = "429-shared"
+	}
 	if d != assist {
 		switch name {
 		case "429", "429-reset", "429-perminute":

@@ -35,8 +35,8 @@ func (s *Server) assistCount(x *exchange) {
 }
 
 // publicCount is countTokens of AI Studio and Vertex.
-func (s *Server) publicCount(x *exchange, d dialect, name, project string) {
-	m, standing, f := s.publicModel(x, d, name, project)
+func (s *Server) publicCount(x *exchange, d dialect, name string, at site) {
+	m, standing, f := s.publicModel(x, d, name, at)
 	if f != nil {
 		x.fail(f)
 		return

@@ -7,7 +7,7 @@ const mostInBatch = 100
 
 // embed answers embedContent and batchEmbedContents with vectors made from the text.
 func (s *Server) embed(x *exchange, name string, batch bool) {
-	m, standing, f := s.publicModel(x, studio, name, "")
+	m, standing, f := s.publicModel(x, studio, name, site{})
 	if f != nil {
 		x.fail(f)
 		return

@@ -27,7 +27,7 @@ func (s *Server) callsFor(r *request) []call {
 		args, _ := instance(d.schema, d.schema, 0).(object)
 		calls = []call{{name: d.name, args: args}}
 	}
-	if r.model.gemini3() { // ids came with the third generation
+	if r.model.gemini3() && r.dialect != vertex { // ids came with the third generation, and not to Vertex
 		for i := range calls {
 			calls[i].id = fmt.Sprintf("call_%d_%d", step+1, i+1)
 		}

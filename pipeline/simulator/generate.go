@@ -1,5 +1,7 @@
 package simulator
 
+import "strings"
+
 // assistGenerate is generateContent and streamGenerateContent of Code Assist: envelope, account, project, then as everywhere.
 func (s *Server) assistGenerate(x *exchange, method string) {
 	x.open()
@@ -41,7 +43,7 @@ func (s *Server) assistGenerate(x *exchange, method string) {
 }
 
 // publicGenerate is the same for AI Studio and Vertex, whose body is the request itself and whose path names the model.
-func (s *Server) publicGenerate(x *exchange, d dialect, name, project string) {
+func (s *Server) publicGenerate(x *exchange, d dialect, name string, at site) {
 	x.open()
 	stream := x.call.Verb == "streamGenerateContent"
 	array := stream && x.r.URL.Query().Get("alt") != "sse"
@@ -49,7 +51,7 @@ func (s *Server) publicGenerate(x *exchange, d dialect, name, project string) {
 		x.can(c, name, stream)
 		return
 	}
-	m, standing, f := s.publicModel(x, d, name, project)
+	m, standing, f := s.publicModel(x, d, name, at)
 	if f != nil {
 		x.failAs(f, array)
 		return
@@ -65,12 +67,12 @@ func (s *Server) publicGenerate(x *exchange, d dialect, name, project string) {
 }
 
 // publicModel recognises caller and model of a path with the model in it; standing is the fault that the caller always meets.
-func (s *Server) publicModel(x *exchange, d dialect, name, project string) (m Model, standing string, f *failure) {
+func (s *Server) publicModel(x *exchange, d dialect, name string, at site) (m Model, standing string, f *failure) {
 	x.note(func(c *Call) { c.Model = name })
-	if project != "" {
-		a, f := s.bearer(x, "aiplatform.googleapis.com")
+	if at.project != "" {
+		a, f := s.bearer(x, aiplatform)
 		if f == nil {
-			f = s.mayUse(x, a, project, "aiplatform.googleapis.com")
+			f = s.mayUse(x, a, at.project, aiplatform)
 		}
 		if f != nil {
 			return m, "", f
@@ -86,6 +88,9 @@ func (s *Server) publicModel(x *exchange, d dialect, name, project string) (m Mo
 	}
 	m, ok := s.model(d, name)
 	if !ok || m.Embeds != (x.call.Verb == "embedContent" || x.call.Verb == "batchEmbedContents") {
+		return m, "", unknownModel(d, name, x.call.Verb)
+	}
+	if at.project != "" && at.location != "global" && m.gemini3() && strings.Contains(m.Name, "preview") { // previews of the third generation are nowhere else
 		return m, "", unknownModel(d, name, x.call.Verb)
 	}
 	return m, standing, nil

@@ -32,7 +32,7 @@ func TestEchoAndUsage(t *testing.T) {
 	k.send("POST", "/v1/projects/"+k.account.Project+"/locations/us-central1/publishers/google/models/gemini-2.5-pro:generateContent", user("v"), k.bearerHeader()).
 		want(t, 200, "echo: v")
 	k.send("POST", "/v1/projects/other/locations/global/publishers/google/models/gemini-2.5-pro:generateContent", user("v"), k.bearerHeader()).
-		want(t, 403, "CONSUMER_INVALID")
+		want(t, 403, "IAM_PERMISSION_DENIED")
 }
 
 func TestTokens(t *testing.T) {

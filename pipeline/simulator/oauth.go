@@ -42,6 +42,8 @@ func (s *Server) token(x *exchange) {
 		answer, f = s.refresh(x, form)
 	case "authorization_code":
 		answer, f = s.exchangeCode(x, form)
+	case "urn:ietf:params:oauth:grant-type:jwt-bearer":
+		answer, f = s.assert(x, form)
 	case "":
 		f = oauthFailure(400, "invalid_request", "Required parameter is missing: grant_type", nil)
 	default:
@@ -148,6 +150,13 @@ func idToken(a *account, expires time.Time) string {
 
 func (s *Server) exchangeCode(x *exchange, form url.Values) (object, *failure) {
 	s.mu.Lock()
+	email := s.codes[form.Get("code")].email
+	s.mu.Unlock()
+	x.note(func(c *Call) { c.Credential = email })
+	if f := s.scripted(x, ""); f != nil {
+		return nil, f
+	}
+	s.mu.Lock()
 	defer s.mu.Unlock()
 	code, ok := s.codes[form.Get("code")]
 	delete(s.codes, form.Get("code")) // single use, also when the rest is wrong
@@ -162,7 +171,6 @@ func (s *Server) exchangeCode(x *exchange, form url.Values) (object, *failure) {
 	case !verifies(code.challenge, form.Get("code_verifier")):
 		return nil, oauthFailure(400, "invalid_grant", "Invalid code verifier.", nil)
 	}
-	x.call.Credential = a.Email
 	if f := a.checkClient(form); f != nil {
 		return nil, f
 	}

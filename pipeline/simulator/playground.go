@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// Playground starts a simulator with two accounts and one API key, writes their credential files into
+// Playground starts a simulator with two accounts, an API key and a service account of Vertex AI, and an
+// account that can sign in, writes the credential files of the former into
 // a folder that is gone after Close, and gives the environment under which a gateway that listens on
 // port of this machine uses nothing else.
 func Playground(port int) (s *Server, environ []string, err error) {
@@ -26,11 +27,12 @@ func Playground(port int) (s *Server, environ []string, err error) {
 	const key = "AIzaSimulatedKeyForTheDemo-0000000000000"
 	s.AddKey(key)
 	s.Tell("fox", foxStory())
-	files := map[string][]byte{"ai-studio-key.json": s.KeyFile(key)}
+	files := map[string][]byte{"ai-studio-key.json": s.KeyFile(key), "vertex.json": s.AddServiceAccount("", "demo-project")}
 	for _, name := range []string{"alice", "bob"} {
 		a := s.AddAccount(Account{Email: name + "@example.com"})
 		files[name+".json"] = s.CredentialFile(a.Email, LayoutGateway)
 	}
+	s.AddAccount(Account{Email: "adam@example.com"}) // signs in: the first in the order of e-mails
 	for name, data := range files {
 		if err = os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			return nil, nil, errors.Join(fmt.Errorf("write demo credentials: %w", err), s.Close())
@@ -40,7 +42,7 @@ func Playground(port int) (s *Server, environ []string, err error) {
 		"SERVICE_USAGE_API_URL", "CODE_ASSIST_ENDPOINT", "GEMINI_API_BASE_URL", "VERTEX_BASE_URL"} {
 		environ = append(environ, name+"="+s.URL())
 	}
-	return s, append(environ, "OAUTH_AUTH_URL="+s.URL()+"/o/oauth2/v2/auth", "CREDENTIALS_DIR="+dir,
+	return s, append(environ, "OAUTH_CLIENT_ID="+ClientID, "OAUTH_CLIENT_SECRET="+ClientSecret, "OAUTH_AUTH_URL="+s.URL()+"/o/oauth2/v2/auth", "CREDENTIALS_DIR="+dir,
 		"HOST=127.0.0.1", "PORT="+strconv.Itoa(port)), nil
 }
 
@@ -60,7 +62,7 @@ func Invitation(addr string) string {
 }
 
 const invitation = `
-Google is simulated: two accounts and one API key, and answers that echo what was asked.
+Google is simulated: two accounts, an API key and a service account of Vertex AI, and answers that echo what was asked.
 Paste into another terminal:
 
   # OpenAI format, whole and streaming
@@ -88,6 +90,9 @@ Paste into another terminal:
   # a long answer that breaks off in the middle, and comes whole with anti-truncation
   curl -sN http://ADDR/v1/chat/completions -H "Authorization: Bearer pwd" -H "Content-Type: application/json" \
     -d '{"model":"gemini-2.5-flash-anti-truncation","stream":true,"messages":[{"role":"user","content":"!story fox"}]}'
+
+  # sign in: open the auth_url of the answer in a browser on this machine, then POST {"state": "..."} to /auth/callback
+  curl -s http://ADDR/auth/start -d '{}'
 
 The prompt "!fault help" lists the other faults, "!story help" the long answers. The pool takes the faults for Google's:
 a 429 or 404 rests a credential for one model, a 401, a 403 or a bad key switches it off. Start the demo again when

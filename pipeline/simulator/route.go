@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"net/http"
+	"regexp"
 	"strings"
 )
 
@@ -18,9 +19,9 @@ func (s *Server) route(x *exchange) {
 	case strings.HasPrefix(path, "/v1/operations/"):
 		s.enabled(x, strings.TrimPrefix(path, "/v1/"))
 	case strings.HasPrefix(path, "/v1/publishers/google/models/"):
-		s.routeVertex(x, strings.TrimPrefix(path, "/v1/publishers/google/models/"), "")
+		s.routeVertex(x, strings.TrimPrefix(path, "/v1/publishers/google/models/"), site{})
 	case strings.HasPrefix(path, "/v1beta1/publishers/google/models/"):
-		s.routeVertex(x, strings.TrimPrefix(path, "/v1beta1/publishers/google/models/"), "")
+		s.routeVertex(x, strings.TrimPrefix(path, "/v1beta1/publishers/google/models/"), site{})
 	case strings.HasPrefix(path, "/v1beta/models"):
 		s.routeStudio(x, strings.TrimPrefix(path, "/v1beta/models"))
 	case strings.HasPrefix(path, "/v1/models"):
@@ -36,6 +37,8 @@ func (s *Server) routeIdentity(x *exchange, path string) {
 		s.token(x)
 	case "/o/oauth2/auth", "/o/oauth2/v2/auth":
 		s.authorize(x)
+	case codePage:
+		s.showCode(x)
 	case "/oauth2/v2/userinfo", "/oauth2/v1/userinfo", "/v1/userinfo":
 		s.userinfo(x)
 	case "/tokeninfo", "/oauth2/v1/tokeninfo", "/oauth2/v3/tokeninfo":
@@ -102,9 +105,9 @@ func (s *Server) routeStudio(x *exchange, rest string) {
 func (s *Server) studioMethod(x *exchange, name, method string) {
 	switch method {
 	case "generateContent", "streamGenerateContent":
-		s.publicGenerate(x, studio, name, "")
+		s.publicGenerate(x, studio, name, site{})
 	case "countTokens":
-		s.publicCount(x, studio, name, "")
+		s.publicCount(x, studio, name, site{})
 	case "embedContent", "batchEmbedContents":
 		s.embed(x, name, method == "batchEmbedContents")
 	default:
@@ -112,17 +115,25 @@ func (s *Server) studioMethod(x *exchange, name, method string) {
 	}
 }
 
-// routeVertex serves both forms of Vertex: express with a key (project ""), and project/location with a Bearer token.
-func (s *Server) routeVertex(x *exchange, rest, project string) {
+// site is where on Vertex a model is asked for: a project and a location of it, or neither in express mode.
+type site struct{ project, location string }
+
+// region is the grammar of Vertex's locations.
+var region = regexp.MustCompile(`^(global|us|eu|(us|europe|asia|northamerica|southamerica|australia|me|africa)-[a-z]+[1-9][0-9]?)$`)
+
+// routeVertex serves both forms of Vertex: express with a key (no site), and project/location with a Bearer token.
+func (s *Server) routeVertex(x *exchange, rest string, at site) {
 	name, method, isMethod := cutMethod(rest)
 	x.verb(method, Vertex)
 	switch {
 	case !isMethod || x.r.Method != http.MethodPost:
 		x.nowhere()
+	case at.project != "" && !region.MatchString(at.location):
+		x.fail(htmlPage(http.StatusNotFound, "The requested URL was not found on this server."))
 	case method == "generateContent" || method == "streamGenerateContent":
-		s.publicGenerate(x, vertex, name, project)
+		s.publicGenerate(x, vertex, name, at)
 	case method == "countTokens":
-		s.publicCount(x, vertex, name, project)
+		s.publicCount(x, vertex, name, at)
 	default:
 		x.nowhere()
 	}
@@ -137,8 +148,8 @@ func (s *Server) routeProjects(x *exchange, rest string) {
 	}
 	project, rest, _ := strings.Cut(strings.TrimPrefix(rest, "/"), "/")
 	if name, ok := strings.CutPrefix(rest, "locations/"); ok {
-		if _, model, ok := strings.Cut(name, "/publishers/google/models/"); ok {
-			s.routeVertex(x, model, project)
+		if location, model, ok := strings.Cut(name, "/publishers/google/models/"); ok {
+			s.routeVertex(x, model, site{project, location})
 			return
 		}
 	}

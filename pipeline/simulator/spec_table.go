@@ -78,13 +78,13 @@ PartResolution
  level enum:PartResolutionLevel
  numTokens int32
 FunctionCall
- id string
+ id string @a,s
  name string
  args struct
  partialArgs []value @v
  willContinue bool @v
 FunctionResponse
- id string
+ id string @a,s
  name string
  response struct
  parts []FunctionResponsePart

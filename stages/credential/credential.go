@@ -2,6 +2,8 @@
 package credential
 
 import (
+	"strings"
+
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
@@ -42,9 +44,11 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 		x.Lease = nil
 	}
 	want := pool.Want{Model: x.Model.Base, Verb: x.In.Route.Verb, Tried: tried, ID: x.In.ID}
-	cached := usesCache(x)
+	cache, cached := cacheOf(x)
 	switch mixed := len(x.Mix.Hosted) > 0; {
-	case cached, mixed && x.Mix.Whole:
+	case cached:
+		want.Kinds = []string{cache.kind}
+	case mixed && x.Mix.Whole:
 		want.Kinds = []string{oauth.Gemini}
 	case mixed:
 		want.Favour = oauth.Gemini
@@ -54,7 +58,7 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	}
 	l, fail := s.pool.Acquire(x.Context(), want)
 	if fail != nil && cached && fail.Code == apierror.NoCredential {
-		fail = apierror.New(fail.Code, "cachedContent needs an API key of Google AI Studio: "+fail.Message).Naming("cachedContent").After(fail.RetryAfter)
+		fail = apierror.New(fail.Code, "cachedContent needs "+cache.needs+": "+fail.Message).Naming("cachedContent").After(fail.RetryAfter)
 	}
 	if fail != nil {
 		x.Advise(pipeline.Advice{Model: s.ofModel(want, fail)})
@@ -77,7 +81,7 @@ func (s *stage) ofModel(want pool.Want, fail *apierror.Error) bool {
 }
 
 // unserved tells a client whose request no kind of credential in the pool can make, however long it
-// waits: Code Assist makes no embeddings and no pictures.
+// waits: embeddings are made with keys of Google AI Studio only, pictures with all but sign-ins.
 func (s *stage) unserved(x *pipeline.Exchange, want pool.Want, fail *apierror.Error) *apierror.Error {
 	if x.Mix.Whole && s.pool.Exhausted(want).Fit == 0 {
 		tool := x.AskedBy(x.Mix.Hosted[0])[0]
@@ -86,24 +90,33 @@ func (s *stage) unserved(x *pipeline.Exchange, want pool.Want, fail *apierror.Er
 	what := ""
 	switch {
 	case x.In.Route.Verb == pipeline.Embed:
-		what = "embeddings"
+		what = "embeddings need an API key of Google AI Studio, and this gateway has none (GEMINI_API_KEY): Code Assist and Vertex AI make none here"
 	case x.In.Route.Format == wire.Images:
-		what = "pictures"
+		what = "pictures need an API key of Google AI Studio or a credential of Vertex AI, and this gateway has neither (GEMINI_API_KEY, VERTEX_API_KEY): Code Assist makes none"
 	}
 	if why := s.pool.Exhausted(want); what == "" || why.Total == 0 || why.Fit > 0 {
 		return fail
 	}
-	return apierror.New(apierror.Unsupported, "Code Assist makes no "+what+": they need an API key of Google AI Studio, and this gateway has none (GEMINI_API_KEY)")
+	return apierror.New(apierror.Unsupported, what)
 }
 
-// usesCache: Code Assist has no caches, and would answer as if the client had sent nothing.
-func usesCache(x *pipeline.Exchange) bool {
+// cache is where a cache lives that a request names.
+type cache struct{ kind, needs string }
+
+// cacheOf finds the cache that a request names. Those of Vertex AI have a project in their names. Code
+// Assist has no caches, and would answer as if the client had sent nothing.
+func cacheOf(x *pipeline.Exchange) (cache, bool) {
 	v, there := x.Call.Get("cachedContent")
 	if whole, nested := x.Call.Get("generateContentRequest"); nested && !there {
 		v, _ = gemini.Find(whole, "cachedContent")
 	}
-	k := wire.KindOf(v)
-	return k != wire.KindNone && k != wire.KindNull
+	if k := wire.KindOf(v); k == wire.KindNone || k == wire.KindNull {
+		return cache{}, false
+	}
+	if name, _ := wire.Text(v); strings.HasPrefix(name, "projects/") {
+		return cache{oauth.Vertex, "a credential of Vertex AI"}, true
+	}
+	return cache{oauth.Gemini, "an API key of Google AI Studio"}, true
 }
 
 // End gives the credential back.

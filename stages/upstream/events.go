@@ -105,8 +105,16 @@ func (e *events) end(err error) error {
 }
 
 func (e *events) stop(f *apierror.Error) error {
-	e.x.Report(f)
+	e.x.Report(e.left(f))
 	e.ended = f
+	return f
+}
+
+// left adds to the news that nobody listens any more that Google did answer: it counts such a call.
+func (e *events) left(f *apierror.Error) *apierror.Error {
+	if e.said && f.Code == apierror.ClientGone && f.Said == nil {
+		f.Said = &apierror.Said{HTTP: 200}
+	}
 	return f
 }
 
@@ -120,7 +128,7 @@ func (e *events) Close() error {
 		if e.finish {
 			e.x.Report(nil)
 		} else {
-			e.x.Report(apierror.New(apierror.ClientGone, "the stream was closed early"))
+			e.x.Report(e.left(apierror.New(apierror.ClientGone, "the stream was closed early")))
 		}
 		e.ended = io.EOF
 	}

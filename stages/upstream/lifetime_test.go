@@ -98,6 +98,9 @@ func TestClosedEarly(t *testing.T) {
 			if (last == nil) != (c.code == "") || last != nil && (last.Code != c.code || last.Upstream) {
 				t.Errorf("reported %v", last)
 			}
+			if last != nil && (last.Said != nil) != (c.pull > 0) { // Google counts what it had begun
+				t.Errorf("an answer had begun: %+v", last.Said)
+			}
 			if _, err := x.Reply.Stream.Next(); err != io.EOF {
 				t.Errorf("after Close: %v", err)
 			}

@@ -21,11 +21,11 @@ const AllProjects = "ALL"
 // Credential is one way to call Google. Printed or logged it shows no secret.
 type Credential struct {
 	ID    string // stable: file name, file name and project, or "key-" and a piece of a hash
-	Kind  string // CodeAssist or Gemini
+	Kind  string // CodeAssist, Gemini or Vertex
 	Label string // what the operator calls it
 	Email string // "" until known
 
-	APIKey string // of kind Gemini
+	APIKey string // of kind Gemini, and of kind Vertex in express mode
 
 	ClientID     string
 	ClientSecret string
@@ -35,15 +35,28 @@ type Credential struct {
 	TokenURI     string    // as the file has it, checked; tokens are always asked for at the configured address
 	Scopes       []string
 	ProjectID    string // "" until discovered; AllProjects stands for every project of the account
+
+	PrivateKey string // of a service account, whose address is Email: an RSA key in PEM
+	KeyID      string // what Google calls that key, "" where the file does not say
 }
 
-// Secret is what tells two credentials apart: the refresh token or the API key.
+// Secret is what tells two credentials apart: the refresh token, the API key or the private key.
 func (c Credential) Secret() string {
-	if c.Kind == Gemini {
+	switch {
+	case c.IsKey():
 		return c.APIKey
+	case c.IsService():
+		return c.PrivateKey
 	}
 	return c.RefreshToken
 }
+
+// IsKey tells an API key, which is used as it is: without a token and without a project.
+func (c Credential) IsKey() bool { return c.Kind == Gemini || c.Kind == Vertex && c.PrivateKey == "" }
+
+// IsService tells a service account: its tokens are asked for with its private key, and its project
+// is the one that its file names.
+func (c Credential) IsService() bool { return c.Kind == Vertex && c.PrivateKey != "" }
 
 // String names the credential and says what it has.
 func (c Credential) String() string {
@@ -62,6 +75,7 @@ func (c Credential) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("id", c.ID), slog.String("kind", c.Kind), slog.String("project", c.ProjectID),
 		slog.Bool("refresh_token", c.RefreshToken != ""), slog.Bool("access_token", c.AccessToken != ""),
+		slog.Bool("api_key", c.APIKey != ""), slog.Bool("private_key", c.PrivateKey != ""),
 		slog.Time("expiry", c.Expiry))
 }
 

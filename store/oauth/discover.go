@@ -20,6 +20,8 @@ type DiscoverError struct {
 	Permanent bool   // it will not work again until a person does something
 	Reason    string // for the operator
 	Link      string // where a person can help, "" for nowhere
+	Says      string // the reason without Google's own words and without advice; "" is Reason
+	Manual    bool   // a project that the owner of the account names may help
 	cause     error
 }
 
@@ -30,23 +32,34 @@ func (e *DiscoverError) Error() string { return "project discovery: " + e.Reason
 func (e *DiscoverError) Unwrap() error { return e.cause }
 
 // discovery is one walk through protocol section 2, in the order of behaviour 1.4.5: the project that
-// was named, loadCodeAssist, the projects that the account sees, onboardUser.
+// was named, that of the machine where METADATA_SERVICE_URL is set, loadCodeAssist, the projects that
+// the account sees, onboardUser.
 type discovery struct {
 	c     *Client
 	ctx   context.Context
 	token string
+	ask   bool // of several projects none is chosen: a *choice is the error
 }
 
 // Discover finds the project that calls of this account go to. A project that cred has already is
 // only judged: it comes back, or the one that Google prefers. The error is a *DiscoverError.
 func (c *Client) Discover(ctx context.Context, token string, cred Credential) (Found, error) {
-	d := discovery{c, ctx, token}
-	named := cred.ProjectID
+	return discovery{c: c, ctx: ctx, token: token}.find(cred.ProjectID)
+}
+
+func (d discovery) find(named string) (Found, error) {
 	if named == AllProjects {
 		named = ""
 	}
 	if named != "" && strings.Trim(named, "0123456789") == "" {
 		return Found{}, &DiscoverError{Permanent: true, Reason: "this is the number of a project; its id is needed"}
+	}
+	if named == "" {
+		if own := d.c.machineProject(d.ctx); own != "" {
+			if found, err := d.find(own); err == nil {
+				return found, nil // else the account has nothing to do with the machine
+			}
+		}
 	}
 	l, err := d.load(named)
 	if named != "" && apiOff(err) {
@@ -106,16 +119,20 @@ func (d discovery) search(l standing, earlier error) (Found, error) {
 	return d.onboard(own, l)
 }
 
-// candidate is the project to try: of those that the account sees, else that of the machine.
+// candidate is the project to try of those that the account sees, "" when it sees none.
 func (d discovery) candidate() (string, error) {
 	all, err := d.c.Projects(d.ctx, d.token)
 	if err != nil && passing(err) {
 		return "", refusal(err)
 	}
-	if len(all) > 0 { // an account that may not list projects can still be onboarded
-		return choose(all).ID, nil
+	if len(all) == 0 { // an account that may not list projects can still be onboarded
+		return "", nil
 	}
-	return d.c.machineProject(d.ctx), nil
+	chosen, clear := choose(all)
+	if d.ask && !clear {
+		return "", &choice{all}
+	}
+	return chosen.ID, nil
 }
 
 // withProject asks again with a project of the user's own. Google answers 403 for one that it does
@@ -143,7 +160,7 @@ func apiOff(err error) bool {
 
 // loadOnceOn switches the API on in the project and asks again.
 func (d discovery) loadOnceOn(project string, off error) (standing, error) {
-	if err := d.c.EnableServices(d.ctx, d.token, project); err != nil {
+	if err := d.c.EnableServices(d.ctx, CodeAssist, d.token, project); err != nil {
 		if Lasting(err) {
 			return standing{}, refusal(off) // with Google's link to the switch
 		}
@@ -202,7 +219,8 @@ func refusal(err error) *DiscoverError {
 	case s.HTTP == http.StatusUnauthorized:
 		e.Reason = "Google refuses the access token"
 	default:
-		e.Permanent = true
+		e.Permanent, e.Manual = true, s.HTTP == http.StatusForbidden && s.Reason != "TOS_VIOLATION" && s.Reason != "VALIDATION_REQUIRED"
+		e.Says = fmt.Sprintf("Google refuses (HTTP %d %s)", s.HTTP, word(first(s.Reason, s.Status)))
 		e.Reason = fmt.Sprintf("Google refuses (HTTP %d %s): %s", s.HTTP, first(s.Reason, s.Status), apierror.From(err).Message)
 		if says := inWords(s.Reason); says != "" {
 			e.Reason = says + " (" + s.Reason + ")"

@@ -180,13 +180,16 @@ func TestDiscover(t *testing.T) {
 		{name: "named, new", a: simulator.Account{Project: "own-x", NotOnboarded: true}, named: "own-x", project: "own-x", tier: "standard-tier", calls: "loadCodeAssist onboardUser"},
 		{name: "named, not its own", a: simulator.Account{Project: "own-x"}, named: "foreign", says: "CONSUMER_INVALID", calls: "loadCodeAssist"},
 		{name: "the machine's project", a: simulator.Account{Tier: "legacy-tier", Project: "machine-x", Projects: nil, NotOnboarded: true}, machine: "machine-x", project: "machine-x", tier: "legacy-tier",
-			calls: "loadCodeAssist projects loadCodeAssist onboardUser"},
+			calls: "metadata loadCodeAssist onboardUser"},
+		{name: "the machine's project is not the account's", a: simulator.Account{Tier: "free-tier", Project: "managed-x"}, machine: "machine-y", project: "managed-x", tier: "free-tier"},
+		{name: "the machine's project is foreign", a: simulator.Account{Project: "own-x"}, machine: "machine-y", project: "own-x", tier: "standard-tier",
+			calls: "metadata loadCodeAssist loadCodeAssist projects loadCodeAssist services"},
 		{name: "individuals are not served", a: simulator.Account{Tier: "free-tier", NotOnboarded: true, Ineligible: unsupported}, says: "only with a Code Assist licence and a Google Cloud project of your own (UNSUPPORTED_CLIENT)",
-			calls: "loadCodeAssist projects metadata"},
+			calls: "loadCodeAssist projects"},
 		{name: "to be verified", a: simulator.Account{Tier: "free-tier", NotOnboarded: true, Ineligible: []simulator.Ineligible{{ReasonCode: "VALIDATION_REQUIRED", TierID: "free-tier", ValidationURL: "https://verify.example"}}},
 			says: "VALIDATION_REQUIRED", calls: "loadCodeAssist"},
 		{name: "onboarding fails", a: simulator.Account{Tier: "free-tier", NotOnboarded: true, OnboardError: "no"}, says: "onboarding to free-tier failed (code 7)",
-			calls: "loadCodeAssist projects metadata onboardUser"},
+			calls: "loadCodeAssist projects onboardUser"},
 		{name: "onboarding never ends", a: simulator.Account{Tier: "free-tier", NotOnboarded: true, OnboardPolls: 1 << 30}, says: "does not answer", passing: true},
 		{name: "onboarding fails for the moment", a: simulator.Account{Tier: "free-tier", NotOnboarded: true, OnboardError: "busy", OnboardCode: 14}, says: "(code 14); Google says: busy", passing: true},
 		{name: "onboarding fails on a precondition", a: simulator.Account{Tier: "free-tier", NotOnboarded: true, OnboardError: "no", OnboardCode: 9}, says: "precondition"},
@@ -235,7 +238,7 @@ func TestDiscover(t *testing.T) {
 			} else if err != nil || got.Project != row.project || got.Tier != row.tier {
 				t.Errorf("%+v, %v", got, err)
 			}
-			if calls := made(t, s); row.calls != "" && calls != row.calls && strings.Replace(calls, " metadata", "", 1) != row.calls {
+			if calls := made(t, s); row.calls != "" && calls != row.calls && strings.TrimPrefix(calls, "metadata ") != row.calls {
 				t.Errorf("calls %q\nwant  %q", calls, row.calls)
 			}
 		})
@@ -388,7 +391,7 @@ func TestEnableServices(t *testing.T) {
 	} {
 		s, c := google(t, simulator.Options{})
 		a := s.AddAccount(row.a)
-		err := c.EnableServices(t.Context(), s.AccessToken(a.Email), "own-x")
+		err := c.EnableServices(t.Context(), CodeAssist, s.AccessToken(a.Email), "own-x")
 		if Lasting(err) != row.lasting || (err != nil) != row.lasting || made(t, s) != row.calls {
 			t.Errorf("%v, calls %q", err, made(t, s))
 		}

@@ -75,6 +75,7 @@ func (op *operation) failure(tier string) *DiscoverError {
 	case 1, 4, 8, 10, 13, 14: // cancelled, too late, exhausted, aborted, internal, unavailable
 		e.Permanent = false
 	}
+	e.Says = e.Reason
 	if says := phrase(op.Error.Message); says != "" {
 		e.Reason += "; Google says: " + says
 	}

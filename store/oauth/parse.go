@@ -24,8 +24,16 @@ func APIKey(key string) Credential {
 	return Credential{ID: "key-" + hex.EncodeToString(sum[:6]), Kind: Gemini, APIKey: key}
 }
 
-func key(id string, top fields) (Credential, error) {
-	c := Credential{ID: id, Kind: Gemini, Label: top.text("label"), APIKey: strings.TrimSpace(top.text("api_key"))}
+// ExpressKey makes the credential of a bare API key of Vertex AI in express mode. The same text may be
+// a key of Google AI Studio as well: those are two credentials, with two names.
+func ExpressKey(key string) Credential {
+	c := APIKey(key)
+	c.ID, c.Kind = "vertex-"+c.ID, Vertex
+	return c
+}
+
+func key(id, kind string, top fields) (Credential, error) {
+	c := Credential{ID: id, Kind: kind, Label: top.text("label"), APIKey: strings.TrimSpace(top.text("api_key"))}
 	if c.APIKey == "" {
 		return c, errors.New(`"api_key" is missing`)
 	}
@@ -48,12 +56,14 @@ type parser struct {
 func (p *parser) parse() ([]Credential, error) {
 	switch kind := p.top.text("type"); kind {
 	case "gemini_api_key":
-		c, err := key(p.id, p.top)
+		c, err := key(p.id, Gemini, p.top)
+		return []Credential{c}, err
+	case "vertex_express_key", "vertex_api_key", "vertex_express":
+		c, err := key(p.id, Vertex, p.top)
 		return []Credential{c}, err
 	case "service_account":
-		return nil, errors.New("service account keys belong to Vertex AI, which is not supported yet")
-	case "vertex_api_key", "vertex_express":
-		return nil, errors.New("keys of Vertex AI in express mode are not supported yet")
+		c, err := p.service()
+		return []Credential{c}, err
 	case "external_account", "external_account_authorized_user", "impersonated_service_account":
 		return nil, fmt.Errorf("credentials of type %q are not supported", kind)
 	}
@@ -70,8 +80,8 @@ func (p *parser) warn(format string, args ...any) {
 
 func (p *parser) account() (Credential, error) {
 	top, token := p.top, p.top.object("token")
-	if d := first(top.text("universe_domain"), token.text("universe_domain")); d != "" && d != "googleapis.com" {
-		return Credential{}, errors.New(`"universe_domain" is not Google's public one`)
+	if err := universe(first(top.text("universe_domain"), token.text("universe_domain"))); err != nil {
+		return Credential{}, err
 	}
 	c := Credential{
 		ID: p.id, Kind: CodeAssist, Label: top.text("label"),
@@ -94,6 +104,13 @@ func (p *parser) account() (Credential, error) {
 	p.token(&c, token)
 	p.project(&c)
 	return c, p.client(&c)
+}
+
+func universe(domain string) error {
+	if domain != "" && domain != "googleapis.com" {
+		return errors.New(`"universe_domain" is not Google's public one`)
+	}
+	return nil
 }
 
 // token takes an access token over. Two that differ say nothing about which is newer, so neither

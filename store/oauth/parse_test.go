@@ -102,7 +102,7 @@ func TestParseRefuses(t *testing.T) {
 		{"{}", `"refresh_token" is missing`},
 		{`{"access_token":"HIDDEN"}`, `"refresh_token" is missing`},
 		{`{"installed":{"client_id":"c","client_secret":"HIDDEN"}}`, "OAuth client"},
-		{`{"type":"service_account","private_key":"HIDDEN"}`, "Vertex"},
+		{`{"type":"service_account","private_key":"HIDDEN"}`, `"client_email" is missing`},
 		{`{"type":"external_account_authorized_user","refresh_token":"HIDDEN"}`, "external_account_authorized_user"},
 		{`{"type":"gemini_api_key"}`, `"api_key" is missing`},
 		{`{"type":"gemini_api_key","api_key":"HIDDEN\nx-header: 1"}`, "characters"},
@@ -192,6 +192,7 @@ func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		`{"refresh_token":"1//r","project_id":"a,b","token":{"expiry":"2025-11-20T10:00:00Z"}}`,
 		`{"type":"gemini_api_key","api_key":"k"}`, `{"refresh_token":"r","expiry_date":1e99}`,
+		`{"type":"service_account","project_id":"p","client_email":"a@b","private_key":"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"}`, `{"type":"vertex_express_key","api_key":"k"}`,
 		`[{"refresh_token":"1//r"}, {"refreshToken":"1//s"}]`, `{"a.json":{"refresh_token":"1//r"},"b":{"credential":{"refresh_token":"1//s"}}}`,
 		"{\"refresh_token\":\"1//r\"}\n{broken\n{\"refresh_token\":\"1//s\"}\n", "eyJyZWZyZXNoX3Rva2VuIjoiMS8vciJ9", "\xff\xfe{\x00}\x00",
 	} {

@@ -50,17 +50,25 @@ func (c *Client) Projects(ctx context.Context, token string) ([]Project, error) 
 	return all, nil
 }
 
-// choose picks the project whose name or id contains "default", else the first one.
-func choose(all []Project) Project {
+// choose picks the project whose name or id contains "default", else the first one; clear tells that
+// there was no doubt.
+func choose(all []Project) (chosen Project, clear bool) {
 	for _, p := range all {
 		if strings.Contains(strings.ToLower(p.Name), "default") || strings.Contains(strings.ToLower(p.ID), "default") {
-			return p
+			return p, true
 		}
 	}
-	return all[0]
+	return all[0], len(all) == 1
 }
 
-// machineProject asks the metadata service for the project of the machine; "" outside Google's cloud.
+// choice is the error of a discovery that leaves the choice among several projects to a person.
+type choice struct{ projects []Project }
+
+// Error says what is wanted.
+func (c *choice) Error() string { return "the account has several projects: one has to be chosen" }
+
+// machineProject asks the metadata service for the project of the machine; "" outside Google's cloud,
+// and where the operator did not name that service: most machines have none, and asking takes seconds.
 func (c *Client) machineProject(ctx context.Context) string {
 	base := c.settings().Endpoints.Metadata
 	if base == "" {

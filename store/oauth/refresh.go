@@ -40,6 +40,9 @@ const unknownLife = 30 * time.Minute
 // Refresh asks for a new access token (protocol 1.6). It makes one call: what to do about a failure
 // is for the caller, who may have another credential.
 func (c *Client) Refresh(ctx context.Context, cred Credential) (Tokens, *RefreshError) {
+	if cred.Kind == Vertex {
+		return c.serviceToken(ctx, cred)
+	}
 	if cred.RefreshToken == "" {
 		return Tokens{}, &RefreshError{Permanent: true, Reason: "there is no refresh token"}
 	}
@@ -74,19 +77,23 @@ func refreshError(err error, cred Credential) *RefreshError {
 		e.Reason = "the token endpoint cannot be reached or answered something else than a token"
 		return e
 	}
-	status := refused.Response.StatusCode
-	e.Status = status
-	if status == http.StatusTooManyRequests || status >= 500 || refused.ErrorCode == "" {
-		e.Reason = "the token endpoint is out of order: " + http.StatusText(status)
-		return e
+	e.Status = refused.Response.StatusCode
+	if e.Reason = outOfOrder(refused.Response.StatusCode, refused.ErrorCode); e.Reason == "" {
+		e.Permanent, e.Reason = true, permanent(refused, cred)
 	}
-	switch refused.ErrorCode {
-	case "internal_failure", "server_error", "temporarily_unavailable", "rate_limit_exceeded", "slow_down":
-		e.Reason = "the token endpoint is out of order: " + refused.ErrorCode
-		return e
-	}
-	e.Permanent, e.Reason = true, permanent(refused, cred)
 	return e
+}
+
+// outOfOrder says what ails the token endpoint for the moment; "" when it means what it says.
+func outOfOrder(status int, code string) string {
+	if status == http.StatusTooManyRequests || status >= 500 || code == "" {
+		return "the token endpoint is out of order: " + http.StatusText(status)
+	}
+	switch code {
+	case "internal_failure", "server_error", "temporarily_unavailable", "rate_limit_exceeded", "slow_down":
+		return "the token endpoint is out of order: " + code
+	}
+	return ""
 }
 
 func permanent(refused *oauth2.RetrieveError, cred Credential) string {

@@ -19,40 +19,57 @@ type Service struct {
 	Link    string // where a person can switch it on
 }
 
-// What Code Assist needs in a project of the user's own: the first one, while the second is for more
-// than the calls that are made here, and nobody waits for it (protocol 2.5).
-const (
-	companion   = "cloudaicompanion.googleapis.com"
-	cloudAssist = "geminicloudassist.googleapis.com"
-)
+// assistService is switched on beside the API that Code Assist needs, as the old product did. No call that
+// is made here needs it (protocol 2.5), so nobody waits for it.
+const assistService = "geminicloudassist.googleapis.com"
 
-// EnableServices switches the APIs on that Code Assist needs, if they are off. It takes Google some
-// minutes until calls notice. An error tells that the one that is needed is off and stays so.
-func (c *Client) EnableServices(ctx context.Context, token, project string) error {
-	needed := c.enable(ctx, companion, token, project)
-	if needed.Changed { // where that one was on, the other one is as its owner wants it
-		c.enable(ctx, cloudAssist, token, project)
+// service is the API that credentials of a kind need in their project.
+func service(kind string) string {
+	if kind == Vertex {
+		return "aiplatform.googleapis.com"
+	}
+	return "cloudaicompanion.googleapis.com"
+}
+
+// EnableServices switches the APIs on that credentials of a kind need, if they are off, and waits until
+// that is done. It takes Google some minutes more until calls notice. An error tells that the one that is
+// needed is off and stays so.
+func (c *Client) EnableServices(ctx context.Context, kind, token, project string) error {
+	needed := c.enable(ctx, service(kind), token, project)
+	if needed.Changed && kind == CodeAssist { // where that one was on, the other one is as its owner wants it
+		_ = c.enableService(ctx, token, project, assistService)
 	}
 	return needed.Err
 }
 
 // Services is EnableServices for who wants to know more: what became of each. The first one is the one
 // that is needed.
-func (c *Client) Services(ctx context.Context, token, project string) []Service {
-	return []Service{c.enable(ctx, companion, token, project), c.enable(ctx, cloudAssist, token, project)}
+func (c *Client) Services(ctx context.Context, kind, token, project string) []Service {
+	list := []Service{c.enable(ctx, service(kind), token, project)}
+	if kind == CodeAssist {
+		list = append(list, c.enable(ctx, assistService, token, project))
+	}
+	return list
+}
+
+// enableService switches one API on without waiting until that is done.
+func (c *Client) enableService(ctx context.Context, token, project, name string) error {
+	return c.turnOn(ctx, &Service{Name: name}, c.serviceOf(token, project, name), false)
 }
 
 func (c *Client) enable(ctx context.Context, name, token, project string) Service {
 	s := Service{Name: name, Link: "https://console.cloud.google.com/apis/library/" + name + "?project=" + url.QueryEscape(project)}
-	at := request{token: token, url: c.settings().Endpoints.ServiceUsage + "/v1/projects/" + url.PathEscape(project) + "/services/" + name}
-	if err := c.turnOn(ctx, &s, at); err != nil {
-		s.Err = fmt.Errorf("enable %s: %w", name, err)
-	}
+	s.Err = c.turnOn(ctx, &s, c.serviceOf(token, project, name), name != assistService)
 	return s
 }
 
-// turnOn switches one API on. at is the question for its state.
-func (c *Client) turnOn(ctx context.Context, s *Service, at request) error {
+// serviceOf is the question for the state of an API.
+func (c *Client) serviceOf(token, project, name string) request {
+	return request{token: token, url: c.settings().Endpoints.ServiceUsage + "/v1/projects/" + url.PathEscape(project) + "/services/" + name}
+}
+
+// turnOn switches an API on that is off. at is the question for its state.
+func (c *Client) turnOn(ctx context.Context, s *Service, at request, wait bool) error {
 	var state struct {
 		State string `json:"state"`
 	}
@@ -68,15 +85,17 @@ func (c *Client) turnOn(ctx context.Context, s *Service, at request) error {
 		s.Enabled = true
 		return nil
 	}
-	if err == nil && s.Name == companion {
+	if err == nil && wait {
 		err = c.awaitService(ctx, &op, at)
 	}
 	if err == nil && op.Error != nil {
 		err = fmt.Errorf("code %d", op.Error.Code)
 	}
-	s.Enabled = err == nil
-	s.Changed = s.Enabled
-	return err
+	if err != nil {
+		return fmt.Errorf("enable %s: %w", s.Name, err)
+	}
+	s.Enabled, s.Changed = true, true
+	return nil
 }
 
 // awaitService looks at the operation until it is done. One that cannot be asked for is looked at
@@ -119,7 +138,7 @@ func Lasting(err error) bool { return err != nil && !passing(err) }
 
 // switchOn is EnableServices where a failure decides nothing: many users may not, and need not.
 func (c *Client) switchOn(ctx context.Context, token, project string) {
-	if err := c.EnableServices(ctx, token, project); err != nil {
+	if err := c.EnableServices(ctx, CodeAssist, token, project); err != nil {
 		c.o.Log.Warn("the API could not be enabled", "project", project, "error", err)
 	}
 }

@@ -75,8 +75,8 @@ func TestForms(t *testing.T) {
 		{"half of UTF-16", "\xff\xfe{", "ERROR it is empty", false},
 		{"spaces", " \r\n\t", "ERROR it is empty", false},
 		{"a service account among others", `[{"refresh_token":"r1"},{"type":"service_account","private_key":"HIDDEN"}]`,
-			"a.json=r1 !a.json#2: service account keys belong to Vertex AI, which is not supported yet", true},
-		{"express key", `{"type":"vertex_express","api_key":"HIDDEN"}`, "ERROR keys of Vertex AI in express mode are not supported yet", true},
+			"a.json=r1 !a.json#2: \"client_email\" is missing", true},
+		{"express key", `[{"type":"vertex_express","api_key":"k1"},{"type":"vertex_express_key"}]`, "a.json=k1 !a.json#2: \"api_key\" is missing", true},
 	} {
 		s, err := Parse("a.json", []byte(row.data), rules)
 		if got := shown(s, err); got != row.want {

@@ -59,7 +59,7 @@ func (l standing) verify() error {
 // hopeless explains why no project could be found. What follows from the address that this gateway
 // calls from is over when it calls from another one, so it is not held against the account for good.
 func (l standing) hopeless() *DiscoverError {
-	e := &DiscoverError{Permanent: true}
+	e := &DiscoverError{Permanent: true, Manual: true, Says: "no project was found for this account"}
 	var why []string
 	for _, i := range l.Ineligible {
 		says := ineligibility(i.Code)
@@ -69,13 +69,16 @@ func (l standing) hopeless() *DiscoverError {
 		why = append(why, says+" ("+word(i.Code)+")")
 		switch i.Code {
 		case "RESTRICTED_NETWORK", "UNSUPPORTED_LOCATION", "UNKNOWN_LOCATION":
-			e.Permanent = false
+			e.Permanent, e.Manual = false, false
+		case "INELIGIBLE_ACCOUNT", "NON_USER_ACCOUNT", "RESTRICTED_AGE", "VALIDATION_REQUIRED":
+			e.Manual = false
 		}
 		e.Link = first(e.Link, i.URL)
 	}
 	e.Reason = "no project was found for this account: put its Google Cloud project id into the file as \"project_id\""
 	if len(why) > 0 {
-		e.Reason = strings.Join(why, "; ") + "; " + e.Reason
+		e.Says = strings.Join(why, "; ")
+		e.Reason = e.Says + "; " + e.Reason
 	}
 	return e
 }

@@ -91,7 +91,7 @@ func (p *Pool) choose(k lane, w *Want, t time.Time) (*entry, *apierror.Error) {
 }
 
 func (p *Pool) lend(e *entry, k lane, w *Want, t time.Time) *lease {
-	l := &lease{pool: p, entry: e, lane: k, start: t, token: e.cred.APIKey, exchange: w.ID}
+	l := &lease{pool: p, entry: e, lane: k, start: t, token: e.cred.APIKey, exchange: w.ID, free: !costs(w.Verb)}
 	if len(w.Tried) > 0 {
 		l.tried = slices.Clone(w.Tried) // the caller may use its array again
 	}
@@ -119,6 +119,7 @@ type lease struct {
 	project  string
 	exchange string // id
 	released bool
+	free     bool // Google does not count the call
 }
 
 // ID is the stable name of the credential.
@@ -147,10 +148,11 @@ func (l *lease) Release() {
 
 // Report tells how the call ended; nil is success.
 func (l *lease) Report(f *apierror.Error) pipeline.Advice {
+	p, t := l.pool, l.pool.now()
 	if f != nil && f.Code == apierror.ClientGone {
+		p.abandoned(l, f, t)
 		return pipeline.Advice{}
 	}
-	p, t := l.pool, l.pool.now()
 	p.mu.Lock()
 	l.entry.calls++
 	var a pipeline.Advice

@@ -15,7 +15,7 @@ import (
 // entry is one credential: a project of an account, or an API key. Guarded by Pool.mu.
 type entry struct {
 	cred    oauth.Credential // as read; the project in use is project
-	account *account         // nil for API keys
+	account *account         // nil for API keys, which need no token
 	from    *source          // nil for keys out of the settings
 	kind    uint8            // bit of the kind
 	project string
@@ -29,8 +29,11 @@ type entry struct {
 
 	disabled     bool
 	reason, link string // why, for the operator
+	switched     int64  // when it was switched off or on last, Unix nanoseconds
 	cool         cooldown
 	marks        map[string]*mark // by model
+	capped       caps             // rests by the limits of the day
+	noPreview    bool             // Google has shown it no preview models
 
 	strikes   int // refusals in a row that may end in a ban
 	struck    time.Time
@@ -43,18 +46,21 @@ type entry struct {
 	look look   // what Google says is left
 	left []Left // of it, what the selection reads
 
-	codes       []int // HTTP statuses since the last success, newest last
+	codes       []int          // HTTP statuses since the last success, newest last
+	messages    map[int]string // what Google said with them, without secrets
+	day         Day
+	hours       []Hour // ascending
 	calls       int64
 	lastSuccess time.Time
 	dirty       bool  // States has not heard of the last change
 	told        int64 // the calls that States has heard of
 }
 
-// account is what the projects of one sign-in share: the token.
+// account is what the projects of one sign-in share: the token. A service account has one project.
 type account struct {
 	cred       oauth.Credential // its id is that of the item in the source
 	from       *source
-	origin     string // refresh token as the source has it; a newer one may be in cred
+	origin     string // secret as the source has it; a newer refresh token may be in cred
 	entries    []*entry
 	token      string
 	expiry     time.Time
@@ -65,7 +71,6 @@ type account struct {
 	mailed     bool                // the e-mail was asked for
 	failed     *oauth.RefreshError // of the last refresh, nil when it gave a token
 	ahead      time.Duration       // before its end the token is renewed, without anybody asking
-	was        string              // hash of the refresh token before the one of now, "" for none
 }
 
 // cooldown keeps a credential, or one model on it, out of use for a while.
@@ -135,7 +140,7 @@ func (m *mark) below(other *mark) bool {
 
 // free tells that the entry can serve the model now.
 func (e *entry) free(model string, now int64) bool {
-	if e.disabled || e.cool.until > now {
+	if e.disabled || e.cool.until > now || e.capped != (caps{}) && e.capped.over(model) > now {
 		return false
 	}
 	if len(e.marks) == 0 {
@@ -153,12 +158,17 @@ func (e *entry) rest(model string, now int64) (c cooldown) {
 	if m := e.marks[model]; m != nil && m.until > now && m.until > c.until {
 		c = m.cooldown
 	}
+	if e.capped != (caps{}) {
+		if day := e.capped.rest(model); day.until > now && day.until > c.until {
+			c = day
+		}
+	}
 	return c
 }
 
 // soft tells that nothing but guesses keeps the entry from serving the model.
 func (e *entry) soft(model string, now int64) bool {
-	if e.disabled || e.cool.until > now && !e.cool.soft {
+	if e.disabled || e.cool.until > now && !e.cool.soft || e.capped != (caps{}) && e.capped.over(model) > now {
 		return false
 	}
 	m := e.marks[model]
@@ -168,7 +178,8 @@ func (e *entry) soft(model string, now int64) bool {
 // maxCodes is how many statuses an entry remembers.
 const maxCodes = 10
 
-func (e *entry) noteCode(status int) {
+// noteCode remembers a status and what was said with it, without secrets.
+func (e *entry) noteCode(status int, text string) {
 	if status < 400 { // an error inside of an answer that began well
 		return
 	}
@@ -176,9 +187,16 @@ func (e *entry) noteCode(status int) {
 		e.codes = slices.Delete(e.codes, i, i+1)
 	}
 	if len(e.codes) >= maxCodes {
+		delete(e.messages, e.codes[0])
 		e.codes = slices.Delete(e.codes, 0, 1)
 	}
 	e.codes = append(e.codes, status)
+	if e.messages == nil && text != "" {
+		e.messages = map[int]string{}
+	}
+	if text != "" {
+		e.messages[status] = text
+	}
 }
 
 // disable switches the entry off until a person switches it on or replaces it.
@@ -186,7 +204,7 @@ func (p *Pool) disable(e *entry, reason, link string) {
 	if e.disabled || e.gone {
 		return
 	}
-	e.disabled, e.dirty = true, true
+	e.disabled, e.dirty, e.switched = true, true, p.now().UnixNano()
 	p.moved(e)
 	e.blame(reason, link)
 	said := []any{"credential", e.cred.ID, "reason", e.reason}
@@ -229,7 +247,7 @@ func (e *entry) secrets() []string {
 
 // longLived are the secrets of a credential that stay the same for long. Access tokens do not.
 func longLived(c oauth.Credential) []string {
-	return []string{c.APIKey, c.RefreshToken, c.ClientSecret}
+	return []string{c.APIKey, c.RefreshToken, c.ClientSecret, c.PrivateKey}
 }
 
 // rests cools the whole entry down.

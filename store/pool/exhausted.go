@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gcli2api/pipeline/apierror"
+	"gcli2api/store/oauth"
 )
 
 // Exhausted says why no credential can be lent for a model.
@@ -16,6 +17,7 @@ type Exhausted struct {
 	Until    time.Time     // when the first of the resting ones is free
 	Code     apierror.Code // why that one rests
 	Status   int           // what a client is told then
+	Vertex   bool          // a credential of Vertex AI would serve the model as well
 }
 
 // Exhausted counts what keeps the pool from serving w; Fit > Disabled + Cooling means that it can.
@@ -27,7 +29,7 @@ func (p *Pool) Exhausted(w Want) Exhausted {
 }
 
 func (p *Pool) exhausted(k lane, t time.Time) Exhausted {
-	x := Exhausted{Total: len(p.queue)}
+	x := Exhausted{Total: len(p.queue), Vertex: k.kinds&kindBit(oauth.Vertex) != 0}
 	now, soonest := t.UnixNano(), int64(0)
 	for _, e := range p.queue {
 		if e.kind&k.kinds == 0 {
@@ -65,8 +67,8 @@ func (x Exhausted) explain(model string, t time.Time) *apierror.Error {
 		return apierror.New(apierror.NoCredential, "the gateway has no credential: set GEMINI_API_KEY, "+
 			"or put a credential file into the credentials folder (CREDENTIALS_DIR, ./creds unless set)")
 	case x.Fit == 0:
-		return apierror.Newf(apierror.NoCredential, "no credential serves the model %.100q: it needs an API key of Google AI Studio "+
-			"(set GEMINI_API_KEY, or put a key file into the credentials folder)", model)
+		return apierror.Newf(apierror.NoCredential, "no credential serves the model %.100q: it needs "+x.needs()+
+			", or put a key file into the credentials folder)", model)
 	case x.Cooling == 0:
 		return apierror.New(apierror.NoCredential, "no credential is usable: "+plural(x.Disabled)+" switched off "+
 			"(see the log or /creds/status). Add another: GEMINI_API_KEY, or a file in the credentials folder")
@@ -85,6 +87,14 @@ func (x Exhausted) explain(model string, t time.Time) *apierror.Error {
 	e := apierror.New(apierror.UpstreamUnavailable, "every credential rests after errors of Google; the first one is tried again in "+wait.String()).After(wait)
 	e.Status = 503
 	return e
+}
+
+// needs names what would serve the model, and the settings for it.
+func (x Exhausted) needs() string {
+	if x.Vertex {
+		return "an API key of Google AI Studio or Vertex AI (set GEMINI_API_KEY or VERTEX_API_KEY"
+	}
+	return "an API key of Google AI Studio (set GEMINI_API_KEY"
 }
 
 func plural(n int) string {

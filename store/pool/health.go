@@ -35,19 +35,6 @@ func (p *Pool) clientFor(a *account) *oauth.Client {
 	return p.oauth
 }
 
-// named finds a credential, also one that is shut out. The caller holds mu.
-func (p *Pool) named(id string) *entry {
-	if e := p.byID[id]; e != nil {
-		return e
-	}
-	for _, e := range p.idle {
-		if e.cred.ID == id {
-			return e
-		}
-	}
-	return nil
-}
-
 // visit is work on one credential that somebody waits for: it ends with ctx, after the limit, or with
 // the pool, and Close waits for it.
 func (p *Pool) visit(ctx context.Context, id string, limit time.Duration, do func(ctx context.Context, e *entry) error) error {

@@ -133,13 +133,13 @@ func TestVerify(t *testing.T) {
 		{name: "all is well", a: simulator.Account{Project: "own-x", PaidTier: "gcp-standard-tier"}, file: `"project_id": "own-x",`, project: "own-x",
 			calls: "token loadCodeAssist services services userinfo"},
 		{name: "another project", a: simulator.Account{Project: "own-x"}, file: `"project_id": "gone-y",`, project: "own-x",
-			calls: "token loadCodeAssist loadCodeAssist projects loadCodeAssist services services services userinfo"},
+			calls: "token loadCodeAssist metadata loadCodeAssist projects loadCodeAssist services services services userinfo"},
 		{name: "the API is off", a: simulator.Account{Project: "own-x", APIDisabled: true, EnablePolls: 2}, file: `"project_id": "own-x",`, project: "own-x",
 			calls: "token loadCodeAssist services enable operations operations operations services enable userinfo"},
 		{name: "the API stays off", a: simulator.Account{Project: "own-x", APIDisabled: true, CannotEnable: true}, file: `"project_id": "own-x",`,
 			says: "could not be switched on", link: "https://console.cloud.google.com/apis/library/cloudaicompanion.googleapis.com?project=own-x"},
 		{name: "Google's own project", a: simulator.Account{Project: "free-z", Tier: "free-tier"}, project: "free-z",
-			calls: "token loadCodeAssist userinfo"},
+			calls: "token metadata loadCodeAssist userinfo"},
 		{name: "to be verified", a: simulator.Account{Tier: "free-tier", NotOnboarded: true, Ineligible: verify}, says: "verified in a browser", link: "https://accounts.example/verify"},
 		{name: "dead", a: simulator.Account{RefreshError: "invalid_grant"}, says: "sign in again", calls: "token"},
 		{name: "Google is ill", a: simulator.Account{RefreshError: "internal_failure"}, says: "out of order", stays: true, calls: "token token"},
@@ -205,6 +205,25 @@ func TestVerifyOfAllProjects(t *testing.T) {
 	}
 	if got := ids(p); got != "a.json a.json:p-two a.json:p-three" || status(t, p, "a.json").Project != "p-one" || status(t, p, "a.json:p-two").Project != "p-two" {
 		t.Errorf("%s %+v", got, p.Status())
+	}
+}
+
+// A service account has a project by its file: its API is looked after, and it is its own e-mail.
+func TestVerifyOfAServiceAccount(t *testing.T) {
+	s := google(t)
+	file := string(s.AddServiceAccount(robot, "proj-r"))
+	s.UpdateAccount(robot, func(a *simulator.Account) { a.APIDisabled = true })
+	p := folder(t, Options{OAuth: client(t, s.URL(), nil)}, "robot.json", file)
+	p.Disable("robot.json")
+	v, err := p.Verify(t.Context(), "robot.json")
+	if st := status(t, p, "robot.json"); err != nil || v.NeedsTest() || v.Project != "proj-r" || v.Email != robot || st.Disabled || !v.Waits || len(v.Services) != 1 || v.Services[0].Name != "aiplatform.googleapis.com" {
+		t.Errorf("%v %+v %+v", err, v, st)
+	}
+	if email, err := p.Email(t.Context(), "robot.json"); err != nil || email != robot {
+		t.Error(email, err)
+	}
+	if q := p.Quota(t.Context(), "robot.json", true); q.Err == nil {
+		t.Errorf("%+v", q)
 	}
 }
 

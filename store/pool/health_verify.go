@@ -60,9 +60,12 @@ func (p *Pool) verify(ctx context.Context, e *entry, v *Verified) error {
 		if err := p.findAgain(ctx, e); err != nil {
 			return err
 		}
-		if err := p.switchOn(ctx, e, v); err != nil {
-			return err
-		}
+	}
+	if err := p.switchOn(ctx, e, v); err != nil {
+		return err
+	}
+	if e.cred.IsService() { // its address is its name
+		return nil
 	}
 	_ = p.withToken(ctx, e, false, func(google *oauth.Client, token, _ string) error { // shown only
 		email, err := google.UserInfo(ctx, token)
@@ -191,7 +194,7 @@ func (p *Pool) switchOn(ctx context.Context, e *entry, v *Verified) error {
 	if tier == "free-tier" || project == "" { // the project is Google's own
 		return nil
 	}
-	v.Services = google.Services(ctx, token, project)
+	v.Services = google.Services(ctx, e.cred.Kind, token, project)
 	needed := v.Services[0]
 	v.Waits = needed.Changed
 	if !needed.Off || needed.Err == nil {

@@ -30,15 +30,20 @@ type Want struct {
 	Prefer string
 }
 
-// Serves tells whether a kind of credential serves a model: Code Assist has text models only.
+// Serves tells whether a kind of credential serves a model: Code Assist has text models only, Vertex AI
+// draws as well, and embeddings come from the Gemini API.
 func Serves(kind, model string, verb pipeline.Verb) bool {
-	if kind != oauth.CodeAssist {
+	switch {
+	case kind == oauth.Gemini:
 		return true
-	}
-	if verb == pipeline.Embed || models.FamilyOf(model).Line == models.Image {
+	case verb == pipeline.Embed || strings.Contains(model, "embedding"):
+		return false
+	case kind == oauth.Vertex:
+		return true
+	case models.FamilyOf(model).Line == models.Image:
 		return false
 	}
-	for _, part := range [...]string{"embedding", "imagen", "-image", "-tts", "veo-", "-live", "-audio"} {
+	for _, part := range [...]string{"imagen", "-image", "-tts", "veo-", "-live", "-audio"} {
 		if strings.Contains(model, part) {
 			return false
 		}

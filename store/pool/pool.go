@@ -11,6 +11,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,7 @@ import (
 type Settings struct {
 	CallsPerRotation int      // requests in a row that one credential serves; 0 is 10
 	APIKeys          []string // keys of Google AI Studio
+	VertexKeys       []string // keys of Vertex AI in express mode
 	AutoBan          bool     // switch credentials off that Google refuses for good
 	AutoBanCodes     []int    // HTTP statuses that count as such a refusal when they repeat; never 400
 
@@ -31,6 +33,11 @@ type Settings struct {
 	// those of the folder out: "never", else they do.
 	EnvExclusive string
 
+	// The limits of a day for a credential that has none of its own, when the day begins (from
+	// midnight UTC), and whether a credential at its limit is left out until then.
+	DailyPro, DailyTotal int64
+	DailyReset           time.Duration
+	EnforceLimits        bool
 	// QuotaRefresh is how often Google is asked what is left for the accounts in use; 0 is never.
 	QuotaRefresh time.Duration
 }
@@ -141,6 +148,9 @@ func New(o Options) (*Pool, error) {
 	}
 	if p.states != nil {
 		p.repeat(10*time.Second, p.saveCounts)
+		p.repeat(time.Hour, p.sweepStates)
+		p.follow()
+		p.wg.Go(p.sweepStates)
 	}
 	return p, nil
 }
@@ -151,14 +161,15 @@ func (p *Pool) Apply(s Settings) {
 	if s.CallsPerRotation <= 0 {
 		s.CallsPerRotation = 10
 	}
-	for _, key := range s.APIKeys {
+	for _, key := range slices.Concat(s.APIKeys, s.VertexKeys) {
 		p.hideAll(oauth.APIKey(strings.TrimSpace(key)))
 	}
 	p.disk.Lock()
 	defer p.disk.Unlock()
 	p.mu.Lock()
 	p.set = s
-	p.keys = p.keyEntries(s.APIKeys)
+	p.keys = slices.Concat(p.keyEntries(s.APIKeys, oauth.APIKey), p.keyEntries(s.VertexKeys, oauth.ExpressKey))
+	p.recapAll()
 	p.mu.Unlock()
 	p.scan(true)
 }

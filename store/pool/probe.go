@@ -28,7 +28,7 @@ func (p *Pool) Pin(ctx context.Context, id, model string) (*Probe, error) {
 		if p.closed {
 			return &Trouble{Reason: "the gateway is shutting down"}
 		}
-		got = &Probe{p.lend(e, lane{model: model, kinds: e.kind}, &Want{Model: model}, p.now())}
+		got = &Probe{p.lend(e, lane{model: model, kinds: e.kind}, &Want{Model: model, Verb: pipeline.Generate}, p.now())}
 		return nil
 	})
 	return got, err
@@ -64,7 +64,7 @@ func (b *Probe) aside(f *apierror.Error) (a pipeline.Advice) {
 	if f.Said == nil {
 		return a
 	}
-	e.noteCode(f.Said.HTTP)
+	e.noteCode(f.Said.HTTP, cut(e.masked(f.Said.Text)))
 	e.dirty = true
 	if t := e.account; f.Said.HTTP == 401 && t != nil && b.prior == 0 && b.token == t.token {
 		t.stale, a.Again = true, pipeline.Same

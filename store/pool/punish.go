@@ -32,7 +32,8 @@ func (o outcome) began() int64 { return o.l.start.UnixNano() }
 // is older than that.
 func (p *Pool) succeeded(l *lease, t time.Time) {
 	e, began := l.entry, l.start.UnixNano()
-	e.lastSuccess, e.strikes, e.codes = t, 0, e.codes[:0]
+	e.lastSuccess, e.strikes, e.codes, e.messages = t, 0, e.codes[:0], nil
+	p.count(l, t)
 	if m := e.marks[l.lane.model]; m != nil && m.since <= began {
 		delete(e.marks, l.lane.model)
 		p.moved(e)
@@ -59,7 +60,7 @@ func (p *Pool) succeeded(l *lease, t time.Time) {
 // punish applies the row to the credential. The caller holds mu.
 func (p *Pool) punish(o outcome) {
 	e, s := o.l.entry, o.said()
-	e.noteCode(s.HTTP)
+	e.noteCode(s.HTTP, o.text())
 	p.coolDown(o)
 	switch o.r.then {
 	case renews:
@@ -171,7 +172,7 @@ func (p *Pool) unauthorized(o outcome) {
 func (p *Pool) wrongProject(o outcome) {
 	e := o.l.entry
 	switch {
-	case e.account == nil || e.listed:
+	case e.account == nil || e.listed || e.cred.IsService():
 		p.ban(e, o.reason(), o.link())
 	case e.finding != nil || o.l.project != e.project: // another one is there or on its way
 	case e.rejected != "":

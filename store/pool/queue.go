@@ -10,12 +10,12 @@ import (
 )
 
 // keyEntries makes entries of the API keys in the settings, the ones there are where they stay.
-func (p *Pool) keyEntries(keys []string) (entries []*entry) {
+func (p *Pool) keyEntries(keys []string, credential func(key string) oauth.Credential) (entries []*entry) {
 	for _, key := range keys {
 		if key = strings.TrimSpace(key); key == "" {
 			continue
 		}
-		c := oauth.APIKey(key)
+		c := credential(key)
 		c.Label = "API key of the settings"
 		e := reuse(p.keys, c, nil)
 		if e == nil {
@@ -113,7 +113,7 @@ func (e *entry) origin() string {
 }
 
 // twin is what two entries of one credential have in common.
-func (e *entry) twin() string { return e.origin() + "\x00" + e.cred.ProjectID }
+func (e *entry) twin() string { return e.cred.Kind + "\x00" + e.origin() + "\x00" + e.cred.ProjectID }
 
 // firstOfTwins says who counts of several: the one in use, so that a copy of its file takes neither
 // its name nor its state away, else the first.

@@ -62,12 +62,12 @@ func (p *Pool) refresh(a *account) <-chan struct{} {
 	}
 	done := make(chan struct{})
 	a.refreshing = done
-	cred, google := a.cred, p.clientFor(a)
+	was := a.token
 	p.spawn(refreshLimit, func(ctx context.Context) {
-		turn := p.takeTurn(ctx, a, cred)
+		turn := p.takeTurn(ctx, a, was)
 		got, fail := turn.got, (*oauth.RefreshError)(nil)
 		if !turn.taken {
-			got, fail = renew(ctx, google, cred)
+			got, fail = p.renew(ctx, a)
 		}
 		if fail == nil && got.RefreshToken != "" {
 			p.hideAll(oauth.Credential{RefreshToken: got.RefreshToken})
@@ -111,7 +111,10 @@ func (p *Pool) durable(ctx context.Context, a *account) {
 }
 
 // renew tries twice: most trouble of the token endpoint is over at once.
-func renew(ctx context.Context, google *oauth.Client, cred oauth.Credential) (oauth.Tokens, *oauth.RefreshError) {
+func (p *Pool) renew(ctx context.Context, a *account) (oauth.Tokens, *oauth.RefreshError) {
+	p.mu.Lock()
+	google, cred := p.clientFor(a), a.cred
+	p.mu.Unlock()
 	got, fail := google.Refresh(ctx, cred)
 	if fail == nil || fail.Permanent {
 		return got, fail
@@ -131,7 +134,6 @@ func (p *Pool) renewed(a *account, got oauth.Tokens) {
 		e.dirty = true // States keeps the token
 	}
 	if got.RefreshToken != "" {
-		a.was = secretHash(a.cred.RefreshToken)
 		a.cred.RefreshToken = got.RefreshToken
 		for _, e := range a.entries {
 			e.cred.RefreshToken = got.RefreshToken
@@ -289,9 +291,9 @@ func (p *Pool) noProject(e *entry, err error) {
 
 // enable switches the API on for the project of an entry that rests meanwhile.
 func (p *Pool) enable(e *entry, reason, link string) {
-	token, project, google := e.account.token, e.project, p.clientOf(e)
+	token, project, kind, google := e.account.token, e.project, e.cred.Kind, p.clientOf(e)
 	p.spawn(findLimit, func(ctx context.Context) {
-		err := google.EnableServices(ctx, token, project)
+		err := google.EnableServices(ctx, kind, token, project)
 		p.mu.Lock()
 		if oauth.Lasting(err) && p.ctx.Err() == nil {
 			p.ban(e, reason, link)

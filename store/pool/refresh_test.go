@@ -138,7 +138,7 @@ func TestRotationAndACrash(t *testing.T) {
 	g := google(t)
 	a := g.AddAccount(simulator.Account{Email: "me@example.com", Project: "sim-x"})
 	content := signIn(a)
-	state := State{Of: secretHash("1//the-old-one"), RefreshToken: a.RefreshToken, Models: map[string]time.Time{"m": time.Now().Add(time.Hour)}}
+	state := State{Of: secretHash("1//the-old-one"), RefreshToken: a.RefreshToken, Rests: map[string]Rest{"m": {Until: time.Now().Add(time.Hour)}}}
 	for name, of := range map[string]string{"the file was written": secretHash("1//the-old-one"), "it was not": secretHash(a.RefreshToken), "another sign-in": "other"} {
 		kept := newBook()
 		state.Of = of

@@ -2,50 +2,87 @@ package pool
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"gcli2api/store"
 )
 
-// Memory keeps states in a store. Saving never waits for it: what changes again before it was
-// written is written once.
+// Memory keeps states in a store that other nodes may use as well. Saving never waits for it: what
+// changes again before it was written is written once. A write never overwrites what somebody else
+// has written meanwhile: merge.go makes one state of both. follow.go takes over what others write.
 type Memory struct {
 	docs   store.Docs[State]
+	names  map[string]bool // of the members that this version knows
+	node   string          // begins the names of our writes
 	log    *slog.Logger
-	known  map[string]State // what the store has; guarded by mu
 	cancel context.CancelFunc
-	done   chan struct{}
+	owned  sync.WaitGroup
 	wake   chan struct{}
 
-	flushing sync.Mutex // one flush at a time; also of failing
-	failing  bool
+	// flushing is held from before a document is read or written until what came of it is noted in
+	// known: without it our own write could be taken for somebody else's. It is taken before the
+	// pool's lock, and that one before mu.
+	flushing sync.Mutex
 
-	mu      sync.Mutex
-	pending map[string]State
+	mu       sync.Mutex
+	known    map[string]*record
+	pending  map[string]saved
+	saves    uint64
+	failing  bool
+	follower follower
+}
+
+// record is a document as the pool has heard of it.
+type record struct {
+	state  State
+	rev    store.Rev // store.New when there is none
+	unread bool      // there is one, and state is not what it says
+	news   *newer    // what the store has by now, if nobody in the pool could take it
+	doubt  string    // name of a write of which nobody knows whether it happened ...
+	sought State     // ... and what was to be written
+}
+
+type newer struct {
+	state State
+	rev   store.Rev
+}
+
+// saved is what waits to be written.
+type saved struct {
+	state State
+	n     uint64 // of the save
 }
 
 // Remember reads every state. One that cannot be read is a warning, and its credential begins anew;
 // the error is the store's. Close the memory before the store.
 func Remember(ctx context.Context, s store.Store, log *slog.Logger) (*Memory, error) {
-	m := &Memory{docs: store.Docs[State]{Store: s, Table: store.CredentialStates}, log: log,
-		known: map[string]State{}, pending: map[string]State{}, done: make(chan struct{}), wake: make(chan struct{}, 1)}
-	for id, got := range m.docs.All(ctx) {
-		switch {
-		case got.Err == nil:
-			m.known[id] = got.Value
-		case id == "":
-			return nil, fmt.Errorf("read the states of credentials: %w", got.Err)
-		default:
-			log.Warn("the state of a credential cannot be read, it begins anew", "credential", id, "error", got.Err)
-		}
+	m := &Memory{docs: store.Docs[State]{Store: s, Table: store.CredentialStates}, names: stateNames(), node: rand.Text()[:6], log: log,
+		known: map[string]*record{}, pending: map[string]saved{}, wake: make(chan struct{}, 1)}
+	if err := m.each(ctx, m.firstLook); err != nil {
+		return nil, fmt.Errorf("read the states of credentials: %w", err)
 	}
 	ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	go m.write(ctx)
+	m.owned.Go(func() { m.write(ctx) })
+	m.owned.Go(func() { m.watch(ctx) })
 	return m, nil
+}
+
+func (m *Memory) firstLook(doc store.Doc) {
+	s, err := m.decode(doc.Body)
+	if err != nil {
+		m.log.Warn("the state of a credential cannot be read, it begins anew", "credential", doc.ID, "error", err)
+		m.known[doc.ID] = &record{rev: doc.Rev, unread: true}
+		return
+	}
+	m.known[doc.ID] = &record{state: s, rev: doc.Rev}
 }
 
 // Load gives a state that was saved last, in this process or before.
@@ -53,16 +90,22 @@ func (m *Memory) Load(id string) (State, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if s, ok := m.pending[id]; ok {
-		return s, true
+		return s.state, true
 	}
-	s, ok := m.known[id]
-	return s, ok
+	r := m.known[id]
+	if r == nil || r.news == nil && (r.rev == store.New || r.unread) {
+		return State{}, false
+	}
+	if r.news != nil { // from here on the pool has it
+		*r = record{state: r.news.state, rev: r.news.rev}
+	}
+	return r.state, true
 }
 
 // Save notes a state to be written at once.
 func (m *Memory) Save(id string, s State) {
 	m.mu.Lock()
-	m.pending[id] = s
+	m.save(id, s)
 	m.mu.Unlock()
 	select {
 	case m.wake <- struct{}{}:
@@ -70,19 +113,23 @@ func (m *Memory) Save(id string, s State) {
 	}
 }
 
-// again is the pause after a failure of the store.
-const again = 5 * time.Second
+func (m *Memory) save(id string, s State) {
+	m.saves++
+	m.pending[id] = saved{s, m.saves}
+}
 
-// flushLimit is how long the store may take for all that is pending.
+// retryAfter is the pause after a failure of the store.
+const retryAfter = 5 * time.Second
+
+// flushLimit is how long the store may take for atOnce states.
 const flushLimit = 10 * time.Second
 
 // write is the one writer, until Close.
 func (m *Memory) write(ctx context.Context) {
-	defer close(m.done)
 	for {
 		var retry <-chan time.Time
-		if !m.flush(ctx) {
-			retry = time.After(again)
+		if m.flush(ctx) != nil {
+			retry = time.After(retryAfter)
 		}
 		select {
 		case <-m.wake:
@@ -93,42 +140,51 @@ func (m *Memory) write(ctx context.Context) {
 	}
 }
 
-// flush writes what is pending; false when something has to be tried again.
-func (m *Memory) flush(ctx context.Context) bool {
+// writers is how many states are written at a time: an engine makes one commit of them. atOnce is
+// how many are written before others get a word in.
+const (
+	writers = 256
+	atOnce  = 512
+)
+
+// flush writes what is pending; the error is one of those after which it has to be tried again.
+func (m *Memory) flush(ctx context.Context) (failed error) {
+	m.mu.Lock()
+	ids := make([]string, 0, len(m.pending))
+	for id := range m.pending {
+		ids = append(ids, id)
+	}
+	m.mu.Unlock()
+	for part := range slices.Chunk(ids, atOnce) {
+		if err := m.put(ctx, part); err != nil {
+			failed = err
+			if errors.Is(err, context.DeadlineExceeded) {
+				break // the store hangs: all others would wait as long
+			}
+		}
+	}
+	if len(ids) > 0 {
+		m.report(failed)
+	}
+	return failed
+}
+
+func (m *Memory) put(ctx context.Context, ids []string) (failed error) {
 	m.flushing.Lock()
 	defer m.flushing.Unlock()
 	// Close does not cut it short: a write that was given up may have happened or not.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushLimit)
 	defer cancel()
-	m.mu.Lock()
-	batch := m.pending
-	m.pending = map[string]State{}
-	m.mu.Unlock()
-	failed := m.put(ctx, batch)
-	m.report(failed, len(batch))
-	return failed == nil || errors.Is(failed, store.ErrInvalid)
-}
-
-// writers is how many states are written at a time: an engine makes one commit of them.
-const writers = 64
-
-// put writes states; the error is one of those that there were.
-func (m *Memory) put(ctx context.Context, batch map[string]State) (failed error) {
 	var all sync.WaitGroup
+	var mu sync.Mutex
 	room := make(chan struct{}, writers)
-	for id, s := range batch {
+	for _, id := range ids {
 		room <- struct{}{}
 		all.Go(func() {
 			defer func() { <-room }()
-			_, err := m.docs.Put(ctx, id, s, store.Any)
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			if err == nil || errors.Is(err, store.ErrInvalid) { // trying again would not help
-				m.known[id] = s
-			} else if _, newer := m.pending[id]; !newer {
-				m.pending[id] = s
-			}
-			if err != nil {
+			if err := m.putOne(ctx, id); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
 				failed = err
 			}
 		})
@@ -137,23 +193,121 @@ func (m *Memory) put(ctx context.Context, batch map[string]State) (failed error)
 	return failed
 }
 
-// report says when writing begins to fail and when it works again, not each time.
-func (m *Memory) report(err error, written int) {
-	switch {
-	case err != nil && !m.failing:
-		m.log.Error("the states of credentials cannot be kept; they count until the next start only", "error", err)
-	case err == nil && m.failing && written > 0:
-		m.log.Info("the states of credentials are kept again")
-	case err == nil && written == 0:
-		return
+// maxConflicts is how often a write gives way to others: each time one of them got through.
+const maxConflicts = 50
+
+// putOne writes what is pending of one credential, merged with what others wrote. The caller holds
+// flushing.
+func (m *Memory) putOne(ctx context.Context, id string) (err error) {
+	for range maxConflicts {
+		now, write, rev, due := m.due(id)
+		if !due {
+			return nil
+		}
+		var got store.Rev
+		got, err = m.docs.Put(ctx, id, write, rev)
+		switch {
+		case err == nil:
+			m.wrote(id, now, record{state: write, rev: got})
+			if now.n != again {
+				return nil
+			}
+			continue // what is newer waits behind it
+		case errors.Is(err, store.ErrInvalid): // trying again would not help
+			m.log.Error("the state of a credential cannot be kept", "credential", id, "error", err)
+			m.wrote(id, now, record{state: write, rev: rev})
+			return nil
+		case !errors.Is(err, store.ErrConflict):
+			m.doubt(id, write)
+			return err
+		}
+		if err := m.meet(ctx, id); err != nil {
+			return err
+		}
 	}
+	return err
+}
+
+// again is the number of a write that was in doubt: it is made as it was, name and all, so that it does
+// not matter whether it happens now or has happened.
+const again = 0
+
+// due is what to write of a credential, under a name that tells this write from all others.
+func (m *Memory) due(id string) (now saved, write State, rev store.Rev, due bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now, due = m.pending[id]
+	if !due {
+		return now, write, rev, false
+	}
+	r := m.record(id)
+	if r.doubt != "" {
+		return saved{n: again}, r.sought, r.rev, true
+	}
+	m.saves++
+	write = now.state
+	write.more = r.state.more
+	write.Writes = m.sign(r.state.Writes)
+	return now, write, r.rev, true
+}
+
+// keepWrites is how many names of writes a state has, one a node: that of its last write.
+const keepWrites = 8
+
+// sign puts the name of a new write of ours in the place of our last one. A node whose write is in
+// doubt makes no other before it knows, so it finds the name unless as many other nodes have written.
+func (m *Memory) sign(writes []string) []string {
+	signed := slices.DeleteFunc(slices.Clone(writes), func(name string) bool { return strings.HasPrefix(name, m.node) })
+	signed = append(signed, m.node+strconv.FormatUint(m.saves, 36))
+	return signed[max(0, len(signed)-keepWrites):]
+}
+
+// record is that of an id. The caller holds mu.
+func (m *Memory) record(id string) *record {
+	r := m.known[id]
+	if r == nil {
+		r = &record{}
+		m.known[id] = r
+	}
+	return r
+}
+
+// wrote notes what the store has, and that it is what was to be written.
+func (m *Memory) wrote(id string, written saved, r record) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	*m.record(id) = r
+	if m.pending[id].n == written.n {
+		delete(m.pending, id)
+	}
+}
+
+// doubt notes a write that may have happened: its answer got lost.
+func (m *Memory) doubt(id string, write State) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.record(id)
+	r.doubt, r.sought = write.Writes[len(write.Writes)-1], write
+}
+
+// report says when writing begins to fail and when it works again, not each time.
+func (m *Memory) report(err error) {
+	m.mu.Lock()
+	was := m.failing
 	m.failing = err != nil
+	m.mu.Unlock()
+	switch {
+	case err != nil && !was:
+		m.log.Error("the states of credentials cannot be kept; they count until the next start only", "error", err)
+	case err == nil && was:
+		m.log.Info("the states of credentials are kept again")
+	}
 }
 
 // Sync returns when all that was saved before is durable, or says that it is not.
 func (m *Memory) Sync(ctx context.Context) error {
-	if !m.flush(ctx) {
-		return errors.New("not every state of a credential could be written")
+	if err := m.flush(ctx); err != nil {
+		return fmt.Errorf("not every state of a credential could be written: %w", err)
 	}
 	return nil
 }
@@ -161,6 +315,6 @@ func (m *Memory) Sync(ctx context.Context) error {
 // Close writes what is pending and ends the writer.
 func (m *Memory) Close() error {
 	m.cancel()
-	<-m.done
+	m.owned.Wait()
 	return m.Sync(context.Background())
 }

@@ -35,7 +35,7 @@ func (p *Pool) rewrite(a *account, c oauth.Change, replaces []string) error {
 	}
 	sheet, err := oauth.Parse(a.from.name, data, p.rules)
 	item := sheet.Find(a.cred.ID)
-	if err != nil || item == nil || item.Creds[0].RefreshToken != a.origin {
+	if err != nil || item == nil || item.Creds[0].Secret() != a.origin {
 		return nil // replaced meanwhile
 	}
 	if c.ProjectID != "" && !slices.Contains(replaces, item.Creds[0].ProjectID) {
@@ -73,7 +73,7 @@ func (p *Pool) written(a *account, c oauth.Change, data []byte) {
 }
 
 // learned adds to a state what the source of the credential does not have.
-func (p *Pool) learned(e *entry, s *State) {
+func (e *entry) learned(s *State) {
 	s.Tier = e.tier
 	if e.email != e.cred.Email {
 		s.Email = e.email
@@ -81,13 +81,7 @@ func (p *Pool) learned(e *entry, s *State) {
 	if e.cred.ProjectID == "" {
 		s.Project = e.project
 	}
-	a := e.account
-	if a == nil {
-		return
-	}
-	s.Was = a.was
-	// Where nodes share the store, another one may have a source with the old one.
-	if a.cred.RefreshToken != a.origin || p.claims != nil && a.was != "" {
+	if a := e.account; a != nil && !a.cred.IsService() && a.cred.RefreshToken != a.origin {
 		s.RefreshToken = a.cred.RefreshToken
 	}
 }
@@ -116,14 +110,15 @@ func (p *Pool) relearn(e *entry, s State) {
 	for _, other := range a.entries {
 		other.cred.RefreshToken = s.RefreshToken
 	}
-	a.was = s.Was
 	c := a.cred
 	p.lines = append(p.lines, func() { p.hideAll(c) })
 }
 
 // write replaces a file so that a crash leaves the old or the new one, whole.
 func write(path string, data []byte) (err error) {
-	if path, err = filepath.EvalSymlinks(path); err != nil {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	} else if !errors.Is(err, os.ErrNotExist) { // a new one
 		return fmt.Errorf("find file: %w", err)
 	}
 	dir := filepath.Dir(path)

@@ -163,18 +163,24 @@ func (p *Pool) admit(f *source, sheet oauth.Sheet) {
 // client are the same, wherever in its file it stands by now.
 func (p *Pool) account(f *source, item oauth.Item, old []*entry, taken map[*account]bool) *account {
 	c := item.Creds[0]
-	if c.Kind == oauth.Gemini {
+	if c.IsKey() {
 		return nil
 	}
 	for _, e := range old {
-		if a := e.account; a != nil && !taken[a] && a.origin == c.RefreshToken && a.cred.ClientID == c.ClientID && a.cred.ClientSecret == c.ClientSecret {
+		if a := e.account; a != nil && !taken[a] && a.origin == c.Secret() && a.cred.ClientID == c.ClientID && a.cred.ClientSecret == c.ClientSecret && sameService(a.cred, c) {
 			taken[a], a.cred.ID = true, item.ID
 			return a
 		}
 	}
-	a := &account{cred: c, from: f, origin: c.RefreshToken, token: c.AccessToken, expiry: c.Expiry}
+	a := &account{cred: c, from: f, origin: c.Secret(), token: c.AccessToken, expiry: c.Expiry}
 	a.cred.ID = item.ID
 	return a
+}
+
+// sameService tells that what signs for a service account has stayed the same: with another address,
+// key or audience its token has to be asked for anew. For sign-ins it says nothing.
+func sameService(a, b oauth.Credential) bool {
+	return a.Kind == b.Kind && (!a.IsService() || a.Email == b.Email && a.KeyID == b.KeyID && a.TokenURI == b.TokenURI)
 }
 
 // reuse finds the entry of a credential that has not changed, so that its state is kept.

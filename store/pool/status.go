@@ -19,7 +19,13 @@ type Status struct {
 	Reason, Link         string // why it is switched off or rests, and where a person can mend that
 	CoolingUntil         time.Time
 	Models               []ModelRest
-	LastCodes            []int // HTTP statuses since the last success, newest last
+	LastCodes            []int         // HTTP statuses since the last success, newest last
+	Messages             []Message     // what Google said with them
+	CoolingCode          apierror.Code // why it rests as a whole
+	CappedUntil          time.Time     // it has used up its daily limit ...
+	ProCappedUntil       time.Time     // ... or that of Pro models
+	NoPreview            bool          // Google has shown it no preview models
+	Usage                Usage
 	Calls                int64
 	LastSuccess          time.Time
 	TokenUntil           time.Time // end of the access token, zero for keys
@@ -34,7 +40,8 @@ type ModelRest struct {
 
 // Status lists the credentials in the order of the queue, and behind them those that are shut out.
 func (p *Pool) Status() []Status {
-	now := p.now().UnixNano()
+	t := p.now()
+	now := t.UnixNano()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	list := make([]Status, 0, len(p.queue)+len(p.idle))
@@ -58,6 +65,7 @@ func (p *Pool) Status() []Status {
 				s.Models = append(s.Models, ModelRest{model, time.Unix(0, m.until), m.code})
 			}
 		}
+		p.tell(e, &s, t)
 		list = append(list, s)
 	}
 	return list
@@ -66,12 +74,9 @@ func (p *Pool) Status() []Status {
 // Enable switches a credential on and forgets what was held against it; false when there is none.
 func (p *Pool) Enable(id string) bool {
 	return p.change(id, func(e *entry) {
-		e.disabled, e.reason, e.link = false, "", ""
-		e.cool, e.marks, e.strikes, e.codes = cooldown{}, nil, 0, nil
-		e.rejected, e.enabledAt = "", time.Time{}
-		if e.account != nil {
-			e.account.forced = false
-		}
+		e.disabled, e.reason, e.link, e.switched = false, "", "", p.now().UnixNano()
+		e.cool, e.marks, e.codes, e.messages = cooldown{}, nil, nil, nil
+		e.absolve()
 		p.moved(e)
 	})
 }
@@ -83,15 +88,13 @@ func (p *Pool) Disable(id string) bool {
 
 func (p *Pool) change(id string, do func(e *entry)) bool {
 	p.mu.Lock()
-	e := p.byID[id]
-	if i := slices.IndexFunc(p.idle, func(e *entry) bool { return e.cred.ID == id }); e == nil && i >= 0 {
-		e = p.idle[i]
-	}
+	e := p.named(id)
 	if e == nil {
 		p.mu.Unlock()
 		return false
 	}
 	do(e)
+	p.recap(e, p.now())
 	e.dirty = true
 	p.unlock(e)
 	return true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"gcli2api/store"
 	"gcli2api/store/oauth"
 )
 
@@ -25,18 +26,25 @@ type turn struct {
 	got   oauth.Tokens
 }
 
-// takeTurn waits until no other node refreshes the sign-in. Two refreshes at a time do no harm as long
+// leaseOn names the lease on refreshes of a sign-in.
+func leaseOn(c oauth.Credential) string {
+	return "refresh/" + secretHash(c.ClientID+"\x00"+c.Secret())
+}
+
+// takeTurn waits until no other node refreshes the sign-in whose token was that one. Two refreshes at a time do no harm as long
 // as Google keeps the refresh token; where it is changed, the one of them that comes second is lost. A
 // store that fails is no reason to let calls wait.
-func (p *Pool) takeTurn(ctx context.Context, a *account, cred oauth.Credential) turn {
+func (p *Pool) takeTurn(ctx context.Context, a *account, was string) turn {
 	if p.claims == nil {
 		return turn{}
 	}
-	name := "refresh/" + secretHash(cred.ClientID+"\x00"+cred.Secret())
+	p.mu.Lock()
+	name, id := leaseOn(a.cred), a.cred.ID
+	p.mu.Unlock()
 	for ctx.Err() == nil {
 		mine, err := p.claims.Claim(ctx, name, p.node, turnFor)
 		if err != nil {
-			p.log.Debug("no lease on a refresh, it is made without", "credential", cred.ID, "error", err)
+			p.log.Debug("no lease on a refresh, it is made without", "credential", id, "error", err)
 			return turn{}
 		}
 		t := turn{}
@@ -44,7 +52,7 @@ func (p *Pool) takeTurn(ctx context.Context, a *account, cred oauth.Credential) 
 			t.lease = name
 		}
 		// Also when it is ours: the other node may have finished between two looks.
-		if t.got, t.taken = p.fromOther(ctx, a); t.taken || mine {
+		if t.got, t.taken = p.fromOther(ctx, a, was); t.taken || mine {
 			return t
 		}
 		select {
@@ -68,10 +76,11 @@ func (p *Pool) endTurn(ctx context.Context, a *account, t turn) {
 	}
 }
 
-// fromOther looks for a newer token of the sign-in in the store.
-func (p *Pool) fromOther(ctx context.Context, a *account) (oauth.Tokens, bool) {
-	store, ok := p.states.(interface {
-		Fresh(ctx context.Context, id string) (State, bool)
+// fromOther looks whether another node has got a newer token of the sign-in, which the pool takes over
+// like anything else that is written of a credential (follow.go).
+func (p *Pool) fromOther(ctx context.Context, a *account, was string) (oauth.Tokens, bool) {
+	shared, ok := p.states.(interface {
+		Fetch(ctx context.Context, id string)
 	})
 	if !ok {
 		return oauth.Tokens{}, false
@@ -82,22 +91,14 @@ func (p *Pool) fromOther(ctx context.Context, a *account) (oauth.Tokens, bool) {
 		id = e.cred.ID
 	}
 	p.mu.Unlock()
-	s, ok := store.Fresh(ctx, id)
+	shared.Fetch(ctx, id)
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !ok || !a.continues(s) || s.AccessToken == a.token || !s.TokenUntil.After(a.expiry) || s.TokenUntil.Sub(p.now()) < refreshAhead {
+	t := p.now()
+	if !a.works(t) || a.token == was || a.expiry.Sub(t) < refreshAhead {
 		return oauth.Tokens{}, false
 	}
-	got := oauth.Tokens{AccessToken: s.AccessToken, Expiry: s.TokenUntil}
-	if s.RefreshToken != a.cred.RefreshToken {
-		got.RefreshToken = s.RefreshToken
-	}
-	return got, true
-}
-
-// continues tells that a state is of this sign-in and not of another one under its name.
-func (a *account) continues(s State) bool {
-	return s.Of == secretHash(a.origin) || s.RefreshToken != "" && (s.RefreshToken == a.cred.RefreshToken || s.Was == secretHash(a.cred.RefreshToken))
+	return oauth.Tokens{AccessToken: a.token, Expiry: a.expiry}, true
 }
 
 // first is the entry that stands for the account: the one of its name, else any.
@@ -113,8 +114,7 @@ func (a *account) first() *entry {
 	return nil
 }
 
-// Fresh reads a state from the store itself: another node may have written it.
-func (m *Memory) Fresh(ctx context.Context, id string) (State, bool) {
-	s, _, err := m.docs.Get(ctx, id)
-	return s, err == nil
+// Fetch reads the state of a credential from the store now, as a hint that somebody has written it does.
+func (m *Memory) Fetch(ctx context.Context, id string) {
+	m.hear(ctx, store.Change{Table: m.docs.Table, ID: id})
 }

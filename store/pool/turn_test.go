@@ -11,7 +11,11 @@ import (
 
 	"gcli2api/pipeline/simulator"
 	"gcli2api/store"
+	"gcli2api/store/oauth"
 )
+
+// inVariable is what the credential of GOOGLE_CREDENTIALS is called.
+const inVariable = "env_credential_1"
 
 // claims looks on while leases are asked for.
 type claims struct {
@@ -34,8 +38,8 @@ func (c *claims) Claim(ctx context.Context, name, owner string, ttl time.Duratio
 	return ok, err
 }
 
-// node is one of several pools on one store, each with a folder of its own.
-func node(t *testing.T, s store.Store, c Claims, base string, via *gate, content string) (*Pool, *Memory) {
+// peer is one of several pools on one store, which have the same credential in a variable.
+func peer(t *testing.T, s store.Store, c Claims, base string, via *gate, content string) (*Pool, *Memory) {
 	t.Helper()
 	kept := remember(t, s, slog.New(slog.DiscardHandler))
 	t.Cleanup(func() { _ = kept.Close() })
@@ -43,7 +47,8 @@ func node(t *testing.T, s store.Store, c Claims, base string, via *gate, content
 	if via != nil {
 		o.OAuth = client(t, base, via)
 	}
-	return folder(t, o, "a.json", content), kept
+	o.Environ = oauth.FromEnvironment([]string{"GOOGLE_CREDENTIALS=" + content}, false)
+	return folder(t, o), kept
 }
 
 // Two nodes want a new token of one account at the same time: one asks Google, the other takes over what
@@ -56,8 +61,8 @@ func TestOneRefreshAmongNodes(t *testing.T) {
 		s := openStore(t, filepath.Join(t.TempDir(), "x.db"))
 		c := &claims{Store: s, refused: make(chan struct{}, 1)}
 		door := newGate()
-		one, _ := node(t, s, c, g.URL(), door, content)
-		two, _ := node(t, s, c, g.URL(), nil, content)
+		one, _ := peer(t, s, c, g.URL(), door, content)
+		two, _ := peer(t, s, c, g.URL(), nil, content)
 
 		tokens := make([]string, 2)
 		var all sync.WaitGroup
@@ -76,20 +81,20 @@ func TestOneRefreshAmongNodes(t *testing.T) {
 			t.Errorf("rotates %t: %d refreshes, same token: %t", rotates, n, tokens[0] == tokens[1])
 		}
 		// The other node goes on from there: its own next refresh is good.
-		if err := two.renewNow(t.Context(), two.named("a.json")); err != nil {
+		if err := two.renewNow(t.Context(), two.named(inVariable)); err != nil {
 			t.Errorf("rotates %t: the next refresh: %v", rotates, err)
 		}
 	}
 }
 
-// A node that comes later finds the token of the others, even after the file of its own is out of date.
+// A node that comes later finds the token of the others, whatever its own variable says.
 func TestTokenOfAnotherNodeIsTakenOver(t *testing.T) {
 	g := google(t)
 	a := g.AddAccount(simulator.Account{Email: "me@example.com", Project: "sim-p", RotateRefresh: true})
 	content := `{"refresh_token": "` + a.RefreshToken + `", "project_id": "sim-p", "email": "me@example.com"}`
 	s := openStore(t, filepath.Join(t.TempDir(), "x.db"))
-	two, _ := node(t, s, s, g.URL(), nil, content) // reads the states before there are any
-	one, kept := node(t, s, s, g.URL(), nil, content)
+	two, _ := peer(t, s, s, g.URL(), nil, content) // reads the states before there are any
+	one, kept := peer(t, s, s, g.URL(), nil, content)
 	use(t, one, 1)
 	if err := kept.Sync(t.Context()); err != nil {
 		t.Fatal(err)
@@ -98,7 +103,7 @@ func TestTokenOfAnotherNodeIsTakenOver(t *testing.T) {
 	if n := len(g.CallsOf("token")); n != 1 {
 		t.Errorf("%d refreshes", n)
 	}
-	if e := two.named("a.json"); e.account.cred.RefreshToken != token(g, a) || e.disabled {
+	if e := two.named(inVariable); e.account.cred.RefreshToken != token(g, a) || e.disabled {
 		t.Error("the refresh token of the other node was not taken over")
 	}
 }
@@ -109,8 +114,8 @@ func TestTokenOfAnotherSignInIsNot(t *testing.T) {
 	mine := g.AddAccount(simulator.Account{Email: "me@example.com", Project: "sim-p"})
 	other := g.AddAccount(simulator.Account{Email: "other@example.com", Project: "sim-q"})
 	s := openStore(t, filepath.Join(t.TempDir(), "x.db"))
-	two, _ := node(t, s, s, g.URL(), nil, signIn(mine))
-	one, kept := node(t, s, s, g.URL(), nil, signIn(other))
+	two, _ := peer(t, s, s, g.URL(), nil, signIn(mine))
+	one, kept := peer(t, s, s, g.URL(), nil, signIn(other))
 	use(t, one, 1)
 	if err := kept.Sync(t.Context()); err != nil {
 		t.Fatal(err)
@@ -128,9 +133,9 @@ func TestLeaseThatNobodyGivesBack(t *testing.T) {
 	a := g.AddAccount(simulator.Account{Project: "sim-p"})
 	content := signIn(a)
 	s := openStore(t, filepath.Join(t.TempDir(), "x.db"))
-	p, _ := node(t, s, s, g.URL(), nil, content)
-	cred := p.named("a.json").account.cred
-	name := "refresh/" + secretHash(cred.ClientID+"\x00"+cred.Secret())
+	p, _ := peer(t, s, s, g.URL(), nil, content)
+	cred := p.named(inVariable).account.cred
+	name := leaseOn(cred)
 	if ok, err := s.Claim(t.Context(), name, "a node that died", 300*time.Millisecond); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
@@ -146,8 +151,8 @@ func TestLeaseThatNobodyGivesBack(t *testing.T) {
 		})
 	}
 
-	p, _ = node(t, s, &claims{Store: s, fails: errors.New("the store is down")}, g.URL(), nil, content)
-	p.named("a.json").account.stale = true
+	p, _ = peer(t, s, &claims{Store: s, fails: errors.New("the store is down")}, g.URL(), nil, content)
+	p.named(inVariable).account.stale = true
 	use(t, p, 1)
 	if n := len(g.CallsOf("token")); n != 2 {
 		t.Errorf("%d refreshes", n)

@@ -118,7 +118,7 @@ func TestOpenAISystemAndTurns(t *testing.T) {
 			openai.UserMessage([]openai.ChatCompletionContentPartUnionParam{openai.TextContentPart("third"), openai.TextContentPart("!describe 中文 \"quoted\" \U0001F98A")}),
 		}}
 		d := description(t, h.chat(t, p).Choices[0].Message.Content)
-		if d.System != "Be brief.\nAnd polite." || !slices.Equal(d.Roles, []string{"user", "model", "user"}) || d.Backend != map[string]string{"codeassist": "codeassist", "geminiapi": "aistudio"}[h.kind] {
+		if d.System != "Be brief.\nAnd polite." || !slices.Equal(d.Roles, []string{"user", "model", "user"}) || d.Backend != map[string]string{"codeassist": "codeassist", "geminiapi": "aistudio", "vertex": "vertex"}[h.kind] {
 			t.Errorf("%+v", d)
 		}
 		if want := []string{"first", "second", "third\n!describe 中文 \"quoted\" \U0001F98A"}; !slices.Equal(d.Texts, want) {

@@ -75,7 +75,7 @@ type house struct {
 // kinds runs a test once for each kind of credentials, each time in a house of its own.
 func kinds(t *testing.T, test func(*testing.T, *house)) {
 	t.Parallel()
-	for _, kind := range credentials() {
+	for _, kind := range append(credentials(), "vertex") {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			test(t, open(t, kind))
@@ -83,6 +83,7 @@ func kinds(t *testing.T, test func(*testing.T, *house)) {
 	}
 }
 
+// credentials are the kinds with which the clients of all languages are tried.
 func credentials() []string { return []string{"codeassist", "geminiapi"} }
 
 func open(t *testing.T, kind string, config ...string) *house {
@@ -111,12 +112,15 @@ func build(t *testing.T, kind, password string, config ...string) *house {
 			t.Fatal(err)
 		}
 	}
-	if kind == "codeassist" {
+	switch kind {
+	case "vertex":
+		write("robot.json", sim.AddServiceAccount("", "sdk-project"))
+	case "codeassist":
 		for _, name := range []string{"ann", "ben"} {
 			a := sim.AddAccount(simulator.Account{Email: name + "@example.com"})
 			write(name+".json", sim.StaleCredentialFile(a.Email, simulator.LayoutGateway))
 		}
-	} else {
+	default:
 		sim.AddKey(apiKey)
 		write("key.json", sim.KeyFile(apiKey))
 	}

@@ -28,7 +28,7 @@ var canonical = func() map[string]string {
 
 		"functionDeclarations", "googleSearch", "googleSearchRetrieval", "codeExecution",
 		"urlContext", "googleMaps", "fileSearch", "computerUse", "enterpriseWebSearch", "retrieval",
-		"parallelAiSearch", "mcpServers",
+		"parallelAiSearch", "mcpServers", "searchTypes",
 
 		"functionCallingConfig", "retrievalConfig", "allowedFunctionNames", "mode",
 		"includeServerSideToolInvocations", "streamFunctionCallArguments",

@@ -35,7 +35,7 @@ func appendCount(dst []byte, x *pipeline.Exchange) []byte {
 // nothing else.
 func appendThoughtless(dst, turn []byte) []byte {
 	if !bytes.Contains(turn, []byte("thought")) {
-		return appendTurn(wire.Comma(dst), turn)
+		return gemini.AppendTurn(wire.Comma(dst), turn)
 	}
 	parts := append(make([]byte, 0, len(turn)), '[')
 	for a := wire.ArrayOf(wire.Get(turn, "parts")); a.Next(); {
@@ -51,5 +51,5 @@ func appendThoughtless(dst, turn []byte) []byte {
 	if len(parts) == 1 {
 		return dst
 	}
-	return appendTurn(wire.Comma(dst), gemini.AppendWith(nil, turn, "parts", append(parts, ']')))
+	return gemini.AppendTurn(wire.Comma(dst), gemini.AppendWith(nil, turn, "parts", append(parts, ']')))
 }

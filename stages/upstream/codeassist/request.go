@@ -29,18 +29,9 @@ func takesConfig(name []byte) bool {
 	return false
 }
 
-// takesCategory: harm categories of pictures, which one model of this backend does not know
-// (protocol 3.8).
+// takesCategory: one model of this backend does not know all harm categories (protocol 3.8).
 func takesCategory(model string, category []byte) bool {
-	if !strings.HasPrefix(model, "gemini-2.5-flash-lite") {
-		return true
-	}
-	switch string(category) {
-	case `"HARM_CATEGORY_IMAGE_HATE"`, `"HARM_CATEGORY_IMAGE_DANGEROUS_CONTENT"`, `"HARM_CATEGORY_IMAGE_HARASSMENT"`,
-		`"HARM_CATEGORY_IMAGE_SEXUALLY_EXPLICIT"`, `"HARM_CATEGORY_JAILBREAK"`:
-		return false
-	}
-	return true
+	return !strings.HasPrefix(model, "gemini-2.5-flash-lite") || !gemini.Extra(category)
 }
 
 func key[T string | []byte](dst []byte, name T) []byte {
@@ -51,7 +42,7 @@ func key[T string | []byte](dst []byte, name T) []byte {
 // tells the client of the others. null is no value there (protocol 3.2).
 func appendRequest(dst []byte, x *pipeline.Exchange, model string) []byte {
 	dst = append(dst, '{')
-	mixed := mixes(x)
+	mixed := x.Call.Mixes()
 	for i := range x.Call.Len() {
 		name, value := x.Call.At(i)
 		if wire.KindOf(value) == wire.KindNull {
@@ -97,30 +88,13 @@ func appendContents(dst, v []byte, x *pipeline.Exchange) []byte {
 	dst = append(dst, '[')
 	amended := false
 	for a := wire.ArrayOf(v); a.Next(); {
-		amended = amended || nobody(a.Value)
-		dst = appendTurn(wire.Comma(dst), a.Value)
+		amended = amended || gemini.Nobodys(a.Value)
+		dst = gemini.AppendTurn(wire.Comma(dst), a.Value)
 	}
 	if !amended {
 		return append(dst[:begin], v...) // byte for byte as it came
 	}
 	return append(dst, ']')
-}
-
-// nobody tells that a turn does not say whose it is.
-func nobody(turn []byte) bool {
-	if wire.KindOf(turn) != wire.KindObject {
-		return false
-	}
-	role := wire.Get(turn, "role")
-	return role == nil || string(role) == "null" || string(role) == `""`
-}
-
-// appendTurn writes a turn with a role.
-func appendTurn(dst, turn []byte) []byte {
-	if nobody(turn) {
-		return gemini.AppendWith(dst, turn, "role", []byte(`"user"`))
-	}
-	return append(dst, turn...)
 }
 
 // appendSystem: the system instruction may have the role of the user or none (protocol 3.3).

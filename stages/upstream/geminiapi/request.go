@@ -24,16 +24,6 @@ func foreignConfig(name []byte) bool {
 	return false
 }
 
-// foreignCategory: harm categories that only Code Assist and Vertex take (protocol 3.8).
-func foreignCategory(v []byte) bool {
-	switch string(v) {
-	case `"HARM_CATEGORY_IMAGE_HATE"`, `"HARM_CATEGORY_IMAGE_DANGEROUS_CONTENT"`, `"HARM_CATEGORY_IMAGE_HARASSMENT"`,
-		`"HARM_CATEGORY_IMAGE_SEXUALLY_EXPLICIT"`, `"HARM_CATEGORY_JAILBREAK"`:
-		return true
-	}
-	return false
-}
-
 func key[T string | []byte](dst []byte, name T) []byte {
 	return append(append(append(wire.Comma(dst), '"'), name...), '"', ':')
 }
@@ -89,7 +79,7 @@ func appendSafety(dst, v []byte) []byte {
 	}
 	dst = append(dst, '[')
 	for a := wire.ArrayOf(v); a.Next(); {
-		if !foreignCategory(wire.Get(a.Value, "category")) {
+		if !gemini.Extra(wire.Get(a.Value, "category")) {
 			dst = gemini.AppendWith(wire.Comma(dst), a.Value, "method", nil)
 		}
 	}
