@@ -224,6 +224,7 @@ func refusal(err error) *DiscoverError {
 		e.Reason = fmt.Sprintf("Google refuses (HTTP %d %s): %s", s.HTTP, first(s.Reason, s.Status), apierror.From(err).Message)
 		if says := inWords(s.Reason); says != "" {
 			e.Reason = says + " (" + s.Reason + ")"
+			e.Says = e.Reason
 		}
 		e.Link = first(s.Meta["validation_url"], s.Meta["validation_link"], s.Meta["activationUrl"], s.Meta["appeal_url"])
 		if e.Link == "" && len(s.Links) > 0 {

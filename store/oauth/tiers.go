@@ -96,7 +96,7 @@ func phrase(s string) string {
 func ineligibility(code string) string {
 	switch code {
 	case "UNSUPPORTED_CLIENT":
-		return "since June 2026 Google does not serve individuals through this sign-in: it works only with a Code Assist licence and a Google Cloud project of your own"
+		return "since June 2026 Google does not serve individuals through this sign-in any more: it works only with a Code Assist licence and a Google Cloud project of your own"
 	case "VALIDATION_REQUIRED":
 		return "the account has to be verified in a browser"
 	case "DASHER_USER":
@@ -106,7 +106,7 @@ func ineligibility(code string) string {
 	case "NON_USER_ACCOUNT":
 		return "this is not the account of a person but of a service or group"
 	case "RESTRICTED_AGE":
-		return "the owner of the account is too young: Google asks for 18 years"
+		return "Google asks for an age of 18, and the owner of the account is too young"
 	case "RESTRICTED_NETWORK":
 		return "the network address of this gateway is blocked: a proxy elsewhere may help"
 	case "UNSUPPORTED_LOCATION":
