@@ -171,5 +171,5 @@ func TestTokensAreRenewedAFewAtATime(t *testing.T) {
 // oauthAt is client with the clock of a test.
 func oauthAt(t *testing.T, base string, c *clock) *oauth.Client {
 	t.Helper()
-	return oauth.New(oauth.Options{HTTP: plainHTTP, Now: c.now, Settings: func() oauth.Settings { return settingsAt(base) }})
+	return oauth.New(oauth.Options{HTTP: plainHTTP, Now: c.now, RetryPause: time.Millisecond, Settings: func() oauth.Settings { return settingsAt(base) }})
 }
