@@ -53,12 +53,13 @@ func TestRoutesTakeThePanelPasswordOnly(t *testing.T) {
 		if r.who == anyone {
 			continue
 		}
-		ok := map[string]int{"GET": 200, "POST": 400}[r.method] // without a body
-		switch {
-		case strings.Contains(r.path, ":filename"): // nobody is called that
+		ok := map[string]int{"GET": 200, "POST": 400, "DELETE": 200}[r.method] // without a body
+		switch r.path {
+		case "/creds/deduplicate", "/auth/load-env-creds", "/creds/quota", "/creds/refresh-all-emails":
+			ok = 200 // need none
+		}
+		if strings.HasSuffix(r.path, "/:filename") { // nobody is called that
 			ok = 404
-		case r.path == "/creds/quota", r.path == "/creds/refresh-all-emails": // about all
-			ok = 200
 		}
 		for header, want := range map[string]int{"Bearer right": ok, "bearer right": ok, "Bearer wrong": 401, "right": 401, "": 401, "Bearer ": 401} {
 			req := httptest.NewRequest(r.method, r.path, nil)
@@ -69,7 +70,7 @@ func TestRoutesTakeThePanelPasswordOnly(t *testing.T) {
 				t.Fatal(err)
 			}
 			body, _ := io.ReadAll(resp.Body)
-			if resp.StatusCode != want || !json.Valid(body) {
+			if archive := r.path == "/creds/download-all" && want == 200; resp.StatusCode != want || !archive && !json.Valid(body) {
 				t.Errorf("%s with %q: %d %s", r.path, header, resp.StatusCode, body)
 			}
 			if resp.Header.Get("Access-Control-Allow-Origin") != "" {

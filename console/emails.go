@@ -26,8 +26,8 @@ func (s Services) email(c *fiber.Ctx) error {
 		return refuse(c, fiber.StatusNotFound, err.Error())
 	case err != nil:
 		return c.Status(fiber.StatusBadRequest).JSON(fiber.Map{"filename": id, "user_email": nil, "message": err.Error(), "detail": err.Error()})
-	case !s.durable(c):
-		return nil
+	case s.durable(c) != nil:
+		return refuse(c, fiber.StatusInternalServerError, notKept)
 	}
 	return c.JSON(fiber.Map{"filename": id, "user_email": email, "message": "found"})
 }
@@ -45,8 +45,8 @@ func (s Services) emails(c *fiber.Ctx) error {
 		}
 		results = append(results, fiber.Map{"filename": one.ID, "user_email": nil, "success": false, "error": one.Err.Error()})
 	}
-	if !s.durable(c) {
-		return nil
+	if s.durable(c) != nil {
+		return refuse(c, fiber.StatusInternalServerError, notKept)
 	}
 	return c.JSON(fiber.Map{"success_count": good, "total_count": len(results), "results": results,
 		"message": fmt.Sprintf("%d of %d addresses are known", good, len(results))})

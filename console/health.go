@@ -180,8 +180,8 @@ func (s Services) verify(c *fiber.Ctx) error {
 	default:
 		describe(out, found)
 	}
-	if !s.durable(c) {
-		return nil
+	if s.durable(c) != nil {
+		return refuse(c, fiber.StatusInternalServerError, notKept)
 	}
 	return c.JSON(out)
 }
@@ -217,17 +217,4 @@ func orNull(s string) any {
 		return nil
 	}
 	return s
-}
-
-// durable waits until the change is durable, and answers where it is not: false.
-func (s Services) durable(c *fiber.Ctx) bool {
-	if s.Kept == nil {
-		return true
-	}
-	err := s.Kept(c.Context())
-	if err != nil {
-		s.Log.Error("a change of the panel is not durable", "error", err)
-		_ = refuse(c, fiber.StatusInternalServerError, "done, but it could not be written: it lasts until the next start only")
-	}
-	return err == nil
 }

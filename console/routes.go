@@ -40,6 +40,8 @@ type Services struct {
 	// Kept returns when all changes of the pool so far are durable, or says that they are not; nil for a
 	// pool that forgets.
 	Kept func(ctx context.Context) error
+
+	uploads chan struct{} // those under way
 }
 
 // permission says who may use a route.
@@ -69,6 +71,16 @@ func (s Services) routes() []route {
 		{"POST", "/creds/quota", panel, s.quota},
 		{"POST", "/creds/fetch-email/:filename", panel, s.email},
 		{"POST", "/creds/refresh-all-emails", panel, s.emails},
+		{"POST", "/creds/batch-action", panel, s.actMany},
+		{"POST", "/auth/upload", panel, s.upload},
+		{"POST", "/creds/add", panel, s.add},
+		{"GET", "/creds/download/:filename", panel, s.download},
+		{"GET", "/creds/download-all", panel, s.downloadAll},
+		{"GET", "/creds/quarantine", panel, s.quarantine},
+		{"POST", "/creds/deduplicate", panel, s.deduplicate},
+		{"POST", "/auth/load-env-creds", panel, s.loadEnv},
+		{"DELETE", "/auth/env-creds", panel, s.clearEnv},
+		{"GET", "/auth/env-creds-status", panel, s.envStatus},
 		{"POST", "/auth/start", anyone, s.startSignIn},
 		{"POST", "/auth/callback", anyone, s.awaitSignIn},
 		{"POST", "/auth/callback-url", anyone, s.pasteSignIn},
@@ -87,6 +99,7 @@ func (s Services) Mount(app *fiber.App) {
 	if s.Log == nil {
 		s.Log = slog.Default()
 	}
+	s.uploads = make(chan struct{}, uploadsAtOnce)
 	methods := map[string][]string{}
 	for _, r := range s.routes() {
 		app.Add(r.method, r.path, s.logged, s.guard(r.who), r.handle)

@@ -204,11 +204,8 @@ func strictBody(c *fiber.Ctx, into any) error {
 
 // kept answers when the change is durable.
 func (s Services) kept(c *fiber.Ctx, message string) error {
-	if s.Kept != nil {
-		if err := s.Kept(c.Context()); err != nil {
-			s.Log.Error("a change of the panel is not durable", "error", err)
-			return refuse(c, fiber.StatusInternalServerError, "done, but it could not be written: it lasts until the next start only")
-		}
+	if s.durable(c) != nil {
+		return refuse(c, fiber.StatusInternalServerError, notKept)
 	}
 	return c.JSON(fiber.Map{"success": true, "message": message})
 }

@@ -8,7 +8,7 @@ import (
 type operation struct {
 	email, tier, project string
 	service              string // "" for an onboarding
-	polls                int // answers "not done" this many times more
+	polls                int    // answers "not done" this many times more
 }
 
 // prepare does what all setup methods begin with: scripted faults, the token, the strict reader.

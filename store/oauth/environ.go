@@ -92,6 +92,17 @@ func (v Variable) Parse(r Rules) (Sheet, error) {
 	return s, err
 }
 
+// Waits tells a variable that is read only when somebody asks for it, unless AUTO_LOAD_ENV_CREDS is on.
+func (v Variable) Waits() bool { return strings.HasPrefix(v.Name, autoPrefix) }
+
+// Identifier is what the name of a variable has behind its beginning, as operators know it.
+func (v Variable) Identifier() string {
+	if rest, ok := strings.CutPrefix(v.Name, autoPrefix); ok {
+		return rest
+	}
+	return strings.TrimPrefix(v.ID, "env_credential_")
+}
+
 // String is the name of the variable.
 func (v Variable) String() string { return v.Name }
 

@@ -54,6 +54,7 @@ type parser struct {
 
 // parse gives the credentials: several, where there is a list of projects.
 func (p *parser) parse() ([]Credential, error) {
+	p.ignored()
 	switch kind := p.top.text("type"); kind {
 	case "gemini_api_key":
 		c, err := key(p.id, Gemini, p.top)
@@ -76,6 +77,16 @@ func (p *parser) parse() ([]Credential, error) {
 
 func (p *parser) warn(format string, args ...any) {
 	p.warnings = append(p.warnings, p.name+": "+fmt.Sprintf(format, args...))
+}
+
+// ignored names what a file asks for and does not get: a way out to the network is the operator's
+// to choose, not that of whoever wrote the file.
+func (p *parser) ignored() {
+	for _, name := range []string{"proxy", "proxy_url", "http_proxy", "https_proxy"} {
+		if _, has := p.top[name]; has {
+			p.warn("%q in it is not used: the proxy of a credential is set in the panel, never by its file", name)
+		}
+	}
 }
 
 func (p *parser) account() (Credential, error) {
@@ -138,7 +149,7 @@ func (p *parser) client(c *Credential) error {
 		return errors.New(`"client_secret" is missing, and "client_id" is not the configured client`)
 	}
 	if c.ClientSecret = p.rules.ClientSecret; c.ClientSecret == "" {
-		p.warn("there is no client secret in it and none is configured: tokens cannot be refreshed until %s is set", secretSetting)
+		p.warn(NeedsSecret)
 	}
 	return nil
 }

@@ -14,6 +14,7 @@ type Sheet struct {
 	Starts   map[string]Start // of the old product's creds.toml: states by id
 	Warnings []string         // each names the source
 	InPlace  bool             // Amend can change it; else its form does not allow that
+	Lost     int              // credentials in it that cannot be used
 
 	text []byte
 }
@@ -61,13 +62,19 @@ func (r reader) read(data []byte) (Sheet, error) {
 	if err != nil {
 		return Sheet{}, err
 	}
-	s := Sheet{InPlace: asIs, text: text}
+	s := Sheet{InPlace: asIs, Lost: len(broken), text: text}
 	for _, why := range broken {
 		s.Warnings = append(s.Warnings, r.name+": "+why)
 	}
 	var lost []error
 	for _, p := range pieces {
+		if p.top.text("type") == deleted {
+			continue
+		}
 		lost = append(lost, s.add(r, p))
+	}
+	if len(pieces) > 0 && len(lost) == 0 {
+		return s, errors.New("every credential in it was deleted")
 	}
 	return s, s.settle(r, lost)
 }
@@ -88,6 +95,7 @@ func (s *Sheet) add(r reader, p piece) error {
 func (s *Sheet) settle(r reader, lost []error) error {
 	only := len(lost) == 1
 	lost = slices.DeleteFunc(lost, func(err error) bool { return err == nil })
+	s.Lost += len(lost)
 	switch {
 	case len(s.Items) > 0 || len(lost) == 0:
 		for _, err := range lost {

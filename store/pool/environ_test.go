@@ -127,3 +127,50 @@ func TestShutOutWhileWaiting(t *testing.T) {
 		t.Errorf("lent %s", id)
 	}
 }
+
+// Variables that wait are loaded when somebody asks, at each start from then on, and cleared again.
+func TestEnvironmentOnDemand(t *testing.T) {
+	hour := time.Now().Add(time.Hour)
+	o := Options{EnvLater: true, Settings: Settings{EnvExclusive: "auto"}, Environ: environ(
+		"GCLI_CREDS_1="+ready("one", "ya29.1", hour), "GCLI_CREDS_bad=HIDDEN", "GOOGLE_CREDENTIALS="+ready("g", "ya29.g", hour))}
+	p := folder(t, o, "a.json", ready("a", "ya29.a", hour), "env-old-1-1700000000.json", ready("old", "ya29.o", hour))
+	o.Dir = p.dir
+	const waiting = "env_credential_1 a.json env-old-1-1700000000.json"
+	if got := ids(p); got != waiting {
+		t.Errorf("at first %q", got)
+	}
+	all, auto := p.Environ()
+	if len(all) != 3 || auto || all[0].Name != "GOOGLE_CREDENTIALS" || !all[0].Loaded || all[1].Loaded {
+		t.Errorf("%+v %v", all, auto)
+	}
+	for range 2 { // twice is no more than once
+		all = p.LoadEnviron()
+		if len(all) != 3 || !all[1].Loaded || all[1].IDs[0] != "env-1" || all[1].Identifier != "1" || all[1].Project != "one" || all[2].Loaded || all[2].Err == nil {
+			t.Errorf("%+v", all)
+		}
+		if got := ids(p); got != "env_credential_1 env-1 a.json env-old-1-1700000000.json" {
+			t.Errorf("loaded %q", got)
+		}
+	}
+	if s := status(t, p, "env-1"); s.Source != "environment variable GCLI_CREDS_1" || s.File {
+		t.Errorf("%+v", s)
+	}
+	if got := ids(folder(t, o)); got != "env_credential_1 env-1 a.json env-old-1-1700000000.json" {
+		t.Errorf("after a restart %q", got)
+	}
+	cleared, refused := p.ClearEnviron()
+	if strings.Join(cleared, " ") != "env_credential_1 env-1 env-old-1-1700000000.json" || len(refused) != 0 || ids(p) != "a.json" || len(p.Quarantine()) != 1 {
+		t.Errorf("%q %v %q", cleared, refused, ids(p))
+	}
+	p.Apply(p.set)
+	if ids(p) != "a.json" {
+		t.Errorf("new settings brought it back: %q", ids(p))
+	}
+	if got := ids(folder(t, o)); got != "env_credential_1 a.json" {
+		t.Errorf("cleared, after a restart %q", got)
+	}
+	p.LoadEnviron()
+	if got := ids(p); got != "env_credential_1 env-1 a.json" {
+		t.Errorf("loaded again %q", got)
+	}
+}

@@ -257,14 +257,14 @@ func TestSettingsOfTheClientCount(t *testing.T) {
 	}}
 	var log lines
 	p := folder(t, Options{OAuth: oauth.New(o), Log: log.logger()}, "a.json", signIn(a))
-	if log.count("OAUTH_CLIENT_SECRET") != 1 {
+	if log.count("problem=\"a.json: needs OAUTH_CLIENT_SECRET") != 1 || log.count("packages/core/src/code_assist/oauth2.ts") == 0 {
 		t.Errorf("no warning names the setting:\n%s", log.String())
 	}
 	_, fail := p.Acquire(context.Background(), Want{Model: "gemini-2.5-pro"})
 	if fail == nil || fail.Code != apierror.NoCredential {
 		t.Fatalf("without a secret: %v", fail)
 	}
-	if st := status(t, p, "a.json"); !st.Disabled || !strings.Contains(st.Reason, "OAUTH_CLIENT_SECRET") {
+	if st := status(t, p, "a.json"); st.Disabled || !strings.HasPrefix(st.Inactive, "needs OAUTH_CLIENT_SECRET") {
 		t.Errorf("%+v", st)
 	}
 	secret = simulator.ClientSecret

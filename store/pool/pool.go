@@ -46,6 +46,7 @@ type Settings struct {
 type Options struct {
 	Dir      string           // folder with credential files, "" for none; made if it is missing
 	Environ  []oauth.Variable // environment variables with credentials, read once
+	EnvLater bool             // GCLI_CREDS_* are read only when somebody asks for it (LoadEnviron)
 	Settings Settings
 	OAuth    *oauth.Client // needed for credentials of Google accounts
 
@@ -85,6 +86,7 @@ type Pool struct {
 	disk      sync.Mutex // files; never taken while mu is held
 	files     map[string]*source
 	environ   []*source
+	envLater  bool
 	rules     oauth.Rules            // by which files were read
 	warned    map[string]bool        // said once
 	oldStates map[string]oauth.Start // of the old product, by the names of files
@@ -130,10 +132,13 @@ func New(o Options) (*Pool, error) {
 	p.born = p.now()
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	for i := range o.Environ {
-		p.environ = append(p.environ, &source{variable: &o.Environ[i]})
+		p.environ = append(p.environ, &source{variable: &o.Environ[i], off: o.EnvLater && o.Environ[i].Waits()})
 	}
+	p.envLater = o.EnvLater
 	p.makeDir()
+	p.askedBefore()
 	p.Apply(o.Settings)
+	p.sweep()
 	if p.dir != "" {
 		every := o.Poll
 		if every <= 0 {
@@ -142,6 +147,7 @@ func New(o Options) (*Pool, error) {
 		// Notices of the file system are blind on bind mounts and network drives; a thousand stats a
 		// second cost little.
 		p.repeat(every, p.Rescan)
+		p.repeat(time.Hour, p.sweep)
 	}
 	if p.oauth != nil {
 		p.repeat(tendEvery, p.tend)

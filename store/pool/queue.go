@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"cmp"
 	"log/slog"
 	"maps"
 	"slices"
@@ -11,13 +12,14 @@ import (
 
 // keyEntries makes entries of the API keys in the settings, the ones there are where they stay.
 func (p *Pool) keyEntries(keys []string, credential func(key string) oauth.Credential) (entries []*entry) {
+	old := remembered(p.keys)
 	for _, key := range keys {
 		if key = strings.TrimSpace(key); key == "" {
 			continue
 		}
 		c := credential(key)
 		c.Label = "API key of the settings"
-		e := reuse(p.keys, c, nil)
+		e := old.reuse(c, nil)
 		if e == nil {
 			e = p.newEntry(c, nil, nil)
 			p.begin(e, c.ID)
@@ -31,21 +33,39 @@ func (p *Pool) keyEntries(keys []string, credential func(key string) oauth.Crede
 const whyInactive = "credentials of the environment are used instead (env_creds_exclusive)"
 
 // rebuild makes the queue anew: files by name, then the environment, then the keys of the settings.
-// Where the environment shuts the folder out, the files are kept beside the queue.
+// Where the environment shuts the folder out, the files are kept beside the queue, and so is what
+// cannot be used as the settings are.
 func (p *Pool) rebuild() {
 	p.mu.Lock()
 	defer p.unlock()
-	files, environ := p.inFiles(), p.inEnviron()
-	var idle []*entry
+	files, idle := usable(p.inFiles())
+	environ, useless := usable(p.inEnviron())
+	idle = append(idle, useless...)
 	if len(environ) > 0 && p.set.EnvExclusive != "never" {
-		files, idle = nil, p.unique(files, p.idle)
+		files, idle = nil, append(idle, files...)
 	}
+	idle = p.unique(idle, p.idle)
 	queue := p.unique(slices.Concat(files, environ, p.keys), p.queue)
 	if slices.Equal(queue, p.queue) && slices.Equal(idle, p.idle) {
 		return
 	}
 	p.replace(queue, idle)
 }
+
+// usable parts the entries that calls can be made with from those that wait for a setting.
+func usable(all []*entry) (able, not []*entry) {
+	for _, e := range all {
+		if e.cred.Unusable() == "" {
+			able = append(able, e)
+		} else {
+			not = append(not, e)
+		}
+	}
+	return able, not
+}
+
+// why says what keeps an entry that is shown from being used.
+func (e *entry) why() string { return cmp.Or(e.cred.Unusable(), whyInactive) }
 
 // inFiles lists the entries of the folder. A loose file wins over the table of its name in the old
 // product's file: whoever put it there is newer.
@@ -165,7 +185,7 @@ func (p *Pool) replace(queue, idle []*entry) {
 	p.loosened++
 	said := []any{"credentials", len(queue), "before", before}
 	if len(idle) > 0 {
-		said = append(said, "inactive", len(idle), "why", whyInactive)
+		said = append(said, "inactive", len(idle), "why", idle[0].why())
 	}
 	p.say(slog.LevelInfo, "credentials loaded", said...)
 }

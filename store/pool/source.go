@@ -19,6 +19,7 @@ type source struct {
 	name     string          // of the file
 	path     string          // of the file, "" for a variable
 	variable *oauth.Variable // nil for a file
+	off      bool            // a variable that is not read: nobody asked, or it was taken out
 
 	size    int64
 	changed time.Time
@@ -123,32 +124,39 @@ func (p *Pool) sheet(f *source, data []byte, err error) (oauth.Sheet, error) {
 // lookEnviron reads the environment variables, again when it is judged by other settings.
 func (p *Pool) lookEnviron() {
 	for _, f := range p.environ {
-		sheet, err := p.sheet(f, nil, nil)
-		p.admit(f, sheet)
-		if err != nil {
+		if f.off {
+			continue
+		}
+		if err := p.readVariable(f); err != nil {
 			p.once(f.variable.Name, "environment variable skipped, no credential can be read in it", "variable", f.variable.Name, "reason", err)
 		}
 	}
+}
+
+func (p *Pool) readVariable(f *source) error {
+	sheet, err := p.sheet(f, nil, nil)
+	p.admit(f, sheet)
+	return err
 }
 
 // admit makes entries of what a source holds, the ones there are where nothing changed for them.
 func (p *Pool) admit(f *source, sheet oauth.Sheet) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	old, taken := f.entries, map[*account]bool{}
+	old := remembered(f.entries)
 	f.entries, f.starts = nil, sheet.Starts
 	for _, item := range sheet.Items {
-		a := p.account(f, item, old, taken)
+		a := old.account(f, item)
 		var entries []*entry
 		for _, c := range item.Creds {
-			e := reuse(old, c, a)
+			e := old.reuse(c, a)
 			if e == nil {
 				e = p.newEntry(c, a, f)
 				e.listed = len(item.Creds) > 1
 				p.begin(e, item.ID)
 			} else {
 				e.cred.Label = c.Label
-				entries = append(entries, siblings(old, e)...)
+				entries = append(entries, old.siblings(e)...)
 			}
 			entries = append(entries, e)
 		}
@@ -159,16 +167,40 @@ func (p *Pool) admit(f *source, sheet oauth.Sheet) {
 	}
 }
 
+// former are the entries that a source had at the look before, by what they are found by: a file may
+// hold thousands.
+type former struct {
+	ids      map[string]*entry
+	accounts map[string][]*account // by the refresh token that the source had
+}
+
+func remembered(entries []*entry) former {
+	f := former{ids: make(map[string]*entry, len(entries)), accounts: map[string][]*account{}}
+	seen := map[*account]bool{}
+	for _, e := range entries {
+		if f.ids[e.cred.ID] == nil {
+			f.ids[e.cred.ID] = e
+		}
+		if a := e.account; a != nil && !seen[a] {
+			seen[a] = true
+			f.accounts[a.origin] = append(f.accounts[a.origin], a)
+		}
+	}
+	return f
+}
+
 // account is the token that the credentials of a sign-in share: the one there is while sign-in and
-// client are the same, wherever in its file it stands by now.
-func (p *Pool) account(f *source, item oauth.Item, old []*entry, taken map[*account]bool) *account {
+// client are the same, wherever in its file it stands by now. Each is found once.
+func (old former) account(f *source, item oauth.Item) *account {
 	c := item.Creds[0]
 	if c.IsKey() {
 		return nil
 	}
-	for _, e := range old {
-		if a := e.account; a != nil && !taken[a] && a.origin == c.Secret() && a.cred.ClientID == c.ClientID && a.cred.ClientSecret == c.ClientSecret && sameService(a.cred, c) {
-			taken[a], a.cred.ID = true, item.ID
+	there := old.accounts[c.Secret()]
+	for i, a := range there {
+		if a.cred.ClientID == c.ClientID && a.cred.ClientSecret == c.ClientSecret && sameService(a.cred, c) {
+			old.accounts[c.Secret()] = slices.Delete(there, i, i+1)
+			a.cred.ID = item.ID
 			return a
 		}
 	}
@@ -184,22 +216,20 @@ func sameService(a, b oauth.Credential) bool {
 }
 
 // reuse finds the entry of a credential that has not changed, so that its state is kept.
-func reuse(old []*entry, c oauth.Credential, a *account) *entry {
-	for _, e := range old {
-		if e.cred.ID == c.ID && e.account == a && e.origin() == c.Secret() && e.cred.ProjectID == c.ProjectID {
-			return e
-		}
+func (old former) reuse(c oauth.Credential, a *account) *entry {
+	if e := old.ids[c.ID]; e != nil && e.account == a && e.origin() == c.Secret() && e.cred.ProjectID == c.ProjectID {
+		return e
 	}
 	return nil
 }
 
 // siblings are the projects that were found for a file that stands for all of them.
-func siblings(old []*entry, e *entry) (found []*entry) {
-	if e.cred.ProjectID != oauth.AllProjects {
+func (old former) siblings(e *entry) (found []*entry) {
+	if e.cred.ProjectID != oauth.AllProjects || e.account == nil {
 		return nil
 	}
-	for _, o := range old {
-		if o != e && o.account == e.account && o.listed {
+	for _, o := range e.account.entries {
+		if o != e && o.listed && old.ids[o.cred.ID] == o {
 			found = append(found, o)
 		}
 	}

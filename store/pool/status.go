@@ -52,7 +52,7 @@ func (p *Pool) Status() []Status {
 			LastCodes: slices.Clone(e.codes), Calls: e.calls, LastSuccess: e.lastSuccess,
 		}
 		if e.inactive {
-			s.Inactive = whyInactive
+			s.Inactive = e.why()
 		}
 		if e.cool.until > now {
 			s.CoolingUntil = time.Unix(0, e.cool.until)
