@@ -43,7 +43,11 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 		x.Lease.Release()
 		x.Lease = nil
 	}
-	want := pool.Want{Model: x.Model.Base, Verb: x.In.Route.Verb, Tried: tried, ID: x.In.ID}
+	want := pool.Want{Model: x.Model.Base, Verb: x.In.Route.Verb, Tried: tried, ID: x.In.ID,
+		Caller: x.Caller.Owner(), Group: x.Caller.Group}
+	if s.pool.Sticky() {
+		want.Talk = talk(x)
+	}
 	cache, cached := cacheOf(x)
 	switch mixed := len(x.Mix.Hosted) > 0; {
 	case cached:
@@ -75,7 +79,7 @@ func (s *stage) ofModel(want pool.Want, fail *apierror.Error) bool {
 		return true
 	case apierror.NoCredential:
 		why := s.pool.Exhausted(want)
-		return why.Total > 0 && why.Fit == 0 && want.Kinds == nil
+		return why.Members > 0 && why.Fit == 0 && want.Kinds == nil
 	}
 	return false
 }
@@ -83,7 +87,7 @@ func (s *stage) ofModel(want pool.Want, fail *apierror.Error) bool {
 // unserved tells a client whose request no kind of credential in the pool can make, however long it
 // waits: embeddings are made with keys of Google AI Studio only, pictures with all but sign-ins.
 func (s *stage) unserved(x *pipeline.Exchange, want pool.Want, fail *apierror.Error) *apierror.Error {
-	if x.Mix.Whole && s.pool.Exhausted(want).Fit == 0 {
+	if why := s.pool.Exhausted(want); x.Mix.Whole && why.Fit == 0 && (why.Members > 0 || why.Total == 0) {
 		tool := x.AskedBy(x.Mix.Hosted[0])[0]
 		return apierror.Newf(apierror.BadRequest, "tools: functions beside %s need an API key of Google AI Studio, and this gateway has none: leave one of the two out", tool).Naming(tool)
 	}
@@ -94,7 +98,7 @@ func (s *stage) unserved(x *pipeline.Exchange, want pool.Want, fail *apierror.Er
 	case x.In.Route.Format == wire.Images:
 		what = "pictures need an API key of Google AI Studio or a credential of Vertex AI, and this gateway has neither (GEMINI_API_KEY, VERTEX_API_KEY): Code Assist makes none"
 	}
-	if why := s.pool.Exhausted(want); what == "" || why.Total == 0 || why.Fit > 0 {
+	if why := s.pool.Exhausted(want); what == "" || why.Members == 0 || why.Fit > 0 {
 		return fail
 	}
 	return apierror.New(apierror.Unsupported, what)

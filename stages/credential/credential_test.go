@@ -143,7 +143,7 @@ func TestCachedContentGoesToKeysOnly(t *testing.T) {
 		{empty, "codeassist", nil},
 		{`{"contents":[]}`, "codeassist", nil},
 	} {
-		p, err := pool.New(pool.Options{Dir: dir, OAuth: oauth.New(oauth.Options{Settings: func() oauth.Settings { return oauth.Settings{} }}),
+		p, err := pool.New(pool.Options{Dir: dir, OAuth: oauth.New(oauth.Options{Settings: func() oauth.Settings { return oauth.Settings{ClientID: "made-up", ClientSecret: "made-up"} }}),
 			Settings: pool.Settings{APIKeys: c.keys, CallsPerRotation: 1}})
 		if err != nil {
 			t.Fatal(err)
@@ -184,7 +184,7 @@ func TestMixGoesToKeys(t *testing.T) {
 		"a demand":                 {true, []string{"AIza-first"}, "gemini", apierror.RateLimited},
 		"a demand for nothing":     {true, nil, "", apierror.BadRequest},
 	} {
-		p, err := pool.New(pool.Options{Dir: dir, OAuth: oauth.New(oauth.Options{Settings: func() oauth.Settings { return oauth.Settings{} }}),
+		p, err := pool.New(pool.Options{Dir: dir, OAuth: oauth.New(oauth.Options{Settings: func() oauth.Settings { return oauth.Settings{ClientID: "made-up", ClientSecret: "made-up"} }}),
 			Settings: pool.Settings{APIKeys: c.keys, CallsPerRotation: 1}})
 		if err != nil {
 			t.Fatal(err)
@@ -300,7 +300,7 @@ func TestWhetherAnotherModelMayBeServed(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		p, err := pool.New(pool.Options{Dir: dir, OAuth: oauth.New(oauth.Options{Settings: func() oauth.Settings { return oauth.Settings{} }}),
+		p, err := pool.New(pool.Options{Dir: dir, OAuth: oauth.New(oauth.Options{Settings: func() oauth.Settings { return oauth.Settings{ClientID: "made-up", ClientSecret: "made-up"} }}),
 			Settings: pool.Settings{APIKeys: c.keys}})
 		if err != nil {
 			t.Fatal(err)

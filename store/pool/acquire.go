@@ -10,27 +10,44 @@ import (
 	"gcli2api/pipeline/apierror"
 )
 
-// Acquire lends a credential for one call. It waits while a token is renewed or a project is looked
-// for, at most until ctx ends. The error says why there is none, and when there may be one.
+// Acquire lends a credential for one call. It waits while all that could serve have as many calls as
+// they may, while a token is renewed or a project is looked for, at most until ctx ends. The error says
+// why there is none, and when there may be one.
 func (p *Pool) Acquire(ctx context.Context, w Want) (pipeline.Lease, *apierror.Error) {
 	k := p.laneOf(&w)
-	var e *entry
+	var s step
 	for {
-		l, wait, fail := p.try(&e, k, &w)
+		s = p.try(s, k, &w)
 		switch {
-		case fail != nil:
-			return nil, fail
-		case l != nil:
-			return l, nil
-		case wait == nil:
-			continue // it failed while this waited, and now another one is next
-		}
-		select {
-		case <-wait:
-		case <-ctx.Done():
-			return nil, left(ctx)
+		case s.fail != nil:
+			return nil, s.fail
+		case s.lease != nil:
+			return s.lease, nil
+		case s.turn != nil:
+			if s = p.await(ctx, s.turn); s.fail != nil {
+				return nil, s.fail
+			}
+		case s.ready != nil:
+			select {
+			case <-s.ready:
+			case <-ctx.Done():
+				p.mu.Lock()
+				p.drop(s.entry)
+				p.unlock()
+				return nil, left(ctx)
+			}
 		}
 	}
+}
+
+// step is how far Acquire has come.
+type step struct {
+	entry  *entry          // chosen, and its call counted
+	waited time.Duration   // in the line so far
+	turn   *waiter         // to wait for, or ...
+	ready  <-chan struct{} // ... the entry's token or project
+	lease  *lease
+	fail   *apierror.Error
 }
 
 // left explains a wait that ended early.
@@ -44,50 +61,48 @@ func left(ctx context.Context) *apierror.Error {
 
 // try lends the entry that is chosen, or says what to wait for first. While its token is renewed an
 // entry stays chosen: going back to the queue would count the request twice.
-func (p *Pool) try(chosen **entry, k lane, w *Want) (*lease, <-chan struct{}, *apierror.Error) {
+func (p *Pool) try(s step, k lane, w *Want) step {
 	t := p.now()
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	defer p.unlock()
+	e := s.entry
+	s = step{waited: s.waited}
 	if p.closed {
-		return nil, nil, apierror.New(apierror.Overloaded, "the gateway is shutting down")
-	}
-	if *chosen == nil {
-		e, fail := p.choose(k, w, t)
-		if fail != nil {
-			return nil, nil, fail
+		if e != nil {
+			p.drop(e)
 		}
-		*chosen = e
+		s.fail = closing()
+		return s
 	}
-	e := *chosen
-	if e.gone || e.inactive || !e.free(k.model, t.UnixNano()) && !(len(w.Tried) > 0 && e.soft(k.model, t.UnixNano())) {
-		*chosen = nil
-		return nil, nil, nil
-	}
-	if wait := p.prepare(e, t); wait != nil {
-		return nil, wait, nil
-	}
-	return p.lend(e, k, w, t), nil, nil
-}
-
-func (p *Pool) choose(k lane, w *Want, t time.Time) (*entry, *apierror.Error) {
-	var e *entry
-	if len(w.Tried) > 0 {
-		e = p.again(k, w, t.UnixNano())
-	} else {
-		if fail := p.open(k, t); fail != nil {
-			return nil, fail
-		}
-		if w.Favour != "" {
-			e = p.next(p.favoured(k, w), t.UnixNano())
-		}
-		if e == nil {
-			e = p.next(k, t.UnixNano())
-		}
+	if e != nil && !p.usable(e, k, w, t.UnixNano()) { // it failed while this waited, and now another one is next
+		p.drop(e)
+		e = nil
 	}
 	if e == nil {
-		return nil, p.exhausted(k, t).explain(w.Model, t)
+		p.serve(t) // a rest may have ended: nobody overtakes those who wait
+		var busy bool
+		if e, busy, s.fail = p.choose(k, w, t); busy {
+			s.turn, s.fail = p.enqueue(k, w, s.waited)
+		}
+		if e == nil {
+			return s
+		}
+		p.hold(e)
 	}
-	return e, nil
+	s.entry = e
+	if s.ready = p.prepare(e, t); s.ready == nil {
+		s.lease = p.lend(e, k, w, t)
+	}
+	return s
+}
+
+func closing() *apierror.Error {
+	return apierror.New(apierror.Overloaded, "the gateway is shutting down")
+}
+
+// usable tells that the entry that was chosen can still be lent.
+func (p *Pool) usable(e *entry, k lane, w *Want, now int64) bool {
+	return !e.gone && !e.inactive && (e.free(k.model, now) || len(w.Tried) > 0 && e.soft(k.model, now))
 }
 
 func (p *Pool) lend(e *entry, k lane, w *Want, t time.Time) *lease {
@@ -140,10 +155,15 @@ func (l *lease) Proxy() string { return l.entry.wish.Proxy }
 // Release gives the credential back; the second call does nothing. Like the exchange, a lease
 // belongs to one goroutine at a time.
 func (l *lease) Release() {
-	if !l.released {
-		l.released = true
-		l.pool.out.Add(-1)
+	if l.released {
+		return
 	}
+	l.released = true
+	p := l.pool
+	p.out.Add(-1)
+	p.mu.Lock()
+	p.giveBack(l.entry)
+	p.unlock()
 }
 
 // Report tells how the call ended; nil is success.

@@ -273,6 +273,7 @@ func (p *Pool) ResetUsages() (n int) {
 
 func (p *Pool) resets(e *entry) {
 	t := p.now()
+	p.use(e, -e.used)
 	e.day, e.hours, e.dirty = Day{Since: p.dayOf(t).Unix()}, nil, true
 	p.recap(e, t)
 }

@@ -43,8 +43,7 @@ type entry struct {
 	finding   chan struct{} // discovery in flight, closed at its end
 	lost      error         // why the last discovery found nothing
 
-	look look   // what Google says is left
-	left []Left // of it, what the selection reads
+	look look // at what Google says is left
 
 	codes       []int          // HTTP statuses since the last success, newest last
 	messages    map[int]string // what Google said with them, without secrets
@@ -54,6 +53,13 @@ type entry struct {
 	lastSuccess time.Time
 	dirty       bool  // States has not heard of the last change
 	told        int64 // the calls that States has heard of
+
+	pos  int    // place in the index
+	sat  seat   // what it was laid out for
+	due  int64  // end of a rest that the index waits for
+	out  int    // calls under way, of an account in account.out
+	used int64  // calls of the day
+	left []Left // of its quotas, as Google says
 }
 
 // account is what the projects of one sign-in share: the token. A service account has one project.
@@ -71,6 +77,7 @@ type account struct {
 	mailed     bool                // the e-mail was asked for
 	failed     *oauth.RefreshError // of the last refresh, nil when it gave a token
 	ahead      time.Duration       // before its end the token is renewed, without anybody asking
+	out        int                 // calls under way, with all projects
 }
 
 // cooldown keeps a credential, or one model on it, out of use for a while.
@@ -148,6 +155,21 @@ func (e *entry) free(model string, now int64) bool {
 	}
 	m := e.marks[model]
 	return m == nil || m.until <= now
+}
+
+// marked tells that something is known of single models.
+func (e *entry) marked() bool { return len(e.marks) > 0 || e.capped != (caps{}) }
+
+// restOf is when the entry can serve the model again, as far as it hangs on the model; 0 or past for now.
+func (e *entry) restOf(model string) int64 {
+	until := int64(0)
+	if m := e.marks[model]; m != nil {
+		until = m.until
+	}
+	if e.capped != (caps{}) {
+		until = max(until, e.capped.over(model))
+	}
+	return until
 }
 
 // rest is the cooldown that ends last, zero when the entry is free.
@@ -258,11 +280,6 @@ func (p *Pool) rests(e *entry, d time.Duration, c cooldown) {
 	e.dirty = true
 	p.moved(e)
 }
-
-// moved is called behind every change that decides whether an entry of the queue can be lent:
-// switched on or off, a rest of its own or of one model, what the operator wants of it. The caller
-// holds mu.
-func (p *Pool) moved(*entry) { p.loosened++ }
 
 // kindBit numbers the kinds.
 func kindBit(kind string) uint8 {

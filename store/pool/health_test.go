@@ -276,3 +276,25 @@ func TestEmails(t *testing.T) {
 		}
 	}
 }
+
+// A test does not wait for its turn, and takes none away for good.
+func TestTestBesideCalls(t *testing.T) {
+	s := google(t)
+	p := folder(t, Options{OAuth: client(t, s.URL(), nil)}, "a.json", signIn(s.AddAccount(simulator.Account{Project: "sim-p"})))
+	var held []pipeline.Lease
+	for range 2 { // as many as an account may have at a time
+		held = append(held, take(t, p, Want{Model: "gemini-2.5-pro"}))
+	}
+	b, err := p.Pin(t.Context(), "a.json", "gemini-2.5-pro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range append(held, b) {
+		l.Release()
+		l.Release()
+	}
+	if out := p.named("a.json").account.out; out != 0 || p.Leases() != 0 {
+		t.Errorf("%d calls are counted, %d leases", out, p.Leases())
+	}
+	use(t, p, 3)
+}

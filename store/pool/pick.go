@@ -3,8 +3,10 @@ package pool
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/models"
 	"gcli2api/store/oauth"
 )
@@ -55,20 +57,14 @@ func Serves(kind, model string, verb pipeline.Verb) bool {
 type lane struct {
 	model string
 	kinds uint8 // bits
+	group string
 }
 
-// place is where a rotation stands.
-type place struct {
-	head, served int    // index into the queue, requests that it has served
-	blocked      int64  // nothing is free before (Unix nanoseconds) ...
-	loosened     uint64 // ... unless something was loosened since
-}
-
-// maxLanes bounds the models that clients can make the pool remember.
-const maxLanes = 256
+// maxLanes bounds the rotations of models that clients can make the pool remember.
+const maxLanes = 1024
 
 func (p *Pool) laneOf(w *Want) lane {
-	l := lane{model: w.Model}
+	l := lane{model: w.Model, group: w.Group}
 	for _, kind := range oauth.Kinds() {
 		if (len(w.Kinds) == 0 || slices.Contains(w.Kinds, kind)) && p.serves(kind, w.Model, w.Verb) {
 			l.kinds |= kindBit(kind)
@@ -83,104 +79,110 @@ func (p *Pool) favoured(k lane, w *Want) lane {
 	return k
 }
 
-func (p *Pool) place(k lane) *place {
-	if at := p.lanes[k]; at != nil {
-		return at
-	}
-	if len(p.lanes) >= maxLanes {
-		clear(p.lanes)
-	}
-	at := &place{head: p.last.head, served: p.last.served} // not all models begin with the same credential
-	p.lanes[k] = at
-	return at
+// fits tells that an entry is one of those that a lane is about.
+func (k lane) fits(e *entry) bool {
+	return e.kind&k.kinds != 0 && (k.group == "" || slices.Contains(e.wish.Groups, k.group))
 }
 
-// next gives the credential whose turn it is: the head of the queue serves a number of requests and
-// goes to the tail, as does one that cannot serve.
-func (p *Pool) next(k lane, now int64) *entry {
-	n := len(p.queue)
-	if n == 0 || k.kinds == 0 {
-		return nil
-	}
-	at := p.place(k)
-	if at.loosened == p.loosened && now < at.blocked {
-		return nil
-	}
-	if at.head >= n {
-		at.head = 0
-	}
-	if at.served >= p.set.CallsPerRotation {
-		at.head, at.served = (at.head+1)%n, 0
-	}
-	for i := range n {
-		j := at.head + i
-		if j >= n {
-			j -= n
+// choose finds a credential with room for another call. Where there is none it says whether one would
+// serve that has no room now, or else why there is none at all.
+func (p *Pool) choose(k lane, w *Want, t time.Time) (e *entry, busy bool, fail *apierror.Error) {
+	now := t.UnixNano()
+	if len(w.Tried) > 0 {
+		e = p.again(k, w, now)
+	} else {
+		if fail := p.open(k, t); fail != nil {
+			return nil, false, fail
 		}
-		e := p.queue[j]
-		if e.kind&k.kinds == 0 || !e.free(k.model, now) {
-			continue
+		if w.Favour != "" {
+			e = p.turn(p.favoured(k, w), w, now)
 		}
-		if i > 0 {
-			at.head, at.served = j, 0
+		if e == nil {
+			e = p.turn(k, w, now)
 		}
-		at.served++
-		p.last = place{head: at.head, served: at.served}
-		return e
 	}
-	at.loosened, at.blocked = p.loosened, p.blockedUntil(k, now)
-	return nil
+	switch {
+	case e != nil:
+		return e, false, nil
+	case p.busy(k, now):
+		return nil, true, nil
+	}
+	return nil, false, p.exhausted(k, t).explain(w, t)
 }
 
-// blockedUntil is when the first of the credentials that rest is free again.
-func (p *Pool) blockedUntil(k lane, now int64) int64 {
-	soonest := int64(1<<63 - 1)
-	for _, e := range p.queue {
-		if e.kind&k.kinds != 0 && !e.disabled {
-			soonest = min(soonest, e.rest(k.model, now).until)
-		}
-	}
-	return soonest
+// busy tells that somebody could serve the lane if there were no bound on calls at a time.
+func (p *Pool) busy(k lane, now int64) bool {
+	v := p.roomless(k, now)
+	return v.first(v.all) >= 0
 }
 
-// untried finds a free credential besides those tried and self, beginning with the one whose turn
-// it is. It moves no rotation.
+// roomless is a view that does not ask whether there is room.
+func (p *Pool) roomless(k lane, now int64) view {
+	v := p.view(k, now)
+	v.room = p.index.full
+	return v
+}
+
+// untried finds a credential that could serve besides those tried and self, whether it has room now or
+// not. It moves no rotation.
 func (p *Pool) untried(k lane, tried []string, self string, now int64) *entry {
-	n, head := len(p.queue), 0
-	if at := p.lanes[k]; at != nil && at.head < n {
-		head = at.head
-	}
-	for i := range n {
-		j := head + i
-		if j >= n {
-			j -= n
+	v := p.roomless(k, now)
+	return p.other(&v, k, func(e *entry) bool { return e.cred.ID != self && !slices.Contains(tried, e.cred.ID) })
+}
+
+// other finds one that will do, beginning with the one whose turn it is.
+func (p *Pool) other(v *view, k lane, do func(e *entry) bool) *entry {
+	ix := &p.index
+	for i := v.first(v.all); i >= 0; {
+		tier := ix.tier(i).within(v.all)
+		head := p.lanes[k].head(ix, tier)
+		for _, part := range [...]span{{head, tier.hi}, {tier.lo, head}} {
+			for i = v.first(part); i >= 0; i = v.first(span{i + 1, part.hi}) {
+				if do(ix.order[i]) {
+					return ix.order[i]
+				}
+			}
 		}
-		e := p.queue[j]
-		if e.kind&k.kinds != 0 && e.cred.ID != self && e.free(k.model, now) && !slices.Contains(tried, e.cred.ID) {
-			return e
-		}
+		i = v.first(span{tier.hi, v.all.hi})
 	}
 	return nil
+}
+
+// fresh finds one with room that the exchange has not tried.
+func (p *Pool) fresh(k lane, w *Want, now int64) *entry {
+	v := p.view(k, now)
+	if p.set.Rotation == Sticky && w.Talk != 0 {
+		for i := v.first(v.all); i >= 0; { // where the rest of the conversation will go as well
+			tier := p.index.tier(i).within(v.all)
+			if at := p.index.stick(&v, tier, w.Talk, w.Tried); at >= 0 {
+				return p.index.order[at]
+			}
+			i = v.first(span{tier.hi, v.all.hi})
+		}
+		return nil
+	}
+	return p.other(&v, k, func(e *entry) bool { return !slices.Contains(w.Tried, e.cred.ID) })
 }
 
 // again chooses for an exchange that has tried some: the one asked for, one not tried yet, the one
-// tried longest ago that is free, and at last one that only a guess keeps back.
+// tried longest ago that is free, and at last one that only a guess keeps back, where nobody is worth
+// waiting for.
 func (p *Pool) again(k lane, w *Want, now int64) *entry {
-	if e := p.byID[w.Prefer]; e != nil && e.kind&k.kinds != 0 && e.soft(k.model, now) {
+	if e := p.byID[w.Prefer]; e != nil && k.fits(e) && e.soft(k.model, now) && p.roomy(e) {
 		return e
 	}
 	if w.Favour != "" {
-		if e := p.untried(p.favoured(k, w), w.Tried, "", now); e != nil {
+		if e := p.fresh(p.favoured(k, w), w, now); e != nil {
 			return e
 		}
 	}
-	if e := p.untried(k, w.Tried, "", now); e != nil {
+	if e := p.fresh(k, w, now); e != nil {
 		return e
 	}
 	var guess *entry
 	for _, id := range w.Tried {
 		e := p.byID[id]
-		if e == nil || e.kind&k.kinds == 0 {
+		if e == nil || !k.fits(e) || !p.roomy(e) {
 			continue
 		}
 		if e.free(k.model, now) {
@@ -189,6 +191,9 @@ func (p *Pool) again(k lane, w *Want, now int64) *entry {
 		if guess == nil && e.soft(k.model, now) {
 			guess = e
 		}
+	}
+	if guess != nil && p.busy(k, now) {
+		return nil
 	}
 	return guess
 }

@@ -3,7 +3,6 @@ package pool
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -328,59 +327,4 @@ func TestClosed(t *testing.T) {
 	if p.Leases() != 0 {
 		t.Error("the lease did not go back")
 	}
-}
-
-func BenchmarkPick(b *testing.B) {
-	for _, bench := range []struct {
-		name  string
-		free  func(i int) bool
-		fails bool
-	}{
-		{"all free", func(int) bool { return true }, false},
-		{"one in ten free", func(i int) bool { return i%10 == 0 }, false},
-		{"one free", func(i int) bool { return i == 777 }, false},
-		{"none free", func(int) bool { return false }, true},
-	} {
-		b.Run(bench.name, func(b *testing.B) {
-			p, _ := keys(b, 1000, func(o *Options) { o.Now = time.Now; o.Settings.CallsPerRotation = 10 })
-			now := time.Now().UnixNano()
-			for i, e := range p.queue {
-				if !bench.free(i) {
-					e.mark("gemini-2.5-pro", now).until = now + int64(time.Hour)
-				}
-			}
-			w := Want{Model: "gemini-2.5-pro"}
-			b.SetParallelism(16 / runtime.GOMAXPROCS(0))
-			b.ReportAllocs()
-			b.RunParallel(func(pb *testing.PB) {
-				for pb.Next() {
-					k := p.laneOf(&w)
-					now := time.Now().UnixNano()
-					p.mu.Lock()
-					e := p.next(k, now)
-					p.mu.Unlock()
-					if (e == nil) != bench.fails {
-						b.Error("picked wrongly")
-					}
-				}
-			})
-		})
-	}
-}
-
-func BenchmarkAcquire(b *testing.B) {
-	p, _ := keys(b, 1000, func(o *Options) { o.Now = time.Now; o.Settings.CallsPerRotation = 10 })
-	b.SetParallelism(16 / runtime.GOMAXPROCS(0))
-	b.ReportAllocs()
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			l, fail := p.Acquire(context.Background(), Want{Model: "gemini-2.5-pro"})
-			if fail != nil {
-				b.Error(fail)
-				return
-			}
-			l.Report(nil)
-			l.Release()
-		}
-	})
 }

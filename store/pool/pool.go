@@ -8,9 +8,9 @@ package pool
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -23,11 +23,18 @@ import (
 
 // Settings are what may change while the pool runs.
 type Settings struct {
+	Rotation         string   // "counted", "least_used", "random" or "sticky"; anything else is the first
 	CallsPerRotation int      // requests in a row that one credential serves; 0 is 10
 	APIKeys          []string // keys of Google AI Studio
 	VertexKeys       []string // keys of Vertex AI in express mode
 	AutoBan          bool     // switch credentials off that Google refuses for good
 	AutoBanCodes     []int    // HTTP statuses that count as such a refusal when they repeat; never 400
+
+	// Calls at a time: of an account with all its projects, of another credential. 0 is no limit.
+	AccountConcurrency, KeyConcurrency int
+	// How long a caller waits when all that could serve have as many, and how many callers at most.
+	QueueWait   time.Duration
+	QueueLength int
 
 	// EnvExclusive tells whether credentials of the environment, if one of them could be read, shut
 	// those of the folder out: "never", else they do.
@@ -82,6 +89,7 @@ type Pool struct {
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	out    atomic.Int64 // leases
+	sticky atomic.Bool  // the rotation is
 
 	disk      sync.Mutex // files; never taken while mu is held
 	files     map[string]*source
@@ -98,9 +106,12 @@ type Pool struct {
 	queue    []*entry
 	idle     []*entry          // shut out by the environment
 	byID     map[string]*entry // of the queue
-	lanes    map[lane]*place
+	index    index
+	lanes    map[lane]*rotation
 	last     place
-	loosened uint64 // counts what made a credential usable that was not
+	line     line
+	dice     func(n uint64) uint64 // below n
+	loosened uint64                // counts the changes of what can be lent
 	models   map[string]*breaker
 	google   breaker
 	closed   bool
@@ -116,9 +127,9 @@ func New(o Options) (*Pool, error) {
 	}
 	p := &Pool{
 		dir: o.Dir, oauth: o.OAuth, serves: o.Serves, states: o.States, log: o.Log, now: o.Now, rows: table(), hide: o.Hide,
-		claims: o.Claims, node: rand.Text(),
+		claims: o.Claims, node: nodeName(),
 		files: map[string]*source{}, warned: map[string]bool{},
-		byID: map[string]*entry{}, lanes: map[lane]*place{}, models: map[string]*breaker{},
+		byID: map[string]*entry{}, lanes: map[lane]*rotation{}, line: newLine(), dice: rand.Uint64N, models: map[string]*breaker{},
 	}
 	if p.serves == nil {
 		p.serves = Serves
@@ -174,9 +185,12 @@ func (p *Pool) Apply(s Settings) {
 	defer p.disk.Unlock()
 	p.mu.Lock()
 	p.set = s
+	p.sticky.Store(s.Rotation == Sticky)
 	p.keys = slices.Concat(p.keyEntries(s.APIKeys, oauth.APIKey), p.keyEntries(s.VertexKeys, oauth.ExpressKey))
 	p.recapAll()
-	p.mu.Unlock()
+	p.loosened++
+	p.index.stale = true
+	p.unlock()
 	p.scan(true)
 }
 
@@ -196,6 +210,9 @@ func (p *Pool) Rescan() {
 	p.scan(false)
 }
 
+// Sticky tells that the rotation is, so that Want.Talk is of use.
+func (p *Pool) Sticky() bool { return p.sticky.Load() }
+
 // Leases is the number of leases that are out.
 func (p *Pool) Leases() int { return int(p.out.Load()) }
 
@@ -204,6 +221,7 @@ func (p *Pool) Leases() int { return int(p.out.Load()) }
 func (p *Pool) Close() error {
 	p.mu.Lock()
 	p.closed = true
+	p.serve(p.now())
 	p.mu.Unlock()
 	p.cancel()
 	p.wg.Wait()

@@ -24,10 +24,11 @@ func (p *Pool) Pin(ctx context.Context, id, model string) (*Probe, error) {
 			return err
 		}
 		p.mu.Lock()
-		defer p.mu.Unlock()
+		defer p.unlock()
 		if p.closed {
 			return &Trouble{Reason: "the gateway is shutting down"}
 		}
+		p.hold(e) // also beyond what it may have at a time: the operator does not wait for a turn
 		got = &Probe{p.lend(e, lane{model: model, kinds: e.kind}, &Want{Model: model, Verb: pipeline.Generate}, p.now())}
 		return nil
 	})

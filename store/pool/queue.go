@@ -155,21 +155,8 @@ func firstOfTwins(all, before []*entry) map[string]*entry {
 	return first
 }
 
-// replace swaps the queue. Rotations go on where they stood.
+// replace swaps the queue.
 func (p *Pool) replace(queue, idle []*entry) {
-	keep := func(at *place) {
-		if at.head < len(p.queue) {
-			if i := slices.IndexFunc(queue, func(e *entry) bool { return e.cred.ID == p.queue[at.head].cred.ID }); i >= 0 {
-				at.head = i
-				return
-			}
-		}
-		at.served = 0 // its successor has moved to this place, if there is one
-	}
-	for _, at := range p.lanes {
-		keep(at)
-	}
-	keep(&p.last)
 	for _, e := range slices.Concat(p.queue, p.idle) {
 		e.gone = true
 	}
@@ -183,9 +170,39 @@ func (p *Pool) replace(queue, idle []*entry) {
 	before := len(p.queue)
 	p.queue, p.idle, p.byID = queue, idle, byID
 	p.loosened++
+	p.index.stale = true
 	said := []any{"credentials", len(queue), "before", before}
 	if len(idle) > 0 {
 		said = append(said, "inactive", len(idle), "why", idle[0].why())
 	}
 	p.say(slog.LevelInfo, "credentials loaded", said...)
+}
+
+// carryOn lets rotations go on where they stood when the index is laid out anew: at the same credential,
+// or else at the first one behind it that is still there. old is the order before.
+func (p *Pool) carryOn(old []*entry) {
+	heirs, heir := make([]int, len(old)), -1
+	for i := 2*len(old) - 1; i >= 0; i-- { // twice round: behind the last one comes the first
+		if e := p.byID[old[i%len(old)].cred.ID]; e != nil {
+			heir = e.pos
+		}
+		heirs[i%len(old)] = heir
+	}
+	move := func(at *place) {
+		if at.head >= len(old) || heirs[at.head] < 0 {
+			at.head, at.served = 0, 0
+			return
+		}
+		if p.byID[old[at.head].cred.ID] == nil {
+			at.served = 0
+		}
+		at.head = heirs[at.head]
+	}
+	for _, r := range p.lanes {
+		r.bounds, r.whyAt = nil, 0
+		for i := range r.places {
+			move(&r.places[i])
+		}
+	}
+	move(&p.last)
 }

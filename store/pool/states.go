@@ -104,8 +104,12 @@ func (p *Pool) say(level slog.Level, message string, args ...any) {
 	p.lines = append(p.lines, func() { p.log.Log(context.Background(), level, message, args...) })
 }
 
-// unlock tells States what changed of these entries, frees mu and then writes what was said.
+// unlock lends to those who wait what can be lent now, tells States what changed of these entries, frees
+// mu and then writes what was said.
 func (p *Pool) unlock(entries ...*entry) {
+	if p.line.n > 0 {
+		p.serve(p.now())
+	}
 	p.save(entries)
 	lines := p.lines
 	p.lines = nil

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"crypto/rand"
 	"time"
 
 	"gcli2api/store"
@@ -18,6 +19,9 @@ const (
 	turnFor  = 15 * time.Second       // lease on one refresh; a node that died holds the others up for so long
 	turnLook = 200 * time.Millisecond // between two looks at what another node is doing
 )
+
+// nodeName is who a pool is among those that claim.
+func nodeName() string { return rand.Text() }
 
 // turn is the right to refresh one sign-in, or what another node got who had it.
 type turn struct {
