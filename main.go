@@ -77,7 +77,8 @@ func load(o config.Options) (*config.Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c, errors.Join(outbound.Check(c), open.Check(c))
+	useless, wrong := pool.Check(c)
+	return c.Warned(useless), errors.Join(outbound.Check(c), open.Check(c), wrong)
 }
 
 func check(o config.Options) int {

@@ -30,7 +30,8 @@ type credView struct {
 
 type credState struct {
 	Codes       []int             `json:"error_codes"`
-	Messages    map[string]string `json:"error_messages,omitempty"` // by code
+	Messages    map[string]string `json:"error_messages,omitempty"`    // by code
+	NoPreview   bool              `json:"no_preview_access,omitempty"` // Google denied it a preview model
 	Disabled    bool              `json:"disabled"`
 	Reason      string            `json:"reason,omitempty"`
 	Link        string            `json:"link,omitempty"`
@@ -63,7 +64,7 @@ func (s Services) credentials(c *fiber.Ctx) error {
 func viewOf(st pool.Status, now time.Time) credView {
 	v := credView{Filename: st.ID, Kind: st.Kind, Label: st.Label, Backend: "environment", Email: st.Email, Cooldown: "ready", Calls: st.Calls,
 		Source: st.Source, Inactive: st.Inactive,
-		Status: credState{Codes: append([]int{}, st.LastCodes...), Disabled: st.Disabled, Reason: st.Reason, Link: st.Link,
+		Status: credState{Codes: append([]int{}, st.LastCodes...), NoPreview: st.NoPreview, Disabled: st.Disabled, Reason: st.Reason, Link: st.Link,
 			LastSuccess: unix(st.LastSuccess), Email: st.Email},
 		Content: map[string]any{}}
 	if st.File {

@@ -63,6 +63,8 @@ func (s Services) routes() []route {
 	return []route{
 		{"GET", "/pipeline", panel, s.pipeline},
 		{"GET", "/creds/status", panel, s.credentials},
+		{"GET", "/creds/rules", panel, s.rules},
+		{"GET", "/creds/breakers", panel, s.breakers},
 		{"POST", "/creds/action", panel, s.act},
 		{"POST", "/creds/test", panel, s.test},
 		{"POST", "/creds/test/:filename", panel, s.test},

@@ -26,6 +26,7 @@ type Engine struct {
 	loopback bool
 	live     *models.Live
 	log      *slog.Logger
+	sleep    func(ctx context.Context, d time.Duration) bool
 	current  atomic.Pointer[snapshot]
 
 	mu      sync.Mutex // serialises Apply; guards instances' counts and what follows
@@ -44,11 +45,14 @@ type Options struct {
 	Loopback bool         // the listener is on a loopback address: auth may be off
 	Live     *models.Live // what Google lists, for tables of models that ask for it; nil is nothing
 	Log      *slog.Logger // nil is slog.Default
+
+	// Sleep is how exchanges wait: it says whether anybody still waits for the answer. nil waits in real time.
+	Sleep func(ctx context.Context, d time.Duration) bool
 }
 
 // NewEngine makes an engine without a list; Apply gives it one.
 func NewEngine(o Options) (*Engine, error) {
-	e := &Engine{kinds: make(map[string]*Kind, len(o.Kinds)), loopback: o.Loopback, live: o.Live, log: o.Log,
+	e := &Engine{kinds: make(map[string]*Kind, len(o.Kinds)), loopback: o.Loopback, live: o.Live, log: o.Log, sleep: o.Sleep,
 		faults: map[string]string{}, idle: make(chan struct{})}
 	if e.log == nil {
 		e.log = slog.Default()
@@ -124,7 +128,7 @@ func (e *Engine) Enter(x *Exchange) *apierror.Error {
 			return apierror.New(apierror.Overloaded, "the gateway is stopping")
 		}
 		if p.acquire() {
-			x.list = p
+			x.list, x.sleep = p, e.sleep
 			break
 		}
 	}

@@ -43,6 +43,7 @@ type Exchange struct {
 	Outcome      Outcome       // how it ended                                          (server)
 
 	ctx     context.Context
+	sleep   func(context.Context, time.Duration) bool // nil is the real time
 	list    *snapshot
 	next    int    // where Run goes on after Enter
 	at      int    // stage in Process now
@@ -169,6 +170,9 @@ func (x *Exchange) Beat() time.Duration { return time.Duration(x.beat.Load()) }
 func (x *Exchange) Sleep(d time.Duration) bool {
 	if d <= 0 {
 		return x.ctx.Err() == nil
+	}
+	if x.sleep != nil {
+		return x.sleep(x.ctx, d)
 	}
 	t := time.NewTimer(d)
 	defer t.Stop()

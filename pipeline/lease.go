@@ -19,6 +19,9 @@ type Lease interface {
 	Release()
 }
 
+// Hears is a lease that wants to know when an answer begins to arrive, before anybody knows how it ends.
+type Hears interface{ Began() }
+
 // Again says whether another call is worth it.
 type Again uint8
 
@@ -38,6 +41,8 @@ type Advice struct {
 	// client is told whose request ends here. Google's own word is about one credential, and beside a
 	// daily quota it is wrong (protocol 4.7). 0 when it is unknown or something is free.
 	Free time.Duration
+	// Next is the credential to take for the other call, "" for whichever is free.
+	Next string
 	// Model says that it is the model that failed, and not the request or the credential: another one may
 	// be able to serve.
 	Model bool
@@ -70,6 +75,13 @@ func (x *Exchange) Report(f *apierror.Error) {
 	}
 	if x.Lease != nil {
 		x.advice = x.Lease.Report(f)
+	}
+}
+
+// Hear tells the lease that an answer begins to arrive.
+func (x *Exchange) Hear() {
+	if l, ok := x.Lease.(Hears); ok {
+		l.Began()
 	}
 }
 

@@ -164,6 +164,12 @@ func TestReferenceNamesEverySetting(t *testing.T) {
 		if p.Type == config.Table {
 			continue
 		}
+		if p.Type == config.Tables {
+			if !strings.Contains(string(text), "# [["+p.Key+"]]") {
+				t.Errorf("config.toml does not show %s", p.Key)
+			}
+			continue
+		}
 		leaf := p.Key[strings.LastIndexByte(p.Key, '.')+1:]
 		if !strings.Contains(string(text), "\n#"+leaf+" = ") && !strings.Contains(string(text), "\n"+leaf+" = ") {
 			t.Errorf("config.toml does not name %s", p.Key)

@@ -96,10 +96,11 @@ func (l *loader) record(p Param, raw any, from Origin, out layer) {
 		return
 	}
 	value, err := coerce(p, raw)
+	_, unfit := fit(p, raw)
 	switch {
 	case err == nil:
 		out[p.Key] = setting{value, from}
-	case from.Source == FromEnvironment && p.forgiving():
+	case from.Source == FromEnvironment && p.forgiving() && unfit != nil: // what Check refuses was meant
 		l.refused = append(l.refused, refusal{p.Key, from, err.Error()})
 	default:
 		l.problems = append(l.problems, from.problem(p.Key, err.Error()))

@@ -1,5 +1,8 @@
 package config
 
+// DidYouMean is what to put behind the message about a word that is none of these; "" when none is close.
+func DidYouMean(word string, these []string) string { return didYouMean(nearest(word, these), "%") }
+
 // nearest returns the candidate that name was probably meant to be, "" when none is close.
 func nearest(name string, candidates []string) string {
 	const longest = 64 // a longer name is no typing error, and the distance costs its square

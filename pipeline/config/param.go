@@ -24,6 +24,7 @@ const (
 	Path                   // string
 	Size                   // int64 bytes; "100MB", "512MiB", or a number of bytes
 	Table                  // a table whose owner decodes it with Section; file and panel are laid over each other
+	Tables                 // a list of tables, [[key]], whose owner decodes it with Decode; one layer gives all of it
 )
 
 // Param declares one setting: the row of the settings table.

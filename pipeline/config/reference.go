@@ -60,7 +60,7 @@ func WriteReference(sections []Section) []byte {
 
 func writeParam(b *strings.Builder, s Section, p Param) {
 	name := strings.TrimPrefix(p.Key, s.Name+".")
-	if p.Type == Table || s.Enabled != nil && name == "enabled" {
+	if p.Type == Table || p.Type == Tables || s.Enabled != nil && name == "enabled" {
 		return
 	}
 	b.WriteString(comment(sentence(p.Help)) + comment(facts(p)))

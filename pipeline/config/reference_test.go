@@ -45,7 +45,7 @@ func TestReferenceIsTheDefault(t *testing.T) {
 	}
 	prose := strings.ReplaceAll(text, "\n# ", " ") // as it reads without line breaks
 	for _, p := range Server() {
-		set := p.Type == Table || p.Secret && p.Type == String || full.Origin(p.Key).Source == FromFile
+		set := p.Type == Table || p.Type == Tables && strings.Contains(text, "# [["+p.Key+"]]") || p.Secret && p.Type == String || full.Origin(p.Key).Source == FromFile
 		if !set || !strings.Contains(prose, strings.Join(p.Env, ", ")) {
 			t.Errorf("%s is not in the reference", p.Key)
 		}

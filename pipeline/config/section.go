@@ -34,15 +34,46 @@ func (s *Snapshot) Section(key string, into any) error {
 	if len(v.problems) > 0 {
 		return v.problems.Sorted()
 	}
-	err = tree.UnmarshalWithConf("", into, koanf.UnmarshalConf{Tag: "koanf", DecoderConfig: &mapstructure.DecoderConfig{
-		ErrorUnused: true,
-		ZeroFields:  true, // else a short list keeps the tail of the default, in the default's own memory
-		DecodeHook:  mapstructure.ComposeDecodeHookFunc(durationHook, mapstructure.TextUnmarshallerHookFunc()),
-	}})
+	err = tree.UnmarshalWithConf("", into, koanf.UnmarshalConf{Tag: "koanf", DecoderConfig: decoding()})
 	if err != nil {
 		return fmt.Errorf("decode section %s: %w", key, err)
 	}
 	return nil
+}
+
+// Decode gives a setting of the type Table or Tables as a pointer to a map or a slice of structs takes it,
+// with the errors of Section. Where nobody has set it, into stays as it is.
+func (s *Snapshot) Decode(key string, into any) error {
+	target := reflect.ValueOf(into)
+	if target.Kind() != reflect.Pointer {
+		return fmt.Errorf("decode %s: want a pointer, got %T", key, into)
+	}
+	if s.values[key] == nil {
+		return nil
+	}
+	v := verifier{s: s}
+	v.check(target.Elem().Type(), s.values[key], strings.Split(key, "."))
+	if len(v.problems) > 0 {
+		return v.problems.Sorted()
+	}
+	c := decoding()
+	c.TagName, c.Result = "koanf", into
+	d, err := mapstructure.NewDecoder(c)
+	if err == nil {
+		err = d.Decode(s.values[key])
+	}
+	if err != nil {
+		return fmt.Errorf("decode %s: %w", key, err)
+	}
+	return nil
+}
+
+func decoding() *mapstructure.DecoderConfig {
+	return &mapstructure.DecoderConfig{
+		ErrorUnused: true,
+		ZeroFields:  true, // else a short list keeps the tail of the default, in the default's own memory
+		DecodeHook:  mapstructure.ComposeDecodeHookFunc(durationHook, mapstructure.TextUnmarshallerHookFunc()),
+	}
 }
 
 // section gathers the values of one table, nested as they are written.

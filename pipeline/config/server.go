@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -23,7 +24,7 @@ func ServerSections() []Section {
 		{Name: "server", Help: "Where the gateway listens, who may ask, and how much it takes.", Params: serverParams()},
 		{Name: "pipeline", Help: "The list of stages that a request walks down. Each stage has a table of its own below.", Params: pipelineParams()},
 		{Name: "models", Help: "Known models, aliases and fallbacks."},
-		{Name: "pool", Help: "Credentials: where they come from and how they take turns.", Params: poolParams()},
+		{Name: "pool", Help: "Credentials: where they come from and how they take turns.", Params: poolParams(), Example: poolExample},
 		{Name: "store", Help: "Where everything is kept: a file in the credentials folder, unless one of these is set.", Params: storeParams()},
 		{Name: "google", Help: "Google's addresses and what the gateway says about itself there.", Params: googleParams()},
 		{Name: "outbound", Help: "Calls to the outside.", Params: outboundParams()},
@@ -95,9 +96,11 @@ func poolParams() []Param {
 		{Key: "pool.queue_length", Env: []string{"POOL_QUEUE_LENGTH"}, Type: Int, Default: 1000, Min: new(1.0), Max: new(1e6),
 			Help: "requests that wait so at most, of all callers; they are served in turn, caller by caller"},
 		{Key: "pool.auto_ban", Flat: "auto_ban_enabled", Env: []string{"AUTO_BAN"}, Type: Bool, Default: true,
-			Help: "switch a credential off when Google refuses it for good"},
-		{Key: "pool.auto_ban_error_codes", Flat: "auto_ban_error_codes", Env: []string{"AUTO_BAN_ERROR_CODES"}, Type: IntList, Default: []int{403}, Min: new(400.0), Max: new(599.0),
-			Help: "HTTP status codes that count as such a refusal; a 400 is the client's fault and never does"},
+			Help: "switch a credential off when Google refuses it for good; false lets it rest for 30 minutes instead, unless its sign-in is dead or Google has banned it"},
+		{Key: "pool.auto_ban_error_codes", Flat: "auto_ban_error_codes", Env: []string{"AUTO_BAN_ERROR_CODES"}, Type: IntList, Default: []int{403}, Min: new(400.0), Max: new(599.0), Check: checkBans,
+			Help: "HTTP status codes that are such a refusal where Google gives no reason that the gateway knows; what is known has a row of its own (GET /creds/rules). 400 is the client's fault and not allowed"},
+		{Key: "pool.shared", Type: Table, Help: "models that draw on one quota"},
+		{Key: "pool.rule", Type: Tables, Help: "what errors of Google mean, before the built-in table"},
 		{Key: "pool.auto_load_env_creds", Flat: "auto_load_env_creds", Env: []string{"AUTO_LOAD_ENV_CREDS"}, Type: Bool, Default: false, AfterRestart: true,
 			Help: "true reads the credentials in the environment variables GCLI_CREDS_* at start; those in GOOGLE_CREDENTIALS and GOOGLE_CREDENTIALS_n are always read"},
 		{Key: "pool.env_creds_exclusive", Env: []string{"ENV_CREDS_EXCLUSIVE"}, Type: String, Default: "auto", OneOf: []string{"auto", "always", "never"},
@@ -113,6 +116,34 @@ func poolParams() []Param {
 		{Key: "pool.quota_refresh", Env: []string{"QUOTA_REFRESH"}, Type: Duration, Default: "15m", Max: new(86400.0),
 			Help: "how often Google is asked what is left for the accounts in use; a hint for the choice of credentials, 0 is never"},
 	}
+}
+
+// poolExample begins each line with a space: nobody should share quotas by uncommenting everything.
+const poolExample = ` Models that draw on one quota: when it is used up, all of them rest. A name of your own = the models.
+ [pool.shared]
+ pro = ["gemini-2.5-pro", "gemini-3.1-pro-preview"]
+
+ What an error of Google means: the first rule that fits counts, before the built-in table.
+ pass: to the client, at once; next: another credential; retry: once more, then another one;
+ rest: the model rests on the credential; rest-all: the credential rests; ban: it is switched off;
+ break: Google is in trouble, and no credential is to blame.
+ [[pool.rule]]
+ name = "proxy page"   # shown by GET /creds/rules
+ status = [403, 429]   # HTTP status, or a list of them
+ text = "blocked by the proxy"   # part of the message, in any case
+ reason = "SOME_REASON"   # of Google's error details
+ model = "gemini-*-pro"   # "*" stands for any text
+ kind = "codeassist"   # of credentials: codeassist, gemini, vertex
+ action = "rest"   # pass, next, retry, rest, rest-all, ban or break
+ for = "10m"   # with rest and rest-all only
+`
+
+// checkBans: a client that sends nonsense must not be able to switch off every credential.
+func checkBans(value any) error {
+	if slices.Contains(value.([]int), 400) {
+		return errors.New("must not name 400: it is the client's own mistake, and would ban every credential in turn")
+	}
+	return nil
 }
 
 func googleParams() []Param {

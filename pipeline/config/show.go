@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -72,6 +73,12 @@ func (s *Snapshot) dump(defaults bool) string {
 func (s *Snapshot) write(b *strings.Builder, e Entry) {
 	if table, ok := s.values[e.Key].(map[string]any); ok && !e.Secret && len(table) > 0 {
 		s.writeTable(b, strings.Split(e.Key, "."), table)
+		return
+	}
+	if list, ok := s.values[e.Key].([]any); ok && e.Type == Tables {
+		for i, one := range list {
+			s.writeTable(b, append(strings.Split(e.Key, "."), strconv.Itoa(i)), one.(map[string]any))
+		}
 		return
 	}
 	fmt.Fprintf(b, "%s = %s  # %s\n", e.Key, e.Value, e.Origin)
@@ -173,7 +180,7 @@ func emptyLiteral(t Type) string {
 		return "0"
 	case Bool:
 		return "false"
-	case StringList, IntList:
+	case StringList, IntList, Tables:
 		return "[]"
 	case Table:
 		return "{}"

@@ -60,6 +60,8 @@ func typed(p Param, raw any) (any, error) {
 	case Table:
 		m, ok := raw.(map[string]any)
 		return m, unless(ok)
+	case Tables:
+		return toTables(raw)
 	case URL:
 		return toURL(p, raw)
 	}
@@ -144,6 +146,23 @@ func toList[T any](raw any, element func(any) (T, error)) ([]T, error) {
 		out[i] = value
 	}
 	return out, nil
+}
+
+// toTables takes what TOML and JSON make of a list of tables.
+func toTables(raw any) ([]any, error) {
+	if list, ok := raw.([]map[string]any); ok {
+		raw = toAny(list)
+	}
+	list, ok := raw.([]any)
+	if !ok {
+		return nil, errKind
+	}
+	for _, one := range list {
+		if _, ok := one.(map[string]any); !ok {
+			return nil, errKind
+		}
+	}
+	return list, nil
 }
 
 func toAny[T any](list []T) []any {

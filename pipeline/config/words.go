@@ -29,6 +29,8 @@ func expects(p Param) string {
 		return expectsURL(p)
 	case Table:
 		return "a table"
+	case Tables:
+		return "a list of tables"
 	}
 	return expectsText(p)
 }

@@ -83,6 +83,12 @@ func (c *Catalogue) Aliases() map[string]Model {
 	return all
 }
 
+// Matches compares a name with a pattern, in which "*" stands for any text, also for none.
+func Matches(pattern, name string) bool {
+	g := glob{pattern: pattern}
+	return pattern == name || strings.Contains(pattern, "*") && g.matches(name)
+}
+
 // matches compares a name with the pattern, in time that grows with their lengths alone.
 func (g *glob) matches(name string) bool {
 	head, rest, _ := strings.Cut(g.pattern, "*")

@@ -45,7 +45,14 @@ func refusals() []faulty {
 	rows := []faulty{
 		{fault: "400", want: client}, {fault: "400-location", want: client}, {fault: "400-tokens", want: ruling{status: 400, code: "context_length_exceeded", calls: "a"}},
 		{fault: "400-signature", want: ruling{status: 400, code: "bad_request", calls: "aa"}}, // once more, with the sentinel
-		{fault: "400-key", want: refused},
+		{fault: "400-key", want: refused}, {fault: "400-key-expired", want: refused},
+		{fault: "402", want: ruling{status: 502, code: "upstream_unavailable", calls: "a"}},
+		{fault: "403-traffic", want: ruling{status: 502, code: "upstream_unavailable", calls: "ab"}},
+		{fault: "404-html", want: ruling{status: 502, code: "upstream_unavailable", calls: "ab"}},
+		{fault: "408", want: ruling{status: 504, code: "upstream_timeout", calls: "aaabb"}},
+		{fault: "429-traffic", want: ruling{status: 429, code: "rate_limited", calls: "ab"}},
+		{fault: "429-perminute-text", want: ruling{status: 429, code: "rate_limited", calls: "abc", after: "55-60"}},
+		{fault: "429-perday-text", want: daily}, {fault: "503-unavailable", want: full},
 		{fault: "401", want: ruling{status: 503, code: "no_credential", calls: "aabbcc"}, studio: &refused}, // a key cannot be refreshed
 		{fault: "404", want: ruling{status: 404, code: "model_not_found", calls: "ab"}},
 		{fault: "429", want: soon}, {fault: "429-noretry", want: soon},
@@ -63,7 +70,8 @@ func refusals() []faulty {
 		{fault: "503-capacity", want: ruling{status: 503, code: "upstream_unavailable", calls: "aaabb", after: "9"}},
 		{fault: "504", want: ruling{status: 504, code: "upstream_timeout", calls: "aaabb"}},
 	}
-	for _, why := range []string{"", "-validation", "-tos", "-service-disabled", "-license", "-consumer", "-scope", "-security", "-billing", "-suspended", "-leaked"} {
+	for _, why := range []string{"", "-validation", "-tos", "-service-disabled", "-license", "-consumer", "-scope", "-security", "-billing", "-suspended", "-leaked",
+		"-forbidden", "-tos-text", "-named-user", "-suspended-text", "-key-blocked"} {
 		rows = append(rows, faulty{fault: "403" + why, want: refused})
 	}
 	return rows

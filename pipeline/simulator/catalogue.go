@@ -2,16 +2,19 @@ package simulator
 
 import (
 	"net/http"
+	"strings"
 	"time"
 )
 
 // errorNames lists the error faults; see catalogue for what each one is.
 func errorNames() []string {
 	return []string{
-		"400", "400-signature", "400-location", "400-key", "400-tokens", "401", "403", "403-validation", "403-tos",
-		"403-service-disabled", "403-license", "403-consumer", "403-scope", "403-security", "403-billing", "403-suspended", "403-leaked",
-		"404", "429 [dur]", "429-reset <dur>", "429-quota [dur]", "429-capacity", "429-bare", "429-perminute", "429-perday", "429-shared",
-		"429-credits", "429-limit0", "429-noretry", "499", "500", "502-html", "503", "503-capacity", "504",
+		"400", "400-signature", "400-location", "400-key", "400-key-expired", "400-tokens", "401", "402", "403", "403-forbidden",
+		"403-validation", "403-tos", "403-tos-text", "403-service-disabled", "403-license", "403-named-user", "403-consumer", "403-scope",
+		"403-security", "403-billing", "403-suspended", "403-suspended-text", "403-leaked", "403-key-blocked", "403-traffic",
+		"404", "404-html", "408", "429-traffic", "429 [dur]", "429-reset <dur>", "429-quota [dur]", "429-capacity", "429-bare", "429-perminute", "429-perminute-text", "429-perday",
+		"429-perday-text", "429-shared",
+		"429-credits", "429-limit0", "429-noretry", "499", "500", "502-html", "503", "503-capacity", "503-unavailable", "504",
 	}
 }
 
@@ -35,6 +38,16 @@ func (s *Server) catalogue(name string, d dialect, model string, wait time.Durat
 		return precondition("User location is not supported for the API use.")
 	case "400-key":
 		return invalidKey("generativelanguage.googleapis.com")
+	case "400-key-expired":
+		return badRequest("API key expired. Please renew the API key.")
+	case "402":
+		return plain(402, "Payment is required.", "")
+	case "404-html":
+		return htmlPage(http.StatusNotFound, "The requested URL was not found on this server.")
+	case "408":
+		return plain(408, "Request timed out.", "")
+	case "503-unavailable":
+		return plain(503, "The service is currently unavailable.", "backendError")
 	case "400-tokens":
 		return badRequest("The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).")
 	case "401":
@@ -69,6 +82,18 @@ func (s *Server) denied(name string) *failure {
 	switch name {
 	case "403":
 		return &failure{status: 403, message: "The caller does not have permission", legacy: "forbidden"}
+	case "403-forbidden":
+		return &failure{status: 403, message: "Forbidden", legacy: "forbidden"}
+	case "403-traffic":
+		return traffic(403)
+	case "403-tos-text":
+		return forbidden("This service has been disabled in this account for violation of Terms of Service. Please submit an appeal to continue using this product.")
+	case "403-named-user":
+		return forbidden("You must be a named user on your organization's Gemini Code Assist Standard edition subscription to use this service.")
+	case "403-suspended-text":
+		return forbidden("Permission denied: Consumer 'projects/simulated-project' has been suspended.")
+	case "403-key-blocked":
+		return forbidden("Requests to this API are blocked.", errorInfo("API_KEY_SERVICE_BLOCKED", "googleapis.com", object{"service": "generativelanguage.googleapis.com"}))
 	case "403-validation":
 		link := "https://accounts.google.com/signin/continue?sarp=1&plt=simulated"
 		learn := "https://support.google.com/accounts?p=al_alert"
@@ -113,6 +138,14 @@ func (s *Server) tooMany(name string, d dialect, model string, wait time.Duratio
 			wait = 13*time.Hour + 19*time.Minute + 1209649640*time.Nanosecond
 		}
 	}
+	switch name {
+	case "429-traffic":
+		return traffic(http.StatusTooManyRequests)
+	case "429-perminute-text", "429-perday-text": // D, as it was seen at times
+		f := s.tooMany(strings.TrimSuffix(name, "-text"), assist, model, wait)
+		f.details = nil
+		return f
+	}
 	if d == vertex && name == "429" { // there it is mostly the capacity that all share, without a time of a reset
 		name = "429-shared"
 	}
@@ -148,6 +181,11 @@ func (s *Server) tooMany(name string, d dialect, model string, wait time.Duratio
 		return nil
 	}
 	return f
+}
+
+// traffic is the page of Google's front end for addresses that it takes for robots.
+func traffic(status int) *failure {
+	return htmlPage(status, "Our systems have detected unusual traffic from your computer network.")
 }
 
 // exhausted is the newer form of Code Assist, with the time of the reset in three places.

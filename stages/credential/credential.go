@@ -57,8 +57,10 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	case mixed:
 		want.Favour = oauth.Gemini
 	}
-	if len(tried) > 0 && x.Advice().Again == pipeline.Same {
+	if a := x.Advice(); len(tried) > 0 && a.Again == pipeline.Same {
 		want.Prefer = tried[len(tried)-1]
+	} else if len(tried) > 0 {
+		want.Prefer = a.Next
 	}
 	l, fail := s.pool.Acquire(x.Context(), want)
 	if fail != nil && cached && fail.Code == apierror.NoCredential {

@@ -65,7 +65,10 @@ func (e *events) judge(hub []byte) *apierror.Error {
 		return nil
 	}
 	g := gemini.Look(hub)
-	e.said = e.said || g.Useful()
+	if !e.said && g.Useful() {
+		e.said = true
+		e.x.Hear()
+	}
 	if g.Finish != nil && e.single() || g.Blocked != nil {
 		e.whole = true
 		e.resp.Body.Hurry(linger)

@@ -74,7 +74,7 @@ func (p *Pool) try(s step, k lane, w *Want) step {
 		s.fail = closing()
 		return s
 	}
-	if e != nil && !p.usable(e, k, w, t.UnixNano()) { // it failed while this waited, and now another one is next
+	if e != nil && !p.usable(e, k, w, t) { // it failed while this waited, and now another one is next
 		p.drop(e)
 		e = nil
 	}
@@ -100,8 +100,12 @@ func closing() *apierror.Error {
 	return apierror.New(apierror.Overloaded, "the gateway is shutting down")
 }
 
-// usable tells that the entry that was chosen can still be lent.
-func (p *Pool) usable(e *entry, k lane, w *Want, now int64) bool {
+// usable tells that the entry that was chosen can still be lent: a breaker may have opened while this waited.
+func (p *Pool) usable(e *entry, k lane, w *Want, t time.Time) bool {
+	now := t.UnixNano()
+	if shut, _, _ := p.blocked(k, t); len(w.Tried) == 0 && shut&e.kind != 0 {
+		return false
+	}
 	return !e.gone && !e.inactive && (e.free(k.model, now) || len(w.Tried) > 0 && e.soft(k.model, now))
 }
 
@@ -118,6 +122,7 @@ func (p *Pool) lend(e *entry, k lane, w *Want, t time.Time) *lease {
 	if e.account != nil {
 		l.token, l.project = e.account.token, e.project
 	}
+	p.probe(l, t)
 	p.out.Add(1)
 	return l
 }
@@ -134,6 +139,7 @@ type lease struct {
 	project  string
 	exchange string // id
 	released bool
+	probes   bool // let through behind the break of a breaker
 	free     bool // Google does not count the call
 }
 
@@ -162,6 +168,7 @@ func (l *lease) Release() {
 	p := l.pool
 	p.out.Add(-1)
 	p.mu.Lock()
+	p.unprobe(l)
 	p.giveBack(l.entry)
 	p.unlock()
 }
@@ -179,8 +186,7 @@ func (l *lease) Report(f *apierror.Error) pipeline.Advice {
 	if f == nil {
 		p.succeeded(l, t)
 	} else {
-		r := p.find(f, l.lane.model)
-		o := outcome{l: l, f: f, r: r, now: t}
+		o := outcome{l: l, f: f, r: p.find(f, l), now: t}
 		p.cause = l.exchange
 		p.punish(o)
 		p.cause = ""
@@ -190,6 +196,7 @@ func (l *lease) Report(f *apierror.Error) pipeline.Advice {
 			a.Free = p.freeIn(l.lane, t)
 		}
 	}
+	p.unprobe(l)
 	l.prior++
 	l.start = t
 	p.unlock(l.entry)

@@ -90,53 +90,6 @@ func TestExchanges(t *testing.T) {
 	}
 }
 
-func TestBreakerStopsNewExchangesOnly(t *testing.T) {
-	p, c := keys(t, 10)
-	capacity := func() *apierror.Error { return gemini.ParseError(503, "", []byte(infoC), c.at) }
-	var tried []string
-	for range patience {
-		l := take(t, p, Want{Model: "m", Tried: tried})
-		l.Report(capacity())
-		l.Release()
-		tried = append(tried, l.ID())
-	}
-	if _, fail := p.Acquire(t.Context(), Want{Model: "m"}); fail == nil || fail.Status != 503 || fail.RetryAfter != 5*time.Second {
-		t.Fatalf("a new exchange: %v", fail)
-	}
-	take(t, p, Want{Model: "m", Tried: tried}).Release() // one on its way goes on
-	take(t, p, Want{Model: "other"}).Release()           // another model has nothing to do with it
-	c.forward(5 * time.Second)
-	l := take(t, p, Want{Model: "m"})
-	l.Report(capacity())
-	l.Release()
-	if _, fail := p.Acquire(t.Context(), Want{Model: "m"}); fail == nil || fail.RetryAfter != 10*time.Second {
-		t.Fatalf("it failed again: %v", fail)
-	}
-	c.forward(10 * time.Second)
-	l = take(t, p, Want{Model: "m"})
-	l.Report(nil)
-	l.Report(capacity())
-	l.Release()
-	take(t, p, Want{Model: "m"}).Release() // the success counts from the beginning
-}
-
-func TestUnusualTrafficStopsAll(t *testing.T) {
-	p, c := keys(t, 3)
-	for range patience {
-		l := take(t, p, Want{Model: "m"})
-		l.Report(gemini.ParseError(429, "", []byte(page), c.at))
-		l.Release()
-	}
-	if _, fail := p.Acquire(t.Context(), Want{Model: "other"}); fail == nil || fail.Status != 503 {
-		t.Fatalf("%v", fail)
-	}
-	for _, s := range p.Status() {
-		if s.Disabled || len(s.Models) > 0 || !s.CoolingUntil.IsZero() {
-			t.Errorf("no credential is to blame: %+v", s)
-		}
-	}
-}
-
 func TestUntilMidnightInCalifornia(t *testing.T) {
 	la, err := time.LoadLocation("America/Los_Angeles")
 	if err != nil {

@@ -37,6 +37,8 @@ type entry struct {
 
 	strikes   int // refusals in a row that may end in a ban
 	struck    time.Time
+	faults    int // of its own proxy, in a row
+	faulted   time.Time
 	rejected  string // project that Google refused, while another one is looked for
 	refusal   string // why it did
 	enabledAt time.Time
@@ -98,9 +100,7 @@ func (c *cooldown) longer(d cooldown) {
 // mark is what is known of one model on one credential.
 type mark struct {
 	cooldown
-	guesses int   // how often the end had to be guessed
-	fails   int   // failures in a row
-	failed  int64 // when the last one was counted
+	guesses int // how often the end had to be guessed
 }
 
 // maxMarks bounds the models that clients can make an entry remember.

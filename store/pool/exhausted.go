@@ -157,39 +157,3 @@ func plural(n int) string {
 func unknownRest(until time.Time) cooldown {
 	return cooldown{until: until.UnixNano(), code: apierror.RateLimited, status: 429}
 }
-
-// breaker stops the calls for one model, or all, after failures that no credential is to blame for.
-type breaker struct {
-	fails int // in a row, over all credentials
-	until time.Time
-	code  apierror.Code
-}
-
-// patience is how many failures in a row a breaker takes; most is its longest break.
-const (
-	patience = 5
-	most     = 15 * time.Second
-)
-
-// trip counts a failure. The break grows with each one that follows.
-func (b *breaker) trip(t time.Time) {
-	b.fails++
-	if b.fails >= patience {
-		b.until = t.Add(min(time.Duration(b.fails-patience+1)*5*time.Second, most))
-	}
-}
-
-// open is the refusal of a new exchange while a breaker is open; those that are on their way go on.
-func (p *Pool) open(k lane, t time.Time) *apierror.Error {
-	b, what := &p.google, "Google answers with pages instead of the API"
-	if !t.Before(b.until) {
-		if b = p.models[k.model]; b == nil || !t.Before(b.until) {
-			return nil
-		}
-		what = "Google has no capacity for this model"
-	}
-	wait := max((b.until.Sub(t) + time.Second - 1).Truncate(time.Second), time.Second)
-	e := apierror.New(apierror.UpstreamUnavailable, what+" at the moment; try again in "+wait.String()).After(wait)
-	e.Status = 503
-	return e
-}

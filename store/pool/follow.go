@@ -206,7 +206,7 @@ func (p *Pool) follow() {
 
 // absolve forgets what was about to end in a ban.
 func (e *entry) absolve() {
-	e.strikes, e.rejected, e.enabledAt = 0, "", time.Time{}
+	e.strikes, e.faults, e.rejected, e.enabledAt = 0, 0, "", time.Time{}
 	if e.account != nil {
 		e.account.forced = false
 	}

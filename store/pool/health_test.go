@@ -57,7 +57,7 @@ func TestTestOfACredential(t *testing.T) {
 	if st := status(t, p, id); !st.Disabled || st.LastSuccess.IsZero() {
 		t.Errorf("after a success: %+v", st)
 	}
-	if len(p.models) != 0 || status(t, p, other).Disabled {
+	if len(p.breakers) != 0 || status(t, p, other).Disabled {
 		t.Error("a test of a credential that is switched off is held against others")
 	}
 	if _, err := p.Pin(t.Context(), "nobody", "m"); !errors.Is(err, ErrUnknown) {

@@ -87,7 +87,7 @@ func folder(t testing.TB, o Options, files ...string) *Pool {
 		o.OAuth = client(t, "http://127.0.0.1:1", nil)
 	}
 	if o.Settings.AutoBanCodes == nil {
-		o.Settings.AutoBan, o.Settings.AutoBanCodes = true, []int{403}
+		o.Settings.AutoBan, o.Settings.AutoBanCodes = true, []int{402} // not the default: a bare 403 rests
 	}
 	if o.Settings.CallsPerRotation == 0 {
 		o.Settings.CallsPerRotation = 1

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/models"
 )
 
 // match is the condition of a row: whatever is set must hold; of a list one element is enough.
@@ -20,19 +21,22 @@ type match struct {
 	quota   []string // part of a quota id, or of quota_limit
 	zero    bool     // the text names a limit of 0
 	preview bool     // the model is a preview
+	proxied bool     // the call went out by a proxy of the credential's own
+	model   string   // of the call; "*" in it stands for any text
+	kinds   uint8    // of the credential, bits
 }
 
 // facts is an error as match looks at it.
 type facts struct {
-	f     *apierror.Error
-	said  apierror.Said
-	text  string // lower case
-	model string
+	f    *apierror.Error
+	said apierror.Said
+	text string // lower case
+	l    *lease
 }
 
 // find gives the row of an error.
-func (p *Pool) find(f *apierror.Error, model string) *row {
-	x := facts{f: f, model: model}
+func (p *Pool) find(f *apierror.Error, l *lease) *row {
+	x := facts{f: f, l: l}
 	if f.Said != nil {
 		x.said = *f.Said
 		x.text = strings.ToLower(f.Said.Text)
@@ -57,8 +61,14 @@ func (m *match) holds(x *facts) bool {
 		(m.text == nil || slices.ContainsFunc(m.text, func(t string) bool { return strings.Contains(x.text, t) })) &&
 		(m.quota == nil || slices.ContainsFunc(m.quota, x.quota)) &&
 		(!m.zero || limitZero(x.text)) &&
-		(!m.preview || strings.Contains(x.model, "preview"))
+		(!m.preview || preview(x.l.lane.model)) &&
+		(!m.proxied || x.l.entry.wish.Proxy != "") &&
+		(m.model == "" || models.Matches(m.model, x.l.lane.model)) &&
+		(m.kinds == 0 || m.kinds&x.l.entry.kind != 0)
 }
+
+// preview tells by its name that access to a model is given by account.
+func preview(model string) bool { return strings.Contains(model, "preview") }
 
 func (x *facts) quota(part string) bool {
 	return strings.Contains(x.said.Meta["quota_limit"], part) ||

@@ -88,26 +88,51 @@ func (k lane) fits(e *entry) bool {
 // serve that has no room now, or else why there is none at all.
 func (p *Pool) choose(k lane, w *Want, t time.Time) (e *entry, busy bool, fail *apierror.Error) {
 	now := t.UnixNano()
-	if len(w.Tried) > 0 {
-		e = p.again(k, w, now)
-	} else {
-		if fail := p.open(k, t); fail != nil {
-			return nil, false, fail
+	pass, fail := p.passing(k, t)
+	switch {
+	case len(w.Tried) > 0:
+		if pass.kinds == 0 {
+			pass = k
 		}
+		e = p.onward(k, pass, w, now)
+	case fail != nil:
+		return nil, false, fail
+	default:
 		if w.Favour != "" {
-			e = p.turn(p.favoured(k, w), w, now)
+			e = p.turn(p.favoured(pass, w), w, now)
 		}
 		if e == nil {
-			e = p.turn(k, w, now)
+			e = p.turn(pass, w, now)
 		}
+		e = p.sighted(pass, e, now)
 	}
 	switch {
 	case e != nil:
 		return e, false, nil
-	case p.busy(k, now):
+	case p.busy(pass, now):
 		return nil, true, nil
 	}
-	return nil, false, p.exhausted(k, t).explain(w, t)
+	return nil, false, p.unlent(k, w, t)
+}
+
+// onward chooses for an exchange that is under way: breakers do not stop it, but where another kind of
+// upstream serves as well it goes there.
+func (p *Pool) onward(k, pass lane, w *Want, now int64) *entry {
+	if pass != k && w.Prefer == "" {
+		if e := p.again(pass, w, now); e != nil {
+			return e
+		}
+	}
+	return p.again(k, w, now)
+}
+
+// unlent says why there is no credential.
+func (p *Pool) unlent(k lane, w *Want, t time.Time) *apierror.Error {
+	x := p.exhausted(k, t)
+	if _, wait, by := p.blocked(k, t); by != nil && x.Fit > x.Disabled+x.Cooling {
+		return pause(by, wait) // there are some, behind a breaker
+	}
+	return x.explain(w, t)
 }
 
 // busy tells that somebody could serve the lane if there were no bound on calls at a time.

@@ -24,7 +24,7 @@ func newClock() *clock { return &clock{time.Date(2026, 3, 2, 12, 0, 0, 0, time.U
 // keys makes a pool of n API keys; they are called by their place: 0, 1, ...
 func keys(t testing.TB, n int, change ...func(*Options)) (*Pool, *clock) {
 	c := newClock()
-	o := Options{Now: c.now, Settings: Settings{CallsPerRotation: 1, AutoBan: true, AutoBanCodes: []int{403}}}
+	o := Options{Now: c.now, Settings: Settings{CallsPerRotation: 1, AutoBan: true, AutoBanCodes: []int{402}}}
 	for i := range n {
 		o.Settings.APIKeys = append(o.Settings.APIKeys, fmt.Sprintf("key-%d", i))
 	}

@@ -28,7 +28,11 @@ type Settings struct {
 	APIKeys          []string // keys of Google AI Studio
 	VertexKeys       []string // keys of Vertex AI in express mode
 	AutoBan          bool     // switch credentials off that Google refuses for good
-	AutoBanCodes     []int    // HTTP statuses that count as such a refusal when they repeat; never 400
+	AutoBanCodes     []int    // HTTP statuses that are such a refusal where the table knows no better; never 400
+	Rules            []Rule   // rows of the operator, before those of the table
+
+	// Shared are models that draw on one quota, by a name for it.
+	Shared map[string][]string
 
 	// Calls at a time: of an account with all its projects, of another credential. 0 is no limit.
 	AccountConcurrency, KeyConcurrency int
@@ -82,7 +86,6 @@ type Pool struct {
 	born   time.Time
 	log    *slog.Logger
 	now    func() time.Time
-	rows   []row
 	hide   func(secret string)
 
 	ctx    context.Context
@@ -112,8 +115,9 @@ type Pool struct {
 	line     line
 	dice     func(n uint64) uint64 // below n
 	loosened uint64                // counts the changes of what can be lent
-	models   map[string]*breaker
-	google   breaker
+	rows     []row                 // what an error means: those of the operator first
+	breakers map[fuse]*breaker     // closed ones that have counted nothing are not there
+	google   breaker               // of all calls
 	closed   bool
 	lines    []func() // log lines for unlock
 	cause    string   // the exchange whose report is dealt with, for those lines
@@ -126,10 +130,10 @@ func New(o Options) (*Pool, error) {
 		return nil, errors.New("a pool with a folder or an environment of credentials needs an OAuth client")
 	}
 	p := &Pool{
-		dir: o.Dir, oauth: o.OAuth, serves: o.Serves, states: o.States, log: o.Log, now: o.Now, rows: table(), hide: o.Hide,
+		dir: o.Dir, oauth: o.OAuth, serves: o.Serves, states: o.States, log: o.Log, now: o.Now, hide: o.Hide,
 		claims: o.Claims, node: nodeName(),
 		files: map[string]*source{}, warned: map[string]bool{},
-		byID: map[string]*entry{}, lanes: map[lane]*rotation{}, line: newLine(), dice: rand.Uint64N, models: map[string]*breaker{},
+		byID: map[string]*entry{}, lanes: map[lane]*rotation{}, line: newLine(), dice: rand.Uint64N, breakers: map[fuse]*breaker{},
 	}
 	if p.serves == nil {
 		p.serves = Serves
@@ -184,7 +188,7 @@ func (p *Pool) Apply(s Settings) {
 	p.disk.Lock()
 	defer p.disk.Unlock()
 	p.mu.Lock()
-	p.set = s
+	p.set, p.rows = s, append(ruled(s.Rules), table()...)
 	p.sticky.Store(s.Rotation == Sticky)
 	p.keys = slices.Concat(p.keyEntries(s.APIKeys, oauth.APIKey), p.keyEntries(s.VertexKeys, oauth.ExpressKey))
 	p.recapAll()

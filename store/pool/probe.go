@@ -78,7 +78,7 @@ func (b *Probe) Explain(f *apierror.Error) (says, link string) {
 	p, e := b.pool, b.entry
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	o := outcome{l: b.lease, f: f, r: p.find(f, b.lane.model), now: time.Time{}}
+	o := outcome{l: b.lease, f: f, r: p.find(f, b.lease), now: time.Time{}}
 	if says = o.reason(); says == "" {
 		says = e.masked(f.Message)
 	} else if o.r.says == "" {

@@ -3,6 +3,7 @@ package pool
 import (
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,7 +33,11 @@ func (o outcome) began() int64 { return o.l.start.UnixNano() }
 // is older than that.
 func (p *Pool) succeeded(l *lease, t time.Time) {
 	e, began := l.entry, l.start.UnixNano()
-	e.lastSuccess, e.strikes, e.codes, e.messages = t, 0, e.codes[:0], nil
+	e.lastSuccess, e.strikes, e.faults, e.codes, e.messages = t, 0, 0, e.codes[:0], nil
+	if e.noPreview && preview(l.lane.model) {
+		e.noPreview, e.dirty = false, true
+		p.moved(e)
+	}
 	p.count(l, t)
 	if m := e.marks[l.lane.model]; m != nil && m.since <= began {
 		delete(e.marks, l.lane.model)
@@ -53,14 +58,17 @@ func (p *Pool) succeeded(l *lease, t time.Time) {
 	if !e.disabled {
 		e.reason, e.link = "", ""
 	}
-	delete(p.models, l.lane.model)
-	p.google.fails = 0
+	p.recovers(l)
 }
 
 // punish applies the row to the credential. The caller holds mu.
 func (p *Pool) punish(o outcome) {
 	e, s := o.l.entry, o.said()
 	e.noteCode(s.HTTP, o.text())
+	if p.listed(o) {
+		p.ban(e, o.reason(), o.link())
+		return
+	}
 	p.coolDown(o)
 	switch o.r.then {
 	case renews:
@@ -69,24 +77,36 @@ func (p *Pool) punish(o outcome) {
 		p.wrongProject(o)
 	case enables:
 		p.serviceOff(o)
+	case blinds:
+		e.noPreview, e.dirty = true, true
+		p.moved(e)
 	case bans:
 		p.ban(e, o.reason(), o.link())
 	case kills:
 		p.disable(e, o.reason(), o.link())
+	case strikes:
+		p.strike(o)
 	case complains:
 		p.say(slog.LevelError, "Google refuses this gateway", "row", o.r.name, "status", s.HTTP, "text", o.text())
 	}
-	if o.r.then == strikes || o.r.common {
-		p.strike(o)
-	}
+}
+
+// listed tells that AUTO_BAN_ERROR_CODES has the status of an error that the table knows no reason of.
+func (p *Pool) listed(o outcome) bool {
+	status := o.said().HTTP
+	return o.r.listed && status != 400 && slices.Contains(p.set.AutoBanCodes, status)
 }
 
 // reason is what the operator reads of a credential that was switched off.
 func (o outcome) reason() string {
-	if text := o.text(); text != "" {
-		return o.r.says + ": " + text
+	says := o.r.says
+	if says == "" {
+		says = "Google refuses it (" + strconv.Itoa(o.said().HTTP) + ")"
 	}
-	return o.r.says
+	if text := o.text(); text != "" {
+		return says + ": " + text
+	}
+	return says
 }
 
 // text is what Google said, without secrets: it likes to repeat the key. Masked before it is cut,
@@ -126,20 +146,13 @@ func (p *Pool) ban(e *entry, reason, link string) {
 
 // strike counts refusals without a known reason.
 func (p *Pool) strike(o outcome) {
-	e, status := o.l.entry, o.said().HTTP
-	if !p.set.AutoBan || status == 400 || !slices.Contains(p.set.AutoBanCodes, status) {
-		return
-	}
-	if e.struck.After(o.l.start) {
-		return // of the same burst
+	e := o.l.entry
+	if !p.set.AutoBan || e.struck.After(o.l.start) {
+		return // or of the same burst
 	}
 	e.struck = o.now
 	if e.strikes++; e.strikes >= 3 {
-		says := o.r.says
-		if says == "" {
-			says = "Google refuses it again and again (" + o.r.name + ")"
-		}
-		p.disable(e, says+": "+o.text(), o.link())
+		p.disable(e, "again and again: "+o.reason(), o.link())
 	}
 }
 
@@ -153,7 +166,7 @@ func (p *Pool) unauthorized(o outcome) {
 		}
 		e.struck = o.now
 		if e.strikes++; e.strikes >= 2 {
-			p.disable(e, o.reason(), "")
+			p.ban(e, o.reason(), "")
 		}
 		return
 	}
@@ -161,7 +174,7 @@ func (p *Pool) unauthorized(o outcome) {
 	case a.stale || o.l.token != a.token: // a new one is there or on its way
 	case a.forced:
 		for _, e := range a.entries {
-			p.disable(e, o.reason(), "")
+			p.ban(e, o.reason(), "")
 		}
 	default:
 		a.stale, a.forced = true, true
@@ -202,24 +215,21 @@ func (p *Pool) serviceOff(o outcome) {
 func (p *Pool) coolDown(o outcome) {
 	e, r := o.l.entry, o.r
 	switch r.scope {
-	case onModel:
-		b := p.models[o.l.lane.model]
-		if b == nil {
-			if len(p.models) >= maxLanes {
-				clear(p.models)
-			}
-			b = &breaker{}
-			p.models[o.l.lane.model] = b
-		}
-		b.trip(o.now)
+	case onUpstream:
+		p.held(o.l).trip(o)
 	case onGateway:
-		p.google.trip(o.now)
+		p.google.trip(o)
 	case onCred:
-		p.rests(e, between(r.cool.least, r.cool.most), cooldown{code: o.f.Code, status: o.f.Status, soft: r.cool.soft})
+		if d := p.lengthOfAll(o); d > 0 {
+			p.rests(e, d, cooldown{code: o.f.Code, status: o.f.Status, soft: r.cool.soft})
+		}
 	case onPair:
 		p.coolModel(o, o.l.lane.model)
 		if named := o.said().Meta["model"]; named != "" && named != o.l.lane.model && len(named) < 100 {
 			p.coolModel(o, named) // the quota's own name for it (protocol 4.6)
+		}
+		if r.shared {
+			p.coolShared(o)
 		}
 	}
 }
@@ -262,15 +272,36 @@ func (p *Pool) length(o outcome, m *mark) (d time.Duration, soft bool) {
 			return s.Delay, false
 		}
 		return untilMidnight(o.now), false // the RetryInfo beside it is often short, and wrong
-	case inARow:
-		if m.failed > o.began() {
-			return 0, false
-		}
-		m.failed = o.now.UnixNano()
-		if m.fails++; m.fails < c.times {
-			return 0, false
-		}
-		return c.least, true
 	}
 	return between(c.least, c.most), c.soft
+}
+
+// coolShared cools the models down that draw on the same quota.
+func (p *Pool) coolShared(o outcome) {
+	asked := o.l.lane.model
+	for _, list := range p.set.Shared {
+		if !slices.Contains(list, asked) {
+			continue
+		}
+		for _, model := range list {
+			if model != asked {
+				p.coolModel(o, model)
+			}
+		}
+	}
+}
+
+// lengthOfAll is how long the row cools the whole credential down; 0 while it has not failed often enough.
+func (p *Pool) lengthOfAll(o outcome) time.Duration {
+	e, c := o.l.entry, o.r.cool
+	if c.rule == inARow {
+		if e.faulted.After(o.l.start) {
+			return 0 // of the same burst
+		}
+		e.faulted = o.now
+		if e.faults++; e.faults < c.times {
+			return 0
+		}
+	}
+	return between(c.least, c.most)
 }

@@ -128,7 +128,8 @@ func (p *Pool) renew(ctx context.Context, a *account) (oauth.Tokens, *oauth.Refr
 }
 
 func (p *Pool) renewed(a *account, got oauth.Tokens) {
-	a.token, a.expiry, a.stale, a.retryAt = got.AccessToken, got.Expiry, false, time.Time{}
+	// One that lives shorter than refreshNow is used all the same, not renewed without end.
+	a.token, a.expiry, a.stale, a.retryAt = got.AccessToken, got.Expiry, false, p.now().Add(refreshAgain)
 	a.failed, a.ahead = nil, aheadOf(got.Expiry.Sub(p.now()))
 	for _, e := range a.entries {
 		e.dirty = true // States keeps the token

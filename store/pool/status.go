@@ -75,7 +75,7 @@ func (p *Pool) Status() []Status {
 func (p *Pool) Enable(id string) bool {
 	return p.change(id, func(e *entry) {
 		e.disabled, e.reason, e.link, e.switched = false, "", "", p.now().UnixNano()
-		e.cool, e.marks, e.codes, e.messages = cooldown{}, nil, nil, nil
+		e.cool, e.marks, e.codes, e.messages, e.noPreview = cooldown{}, nil, nil, nil, false
 		e.absolve()
 		p.moved(e)
 	})

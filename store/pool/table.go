@@ -19,19 +19,24 @@ type row struct {
 	first  bool            // others are tried before the same one again
 	back   bool            // when nobody else is left, wait for the end if that is short or a guess
 	then   then
+	way    bool   // of the others only one whose calls go out by another proxy
+	shared bool   // the models that draw on the same quota cool down too
+	listed bool   // Google gave no reason: AUTO_BAN_ERROR_CODES decides
 	says   string // for the operator, where the row switches a credential off
-	common bool   // no reason was given: AUTO_BAN_ERROR_CODES may count it
+	pauses string // for the client, while a breaker that the row counts at is open
+	note   string // for the operator who reads the table
+	by     string // who wrote it: "" for the gateway
 }
 
 // scope is what cools down.
 type scope uint8
 
 const (
-	onNothing scope = iota
-	onCred          // C: the credential
-	onPair          // CM: the model on the credential
-	onModel         // M: the model on all credentials, by a breaker
-	onGateway       // G: all calls, by a breaker
+	onNothing  scope = iota
+	onCred           // C: the credential
+	onPair           // CM: the model on the credential
+	onUpstream       // M: the model at this kind of Google's services, by a breaker; no credential is to blame
+	onGateway        // G: all calls, by a breaker
 )
 
 // rule is how the end of a cooldown is found.
@@ -41,7 +46,7 @@ const (
 	fixed    rule = iota // between least and most
 	reset                // what Google said, else a guess: least, times more with each repeat, up to most
 	pacific              // what the metadata say, else midnight in California, when daily quotas begin anew
-	inARow               // least, after as many failures in a row as times says
+	inARow               // between least and most, after as many failures in a row as times says
 	minutely             // what Google said, else least
 )
 
@@ -60,9 +65,10 @@ const (
 	renews         // force a refresh; the second time switch off
 	searches       // look for the project again; if it is the same one, switch off
 	enables        // switch the API on; if that is refused or does not help, switch off
-	bans           // switch off, unless AUTO_BAN is off
+	blinds         // the credential has no access to previews
+	bans           // switch off; with AUTO_BAN off it rests for half an hour instead
 	kills          // switch off: it can never work again
-	strikes        // the third time in a row switch off, if AUTO_BAN_ERROR_CODES has the status
+	strikes        // the third time in a row switch off, unless AUTO_BAN is off
 	complains      // a person should know; nothing changes
 )
 
@@ -77,8 +83,19 @@ const (
 func table() []row {
 	rows := slices.Concat(unheard(), wrong(), refused(), unknown(), limited(), broken())
 	// The gateway's own refusals, and statuses that only the client can mend.
-	return append(rows, row{name: "anything else"})
+	return append(rows, row{name: "anything else", listed: true})
 }
+
+// The breaks of a breaker: capacity is back soon, what is broken may stay so for a while.
+func short() cool { return cool{least: 5 * seconds, most: 15 * seconds} }
+func long() cool  { return cool{least: 5 * seconds, most: minutes} }
+
+const (
+	noCapacity = "Google has no capacity for this model"
+	noSense    = "Google fails at this model"
+	noAnswer   = "Google cannot be reached for this model"
+	noWay      = "Google answers with pages instead of the API"
+)
 
 // unheard is what came without an error of the API in it: nothing, half an answer, or a page.
 func unheard() []row {
@@ -86,15 +103,18 @@ func unheard() []row {
 		{name: "empty answer", when: match{code: apierror.EmptyAnswer},
 			same: []time.Duration{0}, others: 3, first: true}, // as often as the official client tries
 
-		{name: "network", when: match{network: true},
+		// The way of one credential is no fault of Google's.
+		{name: "network, own proxy", when: match{network: true, proxied: true}, scope: onCred, cool: cool{rule: inARow, times: 2, least: 30 * seconds, most: 60 * seconds},
 			same: []time.Duration{500 * time.Millisecond}, others: all},
-		{name: "stream broken", when: match{code: apierror.StreamBroken},
+		{name: "stream broken", when: match{code: apierror.StreamBroken}, scope: onUpstream, cool: long(), pauses: noAnswer,
 			same: []time.Duration{500 * time.Millisecond}, others: all},
+		{name: "network", when: match{network: true}, scope: onUpstream, cool: long(), pauses: noAnswer,
+			same: []time.Duration{500 * time.Millisecond}, others: all, note: "the second go has another connection"},
 		// Only these two pages mean the gateway's address: others follow from what a client asked,
 		// and one client must not stop the rest.
 		{name: "page: unusual traffic", when: match{html: true, http: []int{403, 429}},
-			scope: onGateway, others: 1, then: complains},
-		{name: "page instead of a reply", when: match{html: true, http: []int{200}},
+			scope: onGateway, cool: short(), pauses: noWay, others: 1, then: complains},
+		{name: "page instead of a reply", when: match{html: true, http: []int{200}}, scope: onUpstream, cool: long(), pauses: noWay,
 			same: []time.Duration{500 * time.Millisecond}, others: all},
 		{name: "page 4xx", when: match{html: true, below: 500},
 			others: 1, then: complains},
@@ -109,10 +129,12 @@ func wrong() []row {
 		{name: "400 dead key by text", when: match{http: []int{400}, text: []string{"api key not valid", "api key expired"}},
 			others: all, then: kills, says: "Google does not know this API key"},
 		{name: "400 location", when: match{http: []int{400}, text: []string{"location is not supported"}},
-			then: complains},
-		{name: "400", when: match{http: []int{400}}},
+			others: 1, way: true, then: complains, note: "the address that calls go out by is in a country that Google does not serve"},
+		{name: "400 thought signature", when: match{http: []int{400}, text: []string{"thought_signature", "thought signature"}},
+			note: "the stage upstream asks once more with signatures that Google takes from everybody"},
+		{name: "400", when: match{http: []int{400}}, note: "the client's own mistake"},
 		{name: "401", when: match{http: []int{401}},
-			same: []time.Duration{0}, others: all, then: renews, says: "Google refuses its tokens, also fresh ones: sign in again"},
+			same: []time.Duration{0}, others: all, then: renews, note: "an API key cannot be renewed: it is switched off the second time", says: "Google refuses its tokens, also fresh ones: sign in again"},
 	}
 }
 
@@ -122,9 +144,9 @@ func refused() []row {
 		{name: "403 verify", when: match{http: []int{403}, reason: []string{"VALIDATION_REQUIRED"}},
 			others: all, then: bans, says: "the account has to be verified in a browser"},
 		{name: "403 terms", when: match{http: []int{403}, reason: []string{"TOS_VIOLATION"}},
-			others: all, then: bans, says: "Google has banned the account from the service"},
+			others: all, then: kills, says: "Google has banned the account from the service"},
 		{name: "403 terms by text", when: match{http: []int{403}, text: []string{"violation of terms of service"}},
-			others: all, then: bans, says: "Google has banned the account from the service"},
+			others: all, then: kills, says: "Google has banned the account from the service"},
 		{name: "403 suspended", when: match{http: []int{403}, reason: []string{"CONSUMER_SUSPENDED", "BILLING_DISABLED"}},
 			others: all, then: bans, says: "project or account are suspended, or have no billing"},
 		{name: "403 suspended by text", when: match{http: []int{403}, text: []string{"has been suspended", "account suspended"}},
@@ -148,7 +170,7 @@ func refused() []row {
 		{name: "403 permission by text", when: match{http: []int{403}, text: []string{"caller does not have permission", "permission 'cloudaicompanion."}},
 			same: []time.Duration{0}, others: all, then: searches, says: "the account may not use its project"},
 		{name: "403", when: match{http: []int{403}},
-			scope: onCred, cool: cool{least: 30 * minutes}, others: all, then: strikes, says: "Google refuses it again and again (403)", common: true},
+			scope: onCred, cool: cool{least: 30 * minutes}, others: all, then: strikes, says: "Google refuses it (403)", listed: true},
 	}
 }
 
@@ -156,9 +178,9 @@ func refused() []row {
 func unknown() []row {
 	return []row{
 		{name: "404 preview", when: match{http: []int{404}, preview: true},
-			scope: onPair, cool: cool{least: 12 * hours}, others: all},
+			scope: onPair, cool: cool{least: 12 * hours}, others: all, then: blinds, note: "those with access to previews are tried first"},
 		{name: "404", when: match{http: []int{404}},
-			scope: onPair, cool: cool{least: 12 * hours}, others: 1, common: true},
+			scope: onPair, cool: cool{least: 12 * hours}, others: 1},
 	}
 }
 
@@ -168,11 +190,11 @@ func limited() []row {
 		{name: "429 I limit 0", when: match{http: []int{429}, zero: true},
 			scope: onPair, cool: cool{least: 24 * hours}, others: all},
 		{name: "429 C capacity", when: match{http: []int{429, 503}, reason: []string{"MODEL_CAPACITY_EXHAUSTED", "MODEL_CAPACITY_EXCEEDED"}},
-			scope: onModel, same: []time.Duration{seconds, 3 * seconds}, others: 2},
+			scope: onUpstream, cool: short(), pauses: noCapacity, same: []time.Duration{seconds, 3 * seconds}, others: 2},
 		{name: "429 C capacity by text", when: match{http: []int{429, 503}, text: []string{"no capacity available", "is overloaded"}},
-			scope: onModel, same: []time.Duration{seconds, 3 * seconds}, others: 2},
+			scope: onUpstream, cool: short(), pauses: noCapacity, same: []time.Duration{seconds, 3 * seconds}, others: 2},
 		{name: "429 G credits", when: match{http: []int{429}, reason: []string{"INSUFFICIENT_G1_CREDITS_BALANCE"}},
-			scope: onCred, cool: cool{least: hours}, others: all}, // we never ask for credits
+			scope: onCred, cool: cool{least: hours}, others: all, note: "the gateway never asks for credits"},
 		{name: "429 D, H per day", when: match{http: []int{429}, quota: []string{"PerDay", "Daily"}},
 			scope: onPair, cool: cool{rule: pacific}, others: all},
 		{name: "429 D per day by text", when: match{http: []int{429}, text: []string{"per day"}},
@@ -182,13 +204,13 @@ func limited() []row {
 		{name: "429 D per minute by text", when: match{http: []int{429}, text: []string{"per minute"}},
 			scope: onPair, cool: cool{rule: minutely, least: 60 * seconds}, others: all, back: true},
 		{name: "429 B quota", when: match{http: []int{429}, reason: []string{"QUOTA_EXHAUSTED"}},
-			scope: onPair, cool: cool{rule: reset, least: hours, times: 2, most: 24 * hours}, others: all},
+			scope: onPair, cool: cool{rule: reset, least: hours, times: 2, most: 24 * hours}, others: all, shared: true},
 		{name: "429 A rate", when: match{http: []int{429}, reason: []string{"RATE_LIMIT_EXCEEDED"}, domain: "cloudcode-pa.googleapis.com"},
 			scope: onPair, cool: cool{rule: reset, least: minutes, times: 4, most: 4 * hours, soft: true}, others: all, back: true},
 		{name: "429 F shared capacity", when: match{http: []int{429}, text: []string{"resource exhausted. please try again later", "error-code-429"}},
 			scope: onPair, cool: cool{least: 5 * seconds, most: 10 * seconds, soft: true}, same: []time.Duration{2 * seconds}, first: true, others: all},
 		{name: "429 E bare", when: match{http: []int{429}},
-			scope: onPair, cool: cool{rule: reset, least: minutes, times: 4, most: 4 * hours, soft: true}, others: all, back: true, common: true},
+			scope: onPair, cool: cool{rule: reset, least: minutes, times: 4, most: 4 * hours, soft: true}, others: all, back: true},
 	}
 }
 
@@ -198,8 +220,8 @@ func broken() []row {
 		{name: "499", when: match{http: []int{499}},
 			same: []time.Duration{500 * time.Millisecond}, others: all},
 		{name: "500, 502", when: match{http: []int{500, 502}},
-			scope: onPair, cool: cool{rule: inARow, times: 3, least: minutes}, same: []time.Duration{seconds}, others: all, common: true},
+			scope: onUpstream, cool: long(), pauses: noSense, same: []time.Duration{seconds}, others: all},
 		{name: "503, 504", when: match{http: []int{503, 504, 408}},
-			scope: onPair, cool: cool{rule: inARow, times: 3, least: minutes}, same: []time.Duration{seconds, 3 * seconds}, others: all, common: true},
+			scope: onUpstream, cool: long(), pauses: noSense, same: []time.Duration{seconds, 3 * seconds}, others: all},
 	}
 }

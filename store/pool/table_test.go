@@ -38,6 +38,7 @@ type situation struct {
 	http   int
 	body   string
 	key    bool
+	proxy  string
 	model  string
 	code   apierror.Code // an error without a body
 	alone  pipeline.Again
@@ -53,6 +54,7 @@ func situations() []situation {
 	cc := "cloudcode-pa.googleapis.com"
 	return []situation{
 		{row: "empty answer", code: apierror.EmptyAnswer, alone: same, others: other},
+		{row: "network, own proxy", proxy: "http://127.0.0.1:3128", code: apierror.UpstreamTimeout, alone: same, wait: 500 * time.Millisecond, others: same},
 		{row: "network", code: apierror.UpstreamTimeout, alone: same, wait: 500 * time.Millisecond, others: same},
 		{row: "stream broken", code: apierror.StreamBroken, alone: same, wait: 500 * time.Millisecond, others: same},
 		{row: "page: unusual traffic", http: 429, body: page, others: other},
@@ -63,7 +65,7 @@ func situations() []situation {
 		{row: "400 dead key by text", http: 400, key: true, body: plain("API key expired. Please renew the API key."), others: other, off: true},
 		{row: "400 location", http: 400, body: `{"error":{"status":"FAILED_PRECONDITION","message":"User location is not supported for the API use."}}`},
 		{row: "400", http: 400, body: plain("Request contains an invalid argument.")},
-		{row: "400", http: 400, body: plain("Function call is missing a thought_signature in functionCall parts.")},
+		{row: "400 thought signature", http: 400, body: plain("Function call is missing a thought_signature in functionCall parts.")},
 		{row: "401", http: 401, body: info("UNAUTHENTICATED", "Request had invalid authentication credentials.", "ACCESS_TOKEN_EXPIRED", "googleapis.com"), alone: same, others: same},
 		{row: "401", http: 401, key: true, body: plain("Request had invalid authentication credentials."), others: other},
 		{row: "403 verify", http: 403, body: info("PERMISSION_DENIED", "Verify your account to continue.", "VALIDATION_REQUIRED", cc), others: other, off: true},
@@ -83,6 +85,7 @@ func situations() []situation {
 		{row: "403 project", http: 403, key: true, body: info("PERMISSION_DENIED", "Permission denied on resource project X.", "CONSUMER_INVALID", "googleapis.com"), others: other, off: true},
 		{row: "403 permission by text", http: 403, body: plain("The caller does not have permission"), alone: same, others: same},
 		{row: "403", http: 403, body: plain("Forbidden"), others: other, cred: 30 * time.Minute},
+		{row: "anything else", http: 402, body: plain("Payment required"), others: other, off: true},
 		{row: "404 preview", http: 404, model: "gemini-3.1-pro-preview", body: plain("Requested entity was not found."), others: other, pair: 12 * time.Hour},
 		{row: "404", http: 404, body: plain("Requested entity was not found."), others: other, pair: 12 * time.Hour},
 		{row: "429 I limit 0", http: 429, key: true, body: plain("You exceeded your current quota. Quota exceeded for metric: x, limit: 0, model: y"), others: other, pair: 24 * time.Hour},
@@ -142,6 +145,9 @@ func (s situation) pool(t *testing.T, n int) (*Pool, pipeline.Lease) {
 	hour := c.at.Add(time.Hour)
 	files := []string{"a.json", ready("a", "ya29.a", hour), "b.json", ready("b", "ya29.b", hour)}
 	p := folder(t, Options{Now: c.now}, files[:2*n]...)
+	for _, one := range p.Status() {
+		p.Configure(one.ID, func(w *Wish) { w.Proxy = s.proxy })
+	}
 	return p, take(t, p, Want{Model: s.model})
 }
 
@@ -152,7 +158,7 @@ func TestDecisionTable(t *testing.T) {
 		t.Run(s.row, func(t *testing.T) {
 			alone, l := s.pool(t, 1)
 			f := s.failure(newClock().at)
-			if r := alone.find(f, l.(*lease).lane.model); r.name != s.row {
+			if r := alone.find(f, l.(*lease)); r.name != s.row {
 				t.Fatalf("row %q", r.name)
 			}
 			if got := l.Report(f); got.Again != s.alone || got.Wait != s.wait {
@@ -290,6 +296,8 @@ func TestBurstCountsOnce(t *testing.T) {
 func TestBans(t *testing.T) {
 	refused := gemini.ParseError(403, "", []byte(plain("Forbidden")), time.Now())
 	terms := gemini.ParseError(403, "", []byte(info("PERMISSION_DENIED", "Disabled.", "TOS_VIOLATION", "cloudcode-pa.googleapis.com")), time.Now())
+	verify := gemini.ParseError(403, "", []byte(info("PERMISSION_DENIED", "Verify.", "VALIDATION_REQUIRED", "cloudcode-pa.googleapis.com")), time.Now())
+	strange := gemini.ParseError(402, "", []byte(plain("Payment required")), time.Now())
 	dead := gemini.ParseError(400, "", []byte(info("INVALID_ARGUMENT", "API key not valid.", "API_KEY_INVALID", "googleapis.com")), time.Now())
 	broken := gemini.ParseError(500, "", []byte(plain("Internal error encountered.")), time.Now())
 	bad := gemini.ParseError(400, "", []byte(plain("Request contains an invalid argument.")), time.Now())
@@ -300,14 +308,20 @@ func TestBans(t *testing.T) {
 		f     *apierror.Error
 		after int // failures until it is off; 0 is never
 	}{
-		{"unknown 403", true, []int{403}, refused, 3},
-		{"unknown 403, not in the list", true, []int{401}, refused, 0},
+		{"unknown 403", true, []int{403}, refused, 1},
+		{"unknown 403, not in the list", true, []int{401}, refused, 3},
+		{"unknown 403, no list", true, []int{}, refused, 3},
+		{"402 in the list", true, []int{403, 402}, strange, 1},
+		{"402 not in the list", true, []int{403}, strange, 0},
+		{"402 in the list, no bans", false, []int{402}, strange, 0},
 		{"unknown 403, no bans", false, []int{403}, refused, 0},
 		{"known 403", true, []int{403}, terms, 1},
-		{"known 403, no bans", false, []int{403}, terms, 0},
+		{"known 403, no bans", false, []int{403}, verify, 0},
+		{"terms of service, no bans", false, []int{403}, terms, 1},
 		{"dead key, no bans", false, nil, dead, 1},
 		{"500", true, []int{403}, broken, 0},
-		{"500 in the list", true, []int{403, 500}, broken, 3},
+		{"500 in the list", true, []int{403, 500}, broken, 0},
+		{"429 in the list", true, []int{429}, gemini.ParseError(429, "", []byte(bare), time.Now()), 0},
 		{"400 is the client's, whatever the list", true, []int{400}, bad, 0},
 	} {
 		p, c := keys(t, 1, func(o *Options) { o.Settings.AutoBan, o.Settings.AutoBanCodes = row.ban, row.codes })
