@@ -151,6 +151,7 @@ type gateway struct {
 	live    *live
 	ln      net.Listener
 	log     *logging.Log
+	kept    pool.Claims // the store, for leases
 	states  *pool.Memory
 	figures *stats.Stats
 	memory  *ephemeral.Memory
@@ -238,6 +239,7 @@ func (g *gateway) openStore() error {
 	if err != nil {
 		return err
 	}
+	g.kept = kept
 	g.opened = append(g.opened, kept.Close)
 	google := oauth.New(oauth.Options{HTTP: g.out.HTTP, HTTPVia: g.out.HTTPVia, Log: g.log.Logger(), Settings: g.live.oauth})
 	g.signIns = oauth.NewSignIns(oauth.SignInOptions{Client: google, Store: kept, Hide: g.log.Hide})
@@ -262,7 +264,7 @@ func (g *gateway) openPool() (err error) {
 	}
 	g.opened = append(g.opened, g.out.Close)
 	g.pool, err = pool.New(pool.Options{Dir: g.c.String("pool.credentials_dir"), OAuth: g.signIns.Client(), Log: g.log.Logger(), Hide: g.log.Hide,
-		Environ: oauth.FromEnvironment(g.o.Environ, true), EnvLater: !g.c.Bool("pool.auto_load_env_creds"), States: g.states, Settings: pool.SettingsOf(g.c)})
+		Environ: oauth.FromEnvironment(g.o.Environ, true), EnvLater: !g.c.Bool("pool.auto_load_env_creds"), States: g.states, Claims: g.kept, Settings: pool.SettingsOf(g.c)})
 	if err != nil {
 		return err
 	}
@@ -286,7 +288,7 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	if err := g.engine.Apply(g.c); err != nil {
 		return exitUsage, pipeline.Located(g.c, err)
 	}
-	seen := console.Services{Access: g.live, Engine: g.engine, Pool: g.pool, Stats: g.figures, Log: g.log.Logger(), Kept: g.states.Sync,
+	seen := console.Services{Access: g.live, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Log: g.log.Logger(), Kept: g.states.Sync,
 		SignIn: g.signIns, Landing: console.NewLanding(g.c, g.log.Logger())}
 	g.opened = append(g.opened, seen.Landing.Serve(seen).Close)
 	g.server = server.New(server.Options{Engine: g.engine, Log: g.log.Logger(), ChatOpen: g.live.ChatOpen, GeminiSSE: g.live.GeminiSSE,

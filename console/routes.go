@@ -31,6 +31,7 @@ type Services struct {
 	Engine *pipeline.Engine
 	Pool   *pool.Pool
 	Stats  *stats.Stats
+	Tester Tester       // makes the calls of /creds/test
 	Log    *slog.Logger // nil is slog.Default
 
 	SignIn  *oauth.SignIns // nil lets nobody sign in
@@ -67,6 +68,13 @@ func (s Services) routes() []route {
 		{"GET", "/creds/breakers", panel, s.breakers},
 		{"POST", "/creds/action", panel, s.act},
 		{"POST", "/creds/configure", panel, s.configure},
+		{"POST", "/creds/test", panel, s.test},
+		{"POST", "/creds/test/:filename", panel, s.test},
+		{"POST", "/creds/verify", panel, s.verify},
+		{"POST", "/creds/verify-project/:filename", panel, s.verify},
+		{"POST", "/creds/quota", panel, s.quota},
+		{"POST", "/creds/fetch-email/:filename", panel, s.email},
+		{"POST", "/creds/refresh-all-emails", panel, s.emails},
 		{"POST", "/creds/batch-action", panel, s.actMany},
 		{"POST", "/auth/upload", panel, s.upload},
 		{"POST", "/creds/add", panel, s.add},

@@ -113,6 +113,8 @@ func poolParams() []Param {
 			Help: "the same for calls of all models"},
 		{Key: "pool.enforce_limits", Env: []string{"ENFORCE_LIMITS"}, Type: Bool, Default: false,
 			Help: "true leaves a credential out until the daily reset when it is at a limit: for Pro models, or for all; false only shows the limits"},
+		{Key: "pool.quota_refresh", Env: []string{"QUOTA_REFRESH"}, Type: Duration, Default: "15m", Max: new(86400.0),
+			Help: "how often Google is asked what is left for the accounts in use; a hint for the choice of credentials, 0 is never"},
 	}
 }
 

@@ -40,6 +40,7 @@ type Account struct {
 	NoPreview     bool         // preview models are 404
 	APIDisabled   bool         // 403 SERVICE_DISABLED until the service is enabled, that of Code Assist and that of Vertex AI
 	CannotEnable  bool         // enabling is 403
+	EnablePolls   int          // how often the operation that enables a service is not done yet
 	RotateRefresh bool         // each refresh gives a new refresh token and ends the old one
 	RefreshError  string       // /token answers this error: invalid_grant, invalid_rapt, unauthorized_client, internal_failure, ...
 	DenySignIn    string       // the consent page sends this error back, for example access_denied

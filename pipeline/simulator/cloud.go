@@ -102,8 +102,7 @@ func (s *Server) service(x *exchange, project, name string) {
 			x.fail(f)
 			return
 		}
-		x.json(object{"name": "operations/acat.p2-" + a.number + "-" + name, "done": true,
-			"response": object{"service": s.serviceState(a, project, name)}})
+		x.json(s.enabling(a, project, name))
 	default:
 		x.nowhere()
 	}
@@ -126,7 +125,54 @@ func (s *Server) enable(x *exchange, a account, project, name string) *failure {
 			return f
 		}
 	}
+	if a.EnablePolls > 0 && !a.CannotEnable {
+		return nil // when the operation is done
+	}
 	return s.switchOn(a, project, name)
+}
+
+// enabling is the operation that switches a service on, done at once unless the account says otherwise.
+func (s *Server) enabling(a account, project, name string) object {
+	op := "operations/acat.p2-" + a.number + "-" + name
+	if a.EnablePolls > 0 {
+		s.mu.Lock()
+		s.operations[op] = &operation{email: a.Email, project: project, service: name, polls: a.EnablePolls}
+		s.mu.Unlock()
+		return object{"name": op, "done": false}
+	}
+	return object{"name": op, "done": true, "response": object{"service": s.serviceState(a, project, name)}}
+}
+
+// enabled is the state of an operation that switches services on. Those that were done at once are not kept.
+func (s *Server) enabled(x *exchange, name string) {
+	x.verb("operations", "")
+	a, ok := s.caller(x, "serviceusage.googleapis.com")
+	if !ok {
+		return
+	}
+	s.mu.Lock()
+	op := s.operations[name]
+	if op != nil && (op.email != a.Email || op.service == "") {
+		s.mu.Unlock()
+		x.fail(forbidden("Permission denied to get operation ["+name+"]", errorInfo("AUTH_PERMISSION_DENIED", "googleapis.com", nil)))
+		return
+	}
+	wait := op != nil && op.polls > 0
+	if wait {
+		op.polls--
+	}
+	s.mu.Unlock()
+	if wait {
+		x.json(object{"name": name, "done": false})
+		return
+	}
+	if op != nil {
+		if f := s.switchOn(a, op.project, op.service); f != nil {
+			x.fail(f)
+			return
+		}
+	}
+	x.json(object{"name": name, "done": true, "response": object{}})
 }
 
 func (s *Server) switchOn(a account, project, name string) *failure {

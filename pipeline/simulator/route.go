@@ -17,8 +17,7 @@ func (s *Server) route(x *exchange) {
 	case strings.HasPrefix(path, "/v1beta1/projects/"):
 		s.routeProjects(x, strings.TrimPrefix(path, "/v1beta1/projects"))
 	case strings.HasPrefix(path, "/v1/operations/"):
-		x.verb("operations", "")
-		x.json(object{"name": strings.TrimPrefix(path, "/v1/"), "done": true, "response": object{}})
+		s.enabled(x, strings.TrimPrefix(path, "/v1/"))
 	case strings.HasPrefix(path, "/v1/publishers/google/models/"):
 		s.routeVertex(x, strings.TrimPrefix(path, "/v1/publishers/google/models/"), site{})
 	case strings.HasPrefix(path, "/v1beta1/publishers/google/models/"):

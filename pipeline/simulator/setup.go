@@ -4,10 +4,11 @@ import (
 	"time"
 )
 
-// operation is a long-running onboarding.
+// operation is a long-running onboarding, or the switching on of a service.
 type operation struct {
 	email, tier, project string
-	polls                int // answers "not done" this many times more
+	service              string // "" for an onboarding
+	polls                int    // answers "not done" this many times more
 }
 
 // prepare does what all setup methods begin with: scripted faults, the token, the strict reader.
@@ -194,7 +195,7 @@ func (s *Server) getOperation(x *exchange, name string) {
 	}
 	s.mu.Lock()
 	op := s.operations[name]
-	if op == nil || op.email != a.Email {
+	if op == nil || op.email != a.Email || op.service != "" {
 		s.mu.Unlock()
 		x.fail(&failure{status: 404, message: "Requested entity was not found."})
 		return

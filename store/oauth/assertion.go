@@ -85,7 +85,7 @@ func (c *Client) asserted(resp *http.Response, body []byte) (Tokens, *RefreshErr
 	err := json.Unmarshal(body, &b)
 	switch {
 	case resp.StatusCode != http.StatusOK:
-		e := &RefreshError{Reason: outOfOrder(resp.StatusCode, b.Code)}
+		e := &RefreshError{Status: resp.StatusCode, Reason: outOfOrder(resp.StatusCode, b.Code)}
 		if e.Reason == "" {
 			e.Permanent, e.Reason = c.refusedService(resp, b.Code, b.Description)
 		}

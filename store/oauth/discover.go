@@ -62,6 +62,11 @@ func (d discovery) find(named string) (Found, error) {
 		}
 	}
 	l, err := d.load(named)
+	if named != "" && apiOff(err) {
+		if l, err = d.loadOnceOn(named, err); err != nil {
+			return Found{}, err
+		}
+	}
 	if err != nil && (named != "" || !d.mayGoOn(err)) {
 		return Found{}, refusal(err)
 	}
@@ -147,6 +152,30 @@ func (d discovery) withProject(project string, before standing) (standing, error
 	return before, nil
 }
 
+// apiOff tells that the API of Code Assist is off in the project.
+func apiOff(err error) bool {
+	s := said(err)
+	return s.HTTP == http.StatusForbidden && (s.Reason == "SERVICE_DISABLED" || s.Reason == "accessNotConfigured")
+}
+
+// loadOnceOn switches the API on in the project and asks again.
+func (d discovery) loadOnceOn(project string, off error) (standing, error) {
+	if err := d.c.EnableServices(d.ctx, CodeAssist, d.token, project); err != nil {
+		if Lasting(err) {
+			return standing{}, refusal(off) // with Google's link to the switch
+		}
+		return standing{}, refusal(err)
+	}
+	l, err := d.load(project)
+	if apiOff(err) {
+		return l, &DiscoverError{Reason: "the API was switched on in project " + project + " just now; it takes Google up to five minutes to notice", cause: err}
+	}
+	if err != nil {
+		return l, refusal(err)
+	}
+	return l, nil
+}
+
 // load is loadCodeAssist.
 func (d discovery) load(project string) (standing, error) {
 	var l standing
@@ -193,10 +222,41 @@ func refusal(err error) *DiscoverError {
 		e.Permanent, e.Manual = true, s.HTTP == http.StatusForbidden && s.Reason != "TOS_VIOLATION" && s.Reason != "VALIDATION_REQUIRED"
 		e.Says = fmt.Sprintf("Google refuses (HTTP %d %s)", s.HTTP, word(first(s.Reason, s.Status)))
 		e.Reason = fmt.Sprintf("Google refuses (HTTP %d %s): %s", s.HTTP, first(s.Reason, s.Status), apierror.From(err).Message)
+		if says := inWords(s.Reason); says != "" {
+			e.Reason = says + " (" + s.Reason + ")"
+			e.Says = e.Reason
+		}
 		e.Link = first(s.Meta["validation_url"], s.Meta["validation_link"], s.Meta["activationUrl"], s.Meta["appeal_url"])
 		if e.Link == "" && len(s.Links) > 0 {
 			e.Link = s.Links[0]
 		}
 	}
 	return e
+}
+
+// inWords says what the reasons of a 403 mean for a person (protocol 4.4).
+func inWords(reason string) string {
+	switch reason {
+	case "VALIDATION_REQUIRED":
+		return "the account has to be verified in a browser"
+	case "TOS_VIOLATION":
+		return "Google has banned the account from the service; an appeal is the only way back"
+	case "SUBSCRIPTION_REQUIRED":
+		return "the account has no Code Assist licence in this project: an administrator has to assign one"
+	case "SERVICE_DISABLED", "accessNotConfigured":
+		return "the API Gemini for Google Cloud is off in the project, and this account may not switch it on"
+	case "CONSUMER_INVALID", "USER_PROJECT_DENIED":
+		return "the project does not exist any more, or this account may not use it"
+	case "IAM_PERMISSION_DENIED":
+		return "the account has no role in the project that allows it: it needs roles/cloudaicompanion.user"
+	case "SECURITY_POLICY_VIOLATED":
+		return "a policy of the organisation forbids it (VPC Service Controls)"
+	case "ACCESS_TOKEN_SCOPE_INSUFFICIENT":
+		return "a permission was not granted at sign-in: sign in again and tick all"
+	case "BILLING_DISABLED":
+		return "the project has no billing"
+	case "CONSUMER_SUSPENDED":
+		return "the project is suspended"
+	}
+	return ""
 }

@@ -171,7 +171,7 @@ func TestDiscover(t *testing.T) {
 		{name: "licence, a default project", a: simulator.Account{Project: "own-x", Projects: []simulator.Project{{ID: "p-2", Name: "My Default Project"}}}, project: "p-2", tier: "standard-tier",
 			calls: "loadCodeAssist projects loadCodeAssist services"},
 		{name: "licence, the API is off", a: simulator.Account{Project: "own-x", APIDisabled: true}, project: "own-x", tier: "standard-tier",
-			calls: "loadCodeAssist projects loadCodeAssist services enable"},
+			calls: "loadCodeAssist projects loadCodeAssist services enable services enable"},
 		{name: "licence, the API is off and stays so", a: simulator.Account{Project: "own-x", APIDisabled: true, CannotEnable: true}, project: "own-x", tier: "standard-tier",
 			calls: "loadCodeAssist projects loadCodeAssist services enable"},
 		{name: "licence, new", a: simulator.Account{Project: "own-x", NotOnboarded: true}, project: "own-x", tier: "standard-tier",
@@ -184,7 +184,7 @@ func TestDiscover(t *testing.T) {
 		{name: "the machine's project is not the account's", a: simulator.Account{Tier: "free-tier", Project: "managed-x"}, machine: "machine-y", project: "managed-x", tier: "free-tier"},
 		{name: "the machine's project is foreign", a: simulator.Account{Project: "own-x"}, machine: "machine-y", project: "own-x", tier: "standard-tier",
 			calls: "metadata loadCodeAssist loadCodeAssist projects loadCodeAssist services"},
-		{name: "individuals are not served", a: simulator.Account{Tier: "free-tier", NotOnboarded: true, Ineligible: unsupported}, says: "only licensed projects (UNSUPPORTED_CLIENT)",
+		{name: "individuals are not served", a: simulator.Account{Tier: "free-tier", NotOnboarded: true, Ineligible: unsupported}, says: "only with a Code Assist licence and a Google Cloud project of your own (UNSUPPORTED_CLIENT)",
 			calls: "loadCodeAssist projects"},
 		{name: "to be verified", a: simulator.Account{Tier: "free-tier", NotOnboarded: true, Ineligible: []simulator.Ineligible{{ReasonCode: "VALIDATION_REQUIRED", TierID: "free-tier", ValidationURL: "https://verify.example"}}},
 			says: "VALIDATION_REQUIRED", calls: "loadCodeAssist"},
@@ -385,7 +385,8 @@ func TestEnableServices(t *testing.T) {
 		calls   string
 	}{
 		{simulator.Account{Project: "own-x"}, false, "services"},
-		{simulator.Account{Project: "own-x", APIDisabled: true}, false, "services enable"},
+		{simulator.Account{Project: "own-x", APIDisabled: true}, false, "services enable services enable"},
+		{simulator.Account{Project: "own-x", APIDisabled: true, EnablePolls: 2}, false, "services enable operations operations operations services enable"},
 		{simulator.Account{Project: "own-x", APIDisabled: true, CannotEnable: true}, true, "services enable"},
 	} {
 		s, c := google(t, simulator.Options{})

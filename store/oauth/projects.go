@@ -67,55 +67,6 @@ type choice struct{ projects []Project }
 // Error says what is wanted.
 func (c *choice) Error() string { return "the account has several projects: one has to be chosen" }
 
-// assistService is an API that the old product switched on as well when somebody signed in.
-const assistService = "geminicloudassist.googleapis.com"
-
-// service is the API that credentials of a kind need in their project.
-func service(kind string) string {
-	if kind == Vertex {
-		return "aiplatform.googleapis.com"
-	}
-	return "cloudaicompanion.googleapis.com"
-}
-
-// EnableServices switches the API on that credentials of a kind need, if it is off. It takes Google
-// some minutes until calls notice. An error tells that it is off and stays so.
-func (c *Client) EnableServices(ctx context.Context, kind, token, project string) error {
-	return c.enableService(ctx, token, project, service(kind))
-}
-
-func (c *Client) enableService(ctx context.Context, token, project, service string) error {
-	base := c.settings().Endpoints.ServiceUsage + "/v1/projects/" + url.PathEscape(project) + "/services/" + service
-	var state struct {
-		State string `json:"state"`
-	}
-	if err := c.call(ctx, request{url: base, token: token}, &state); err == nil && state.State == "ENABLED" {
-		return nil
-	}
-	var op operation
-	err := c.call(ctx, request{url: base + ":enable", token: token, in: struct{}{}}, &op)
-	if s := said(err); err != nil && s.HTTP == http.StatusBadRequest && strings.Contains(strings.ToLower(s.Text), "already enabled") {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("enable %s: %w", service, err)
-	}
-	if op.Error != nil {
-		return fmt.Errorf("enable %s: code %d", service, op.Error.Code)
-	}
-	return nil
-}
-
-// Lasting tells that an error of EnableServices will not go away by itself.
-func Lasting(err error) bool { return err != nil && !passing(err) }
-
-// switchOn is EnableServices where a failure decides nothing: many users may not, and need not.
-func (c *Client) switchOn(ctx context.Context, token, project string) {
-	if err := c.EnableServices(ctx, CodeAssist, token, project); err != nil {
-		c.o.Log.Warn("the API could not be enabled", "project", project, "error", err)
-	}
-}
-
 // machineProject asks the metadata service for the project of the machine; "" outside Google's cloud,
 // and where the operator did not name that service: most machines have none, and asking takes seconds.
 func (c *Client) machineProject(ctx context.Context) string {

@@ -26,6 +26,7 @@ type Tokens struct {
 type RefreshError struct {
 	Permanent bool   // it will not work again until a person does something
 	Reason    string // for the operator
+	Status    int    // HTTP status of the token endpoint, 0 when it did not answer
 	cause     error
 }
 
@@ -81,6 +82,7 @@ func refreshError(err error, cred Credential) *RefreshError {
 		}
 		return e
 	}
+	e.Status = refused.Response.StatusCode
 	if e.Reason = outOfOrder(refused.Response.StatusCode, refused.ErrorCode); e.Reason == "" {
 		e.Permanent, e.Reason = true, permanent(refused, cred)
 	}

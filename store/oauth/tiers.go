@@ -92,25 +92,27 @@ func phrase(s string) string {
 	return s
 }
 
-// ineligibility puts the codes of protocol 2.2 into words.
+// ineligibility puts the codes of protocol 2.2 into words: what it means, and what a person can do.
 func ineligibility(code string) string {
 	switch code {
 	case "UNSUPPORTED_CLIENT":
-		return "Google does not serve individuals through this sign-in any more, only licensed projects"
+		return "since June 2026 Google does not serve individuals through this sign-in any more: it works only with a Code Assist licence and a Google Cloud project of your own"
 	case "VALIDATION_REQUIRED":
 		return "the account has to be verified in a browser"
 	case "DASHER_USER":
 		return "a Workspace account needs a project or licence of its own"
 	case "INELIGIBLE_ACCOUNT":
-		return "this type of account is not eligible"
+		return "this type of account is not eligible: another account has to be used"
 	case "NON_USER_ACCOUNT":
-		return "this is not the account of a person"
+		return "this is not the account of a person but of a service or group"
 	case "RESTRICTED_AGE":
-		return "the owner of the account is too young"
+		return "Google asks for an age of 18, and the owner of the account is too young"
 	case "RESTRICTED_NETWORK":
-		return "the network address of this gateway is blocked"
-	case "UNSUPPORTED_LOCATION", "UNKNOWN_LOCATION":
-		return "the country of the account or of this gateway is not supported"
+		return "the network address of this gateway is blocked: a proxy elsewhere may help"
+	case "UNSUPPORTED_LOCATION":
+		return "the country of the account or of this gateway is not supported: a proxy elsewhere may help"
+	case "UNKNOWN_LOCATION":
+		return "Google does not know in which country the account or this gateway is: a proxy elsewhere may help"
 	}
 	return ""
 }

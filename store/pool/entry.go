@@ -43,6 +43,9 @@ type entry struct {
 	refusal   string // why it did
 	enabledAt time.Time
 	finding   chan struct{} // discovery in flight, closed at its end
+	lost      error         // why the last discovery found nothing
+
+	look look // at what Google says is left
 
 	codes       []int          // HTTP statuses since the last success, newest last
 	messages    map[int]string // what Google said with them, without secrets
@@ -69,12 +72,14 @@ type account struct {
 	entries    []*entry
 	token      string
 	expiry     time.Time
-	stale      bool          // Google refused the token, whatever its expiry says
-	forced     bool          // it did, and nothing has worked since
-	retryAt    time.Time     // no refresh before, while the token still works
-	refreshing chan struct{} // refresh in flight, closed at its end
-	mailed     bool          // the e-mail was asked for
-	out        int           // calls under way, with all projects
+	stale      bool                // Google refused the token, whatever its expiry says
+	forced     bool                // it did, and nothing has worked since
+	retryAt    time.Time           // no refresh before, while the token still works
+	refreshing chan struct{}       // refresh in flight, closed at its end
+	mailed     bool                // the e-mail was asked for
+	failed     *oauth.RefreshError // of the last refresh, nil when it gave a token
+	ahead      time.Duration       // before its end the token is renewed, without anybody asking
+	out        int                 // calls under way, with all projects
 }
 
 // cooldown keeps a credential, or one model on it, out of use for a while.
@@ -234,11 +239,16 @@ func (p *Pool) disable(e *entry, reason, link string) {
 // blame keeps why the entry is of no use, for the operator to read and a link to click on: Google's
 // words, so neither a secret nor anything but a web address may be in them.
 func (e *entry) blame(reason, link string) {
-	e.reason, e.link = e.masked(reason), ""
+	e.reason, e.link = e.masked(reason), e.linkIn(link)
+}
+
+// linkIn is the link where it may be shown, else "".
+func (e *entry) linkIn(link string) string {
 	u, err := url.Parse(link)
 	if err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") && e.masked(link) == link {
-		e.link = link
+		return link
 	}
+	return ""
 }
 
 // masked is text without this credential's secrets and whatever else looks like one.

@@ -37,15 +37,18 @@ func client(t testing.TB, base string, via http.RoundTripper) *oauth.Client {
 		via = tr
 	}
 	return oauth.New(oauth.Options{
-		HTTP: func() *http.Client { return &http.Client{Transport: via} },
-		Settings: func() oauth.Settings {
-			return oauth.Settings{
-				ClientID: simulator.ClientID, ClientSecret: simulator.ClientSecret,
-				Endpoints: outbound.Endpoints{CodeAssist: base, OAuthToken: base, GoogleAPIs: base, ResourceManager: base, ServiceUsage: base, Metadata: base},
-			}
-		},
+		HTTP:      func() *http.Client { return &http.Client{Transport: via} },
+		Settings:  func() oauth.Settings { return settingsAt(base) },
 		PollEvery: time.Millisecond, RetryPause: time.Millisecond,
 	})
+}
+
+// settingsAt are those of a gateway for which all of Google is at one address.
+func settingsAt(base string) oauth.Settings {
+	return oauth.Settings{
+		ClientID: simulator.ClientID, ClientSecret: simulator.ClientSecret,
+		Endpoints: outbound.Endpoints{CodeAssist: base, OAuthToken: base, GoogleAPIs: base, ResourceManager: base, ServiceUsage: base, Metadata: base},
+	}
 }
 
 // put writes a credential file as a person would drop it in.

@@ -49,6 +49,8 @@ type Settings struct {
 	DailyPro, DailyTotal int64
 	DailyReset           time.Duration
 	EnforceLimits        bool
+	// QuotaRefresh is how often Google is asked what is left for the accounts in use; 0 is never.
+	QuotaRefresh time.Duration
 }
 
 // Options are what a pool is made from.
@@ -62,6 +64,7 @@ type Options struct {
 	// Serves tells which kind of credential serves a model; nil is Serves of this package.
 	Serves func(kind, model string, verb pipeline.Verb) bool
 	States States           // remembers across restarts; nil forgets
+	Claims Claims           // leases among the nodes on one store; nil for a gateway that is alone
 	Log    *slog.Logger     // nil logs nothing
 	Now    func() time.Time // nil is time.Now
 	Poll   time.Duration    // between two looks into the folder; 0 is 1 s
@@ -78,6 +81,9 @@ type Pool struct {
 	oauth  *oauth.Client
 	serves func(kind, model string, verb pipeline.Verb) bool
 	states States
+	claims Claims
+	node   string // who this pool is among those that claim
+	born   time.Time
 	log    *slog.Logger
 	now    func() time.Time
 	hide   func(secret string)
@@ -125,6 +131,7 @@ func New(o Options) (*Pool, error) {
 	}
 	p := &Pool{
 		dir: o.Dir, oauth: o.OAuth, serves: o.Serves, states: o.States, log: o.Log, now: o.Now, hide: o.Hide,
+		claims: o.Claims, node: nodeName(),
 		files: map[string]*source{}, warned: map[string]bool{},
 		byID: map[string]*entry{}, lanes: map[lane]*rotation{}, line: newLine(), dice: rand.Uint64N, breakers: map[fuse]*breaker{},
 	}
@@ -137,6 +144,7 @@ func New(o Options) (*Pool, error) {
 	if p.now == nil {
 		p.now = time.Now
 	}
+	p.born = p.now()
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	for i := range o.Environ {
 		p.environ = append(p.environ, &source{variable: &o.Environ[i], off: o.EnvLater && o.Environ[i].Waits()})
@@ -155,6 +163,9 @@ func New(o Options) (*Pool, error) {
 		// second cost little.
 		p.repeat(every, p.Rescan)
 		p.repeat(time.Hour, p.sweep)
+	}
+	if p.oauth != nil {
+		p.repeat(tendEvery, p.tend)
 	}
 	if p.states != nil {
 		p.repeat(10*time.Second, p.saveCounts)

@@ -26,18 +26,28 @@ func (p *Pool) prepare(e *entry, t time.Time) <-chan struct{} {
 	if a == nil {
 		return nil
 	}
-	left := a.expiry.Sub(t)
-	works := a.works(t)
-	switch {
-	case !works, left < refreshNow && !t.Before(a.retryAt):
-		return p.refresh(a)
-	case e.project == "" || e.project == oauth.AllProjects:
+	if wait := p.tokenOf(a, t); wait != nil {
+		return wait
+	}
+	if e.homeless() {
 		return p.discover(e)
-	case left < refreshAhead && !t.Before(a.retryAt):
+	}
+	if a.expiry.Sub(t) < refreshAhead && !t.Before(a.retryAt) {
 		p.refresh(a)
 	}
 	return nil
 }
+
+// tokenOf is prepare for the token alone.
+func (p *Pool) tokenOf(a *account, t time.Time) <-chan struct{} {
+	if !a.works(t) || a.expiry.Sub(t) < refreshNow && !t.Before(a.retryAt) {
+		return p.refresh(a)
+	}
+	return nil
+}
+
+// homeless tells that the project has to be found first.
+func (e *entry) homeless() bool { return e.project == "" || e.project == oauth.AllProjects }
 
 // works tells that calls can be made with the token.
 func (a *account) works(t time.Time) bool {
@@ -52,9 +62,13 @@ func (p *Pool) refresh(a *account) <-chan struct{} {
 	}
 	done := make(chan struct{})
 	a.refreshing = done
-	cred, google := a.cred, p.clientFor(a)
+	was := a.token
 	p.spawn(refreshLimit, func(ctx context.Context) {
-		got, fail := renew(ctx, google, cred)
+		turn := p.takeTurn(ctx, a, was)
+		got, fail := turn.got, (*oauth.RefreshError)(nil)
+		if !turn.taken {
+			got, fail = p.renew(ctx, a)
+		}
 		if fail == nil && got.RefreshToken != "" {
 			p.hideAll(oauth.Credential{RefreshToken: got.RefreshToken})
 		}
@@ -75,6 +89,7 @@ func (p *Pool) refresh(a *account) <-chan struct{} {
 		a.refreshing = nil
 		close(done)
 		p.unlock(a.entries...)
+		p.endTurn(ctx, a, turn)
 		if fail == nil {
 			p.learnEmail(a, got.Email)
 		}
@@ -91,12 +106,15 @@ func (p *Pool) durable(ctx context.Context, a *account) {
 		return
 	}
 	if err := states.Sync(ctx); err != nil {
-		p.log.Error("a new refresh token could not be kept in the store", "credential", a.cred.ID, "error", err)
+		p.log.Error("a renewed token could not be kept in the store", "credential", a.cred.ID, "error", err)
 	}
 }
 
 // renew tries twice: most trouble of the token endpoint is over at once.
-func renew(ctx context.Context, google *oauth.Client, cred oauth.Credential) (oauth.Tokens, *oauth.RefreshError) {
+func (p *Pool) renew(ctx context.Context, a *account) (oauth.Tokens, *oauth.RefreshError) {
+	p.mu.Lock()
+	google, cred := p.clientFor(a), a.cred
+	p.mu.Unlock()
 	got, fail := google.Refresh(ctx, cred)
 	if fail == nil || fail.Permanent {
 		return got, fail
@@ -112,6 +130,7 @@ func renew(ctx context.Context, google *oauth.Client, cred oauth.Credential) (oa
 func (p *Pool) renewed(a *account, got oauth.Tokens) {
 	// One that lives shorter than refreshNow is used all the same, not renewed without end.
 	a.token, a.expiry, a.stale, a.retryAt = got.AccessToken, got.Expiry, false, p.now().Add(refreshAgain)
+	a.failed, a.ahead = nil, aheadOf(got.Expiry.Sub(p.now()))
 	for _, e := range a.entries {
 		e.dirty = true // States keeps the token
 	}
@@ -125,6 +144,7 @@ func (p *Pool) renewed(a *account, got oauth.Tokens) {
 
 func (p *Pool) notRenewed(a *account, fail *oauth.RefreshError) {
 	t := p.now()
+	a.failed = fail
 	if !fail.Permanent && a.works(t) {
 		a.retryAt = t.Add(refreshAgain)
 		p.say(slog.LevelWarn, "token could not be renewed, the old one still works", "credential", a.cred.ID, "reason", fail.Reason)
@@ -169,13 +189,22 @@ func (p *Pool) learnEmail(a *account, email string) {
 			return
 		}
 	}
+	p.keepEmail(a, email)
+}
+
+// keepEmail takes the e-mail of an account over.
+func (p *Pool) keepEmail(a *account, email string) {
 	p.mu.Lock()
-	a.cred.Email = email
+	same := a.cred.Email == email
+	a.cred.Email, a.mailed = email, true
 	for _, e := range a.entries {
+		same = same && e.email == email
 		e.email, e.dirty = email, true
 	}
 	p.unlock(a.entries...)
-	p.amend(a, oauth.Change{Email: email})
+	if !same {
+		p.amend(a, oauth.Change{Email: email})
+	}
 }
 
 // discover looks for the project of an entry, once for all who ask meanwhile.
@@ -198,6 +227,7 @@ func (p *Pool) discover(e *entry) <-chan struct{} {
 			found, err = google.Discover(ctx, token, cred)
 		}
 		p.mu.Lock()
+		e.lost = err
 		keep := err == nil && !all && p.foundProject(e, found)
 		rejected := e.rejected
 		if err == nil && all {

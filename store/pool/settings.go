@@ -12,5 +12,5 @@ func SettingsOf(c *config.Snapshot) Settings {
 		EnvExclusive: c.String("pool.env_creds_exclusive"),
 		DailyPro:     int64(c.Int("pool.daily_limit_pro")), DailyTotal: int64(c.Int("pool.daily_limit_total")),
 		DailyReset: config.TimeOfDay(c.String("pool.daily_reset")), EnforceLimits: c.Bool("pool.enforce_limits"),
-		Rules: rules, Shared: shared}
+		QuotaRefresh: c.Duration("pool.quota_refresh"), Rules: rules, Shared: shared}
 }

@@ -72,25 +72,6 @@ func (w *Wish) SetProxy(proxy string) error {
 	return nil
 }
 
-// clientOf is who talks to Google about an entry: by its own proxy, if it has one. The caller holds mu.
-func (p *Pool) clientOf(e *entry) *oauth.Client {
-	if p.oauth == nil {
-		return nil
-	}
-	return p.oauth.Via(e.wish.Proxy)
-}
-
-// clientFor is clientOf for an account: by the proxy of the first of its entries that has one. The
-// caller holds mu.
-func (p *Pool) clientFor(a *account) *oauth.Client {
-	for _, e := range a.entries {
-		if e.wish.Proxy != "" {
-			return p.clientOf(e)
-		}
-	}
-	return p.oauth
-}
-
 // clientLeft is clientOf for a credential that is gone, by its names: its wish is kept with its state.
 func (p *Pool) clientLeft(names []string) *oauth.Client {
 	for _, name := range names {

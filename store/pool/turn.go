@@ -1,0 +1,124 @@
+package pool
+
+import (
+	"context"
+	"crypto/rand"
+	"time"
+
+	"gcli2api/store"
+	"gcli2api/store/oauth"
+)
+
+// Claims gives leases among the nodes that share a store. An owner that asks again renews its lease; a
+// ttl of zero or less gives it up.
+type Claims interface {
+	Claim(ctx context.Context, name, owner string, ttl time.Duration) (bool, error)
+}
+
+const (
+	turnFor  = 15 * time.Second       // lease on one refresh; a node that died holds the others up for so long
+	turnLook = 200 * time.Millisecond // between two looks at what another node is doing
+)
+
+// nodeName is who a pool is among those that claim.
+func nodeName() string { return rand.Text() }
+
+// turn is the right to refresh one sign-in, or what another node got who had it.
+type turn struct {
+	lease string // held, "" for none
+	taken bool   // got is another node's, and new enough
+	got   oauth.Tokens
+}
+
+// leaseOn names the lease on refreshes of a sign-in.
+func leaseOn(c oauth.Credential) string {
+	return "refresh/" + secretHash(c.ClientID+"\x00"+c.Secret())
+}
+
+// takeTurn waits until no other node refreshes the sign-in whose token was that one. Two refreshes at a time do no harm as long
+// as Google keeps the refresh token; where it is changed, the one of them that comes second is lost. A
+// store that fails is no reason to let calls wait.
+func (p *Pool) takeTurn(ctx context.Context, a *account, was string) turn {
+	if p.claims == nil {
+		return turn{}
+	}
+	p.mu.Lock()
+	name, id := leaseOn(a.cred), a.cred.ID
+	p.mu.Unlock()
+	for ctx.Err() == nil {
+		mine, err := p.claims.Claim(ctx, name, p.node, turnFor)
+		if err != nil {
+			p.log.Debug("no lease on a refresh, it is made without", "credential", id, "error", err)
+			return turn{}
+		}
+		t := turn{}
+		if mine {
+			t.lease = name
+		}
+		// Also when it is ours: the other node may have finished between two looks.
+		if t.got, t.taken = p.fromOther(ctx, a, was); t.taken || mine {
+			return t
+		}
+		select {
+		case <-time.After(turnLook):
+		case <-ctx.Done():
+		}
+	}
+	return turn{}
+}
+
+// endTurn gives the lease up once the others can see what came of it.
+func (p *Pool) endTurn(ctx context.Context, a *account, t turn) {
+	if t.lease == "" {
+		return
+	}
+	if !t.taken {
+		p.durable(ctx, a)
+	}
+	if _, err := p.claims.Claim(context.WithoutCancel(ctx), t.lease, p.node, 0); err != nil {
+		p.log.Debug("a lease on a refresh was not given up, it runs out", "credential", a.cred.ID, "error", err)
+	}
+}
+
+// fromOther looks whether another node has got a newer token of the sign-in, which the pool takes over
+// like anything else that is written of a credential (follow.go).
+func (p *Pool) fromOther(ctx context.Context, a *account, was string) (oauth.Tokens, bool) {
+	shared, ok := p.states.(interface {
+		Fetch(ctx context.Context, id string)
+	})
+	if !ok {
+		return oauth.Tokens{}, false
+	}
+	p.mu.Lock()
+	id := a.cred.ID
+	if e := a.first(); e != nil {
+		id = e.cred.ID
+	}
+	p.mu.Unlock()
+	shared.Fetch(ctx, id)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	t := p.now()
+	if !a.works(t) || a.token == was || a.expiry.Sub(t) < refreshAhead {
+		return oauth.Tokens{}, false
+	}
+	return oauth.Tokens{AccessToken: a.token, Expiry: a.expiry}, true
+}
+
+// first is the entry that stands for the account: the one of its name, else any.
+func (a *account) first() *entry {
+	for _, e := range a.entries {
+		if e.cred.ID == a.cred.ID {
+			return e
+		}
+	}
+	if len(a.entries) > 0 {
+		return a.entries[0]
+	}
+	return nil
+}
+
+// Fetch reads the state of a credential from the store now, as a hint that somebody has written it does.
+func (m *Memory) Fetch(ctx context.Context, id string) {
+	m.hear(ctx, store.Change{Table: m.docs.Table, ID: id})
+}
