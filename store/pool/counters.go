@@ -24,8 +24,8 @@ type Day struct {
 // Hour counts those of an hour. The last 24 hours are counted by the hour: at 10:40 they begin at 11:00
 // of yesterday.
 type Hour struct {
-	At int32 `json:"h"` // hours since 1970
-	N  int32 `json:"n"`
+	At int32 // hours since 1970
+	N  int32
 }
 
 const dayHours = 24

@@ -33,7 +33,7 @@ type State struct {
 	Calls       int64     `json:"calls,omitempty"` // all, whatever became of them
 	LastSuccess time.Time `json:"last_success,omitzero"`
 	Day         Day       `json:"day,omitzero"`
-	Hours       []Hour    `json:"hours,omitempty"`
+	Hours       Hours     `json:"hours,omitempty"`
 
 	AccessToken string    `json:"access_token,omitempty"` // saves a refresh of every account at each start
 	TokenUntil  time.Time `json:"token_until,omitzero"`

@@ -145,7 +145,7 @@ func (p *Pool) Detail(id string) (Detail, bool) {
 }
 
 func (p *Pool) detailOf(e *entry, t time.Time) Detail {
-	d := Detail{Status: p.statusOf(e, t), Marks: map[string]Rest{}, Strikes: e.strikes, Rejected: e.rejected, Finding: e.finding != nil,
+	d := Detail{Status: p.statusOf(e, t), Marks: map[string]Rest{}, Strikes: int(e.strikes), Rejected: e.rejected, Finding: e.finding != nil,
 		Has: Has{APIKey: e.cred.APIKey != "", ClientSecret: e.cred.ClientSecret != "", PrivateKey: e.cred.PrivateKey != "", RefreshToken: e.cred.RefreshToken != ""}}
 	if e.cool.until > t.UnixNano() {
 		d.Rest = new(e.cool.kept())
