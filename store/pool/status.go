@@ -57,6 +57,13 @@ func (p *Pool) entries() []*entry {
 	return slices.Concat(p.queue, p.idle)
 }
 
+// Size is how many credentials there are, those that are shut out as well.
+func (p *Pool) Size() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.queue) + len(p.idle)
+}
+
 // piece is how many entries are looked at before calls get their turn again.
 const piece = 256
 
