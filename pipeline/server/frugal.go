@@ -17,5 +17,5 @@ func Frugal(credentials int) {
 		return
 	}
 	debug.SetGCPercent(50)
-	go debug.FreeOSMemory()
+	debug.FreeOSMemory()
 }

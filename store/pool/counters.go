@@ -257,6 +257,7 @@ func (p *Pool) ResetUsage(id string) bool {
 
 // ResetUsages does so with all credentials and says how many there are.
 func (p *Pool) ResetUsages() (n int) {
+	waits := true
 	for from := 0; ; from += saveAtOnce {
 		p.mu.Lock()
 		all := p.all()
@@ -268,6 +269,7 @@ func (p *Pool) ResetUsages() (n int) {
 		if n += len(part); len(part) == 0 {
 			return n
 		}
+		p.settle(&waits)
 	}
 }
 
