@@ -125,7 +125,9 @@ const saveAtOnce = 256
 // settle waits until what was saved is written, so that thousands of changed states are not in memory all
 // at once. A store that fails is not waited for again: what is saved stays with States.
 func (p *Pool) settle(waits *bool) {
-	if s, can := p.states.(interface{ Sync(ctx context.Context) error }); can && *waits {
+	if s, can := p.states.(interface {
+		Sync(ctx context.Context) error
+	}); can && *waits {
 		*waits = s.Sync(p.ctx) == nil
 	}
 }
