@@ -269,7 +269,8 @@ func (g *gateway) openPool() (err error) {
 		return err
 	}
 	g.opened = append(g.opened, g.pool.Close)
-	if len(g.pool.Status()) == 0 {
+	server.Frugal(g.pool.Size())
+	if g.pool.Size() == 0 {
 		g.log.Logger().Warn("there is no credential: set GEMINI_API_KEY, or put a credential file into the folder",
 			"folder", g.c.String("pool.credentials_dir"))
 	}

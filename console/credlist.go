@@ -1,10 +1,11 @@
 package console
 
 import (
-	"bytes"
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -30,49 +31,43 @@ func (s Services) credentials(c *fiber.Ctx) error {
 	if err != nil {
 		return refuse(c, fiber.StatusBadRequest, err.Error())
 	}
-	page := s.Pool.List(q)
+	page, rows := s.Pool.Find(q)
 	rest := map[string]int{"leases": s.Pool.Leases(), "total": page.Total, "matching": page.Matching,
 		"enabled": page.Enabled, "disabled": page.Disabled, "cooling": page.Cooling}
 	if q.Limit > 0 {
 		rest["offset"], rest["limit"] = q.Offset, q.Limit
 	}
-	body, err := listing(page.Rows, rest)
-	if err != nil {
-		return err
-	}
 	c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
-	return c.Send(body)
+	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
+		if err := listing(w, rows, rest); err != nil {
+			s.Log.Warn("a list of credentials was cut off", "error", err)
+		}
+	})
+	return nil
 }
 
-// rowSize is about what a row takes.
-const rowSize = 640
-
 // listing writes the rows as one object by their names, in their order, which a map would lose, and
-// the rest behind it. It is written once, row by row: whoever has 10,000 of them may ask for all.
-func listing(rows []pool.Status, rest map[string]int) ([]byte, error) {
-	var out bytes.Buffer
-	out.Grow(len(rows)*rowSize + 512)
-	write, now := json.NewEncoder(&out), time.Now()
-	out.WriteString(`{"creds":{`)
-	for i := range rows {
-		if i > 0 {
-			out.WriteByte(',')
-		}
-		v := viewOf(&rows[i], now)
+// the rest behind it. They are sent while they are made: whoever has 10,000 of them may ask for all.
+func listing(out *bufio.Writer, rows iter.Seq[*pool.Status], rest map[string]int) error {
+	write, now, comma := json.NewEncoder(out), time.Now(), ""
+	_, _ = out.WriteString(`{"creds":{`) // an error stays with out: the last one tells
+	for row := range rows {
+		v := viewOf(row, now)
+		_, _ = out.WriteString(comma)
 		if err := write.Encode(v.Filename); err != nil {
-			return nil, err
+			return err
 		}
-		out.WriteByte(':')
+		_ = out.WriteByte(':')
 		if err := write.Encode(&v); err != nil {
-			return nil, err
+			return err
 		}
+		comma = ","
 	}
-	out.WriteString("}")
+	_ = out.WriteByte('}')
 	for _, name := range slices.Sorted(maps.Keys(rest)) {
-		fmt.Fprintf(&out, ",%q:%d", name, rest[name])
+		_, _ = fmt.Fprintf(out, ",%q:%d", name, rest[name])
 	}
-	out.WriteByte('}')
-	return out.Bytes(), nil
+	return out.WriteByte('}')
 }
 
 // queryOf reads the parameters of a list. The error names the one that is wrong.

@@ -47,7 +47,7 @@ func attach(c *fiber.Ctx, name string) {
 
 // downloadAll gives every credential in one archive, written as it is made.
 func (s Services) downloadAll(c *fiber.Ctx) error {
-	if len(s.Pool.Status()) == 0 {
+	if s.Pool.Size() == 0 {
 		return refuse(c, fiber.StatusNotFound, "there is no credential")
 	}
 	attach(c, "credentials.zip")

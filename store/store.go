@@ -120,3 +120,9 @@ type Store interface {
 	// Close does nothing.
 	Close() error
 }
+
+// Alone tells that nobody but this process can write to a store while it is open.
+func Alone(s Store) bool {
+	a, can := s.(interface{ Alone() bool })
+	return can && a.Alone()
+}

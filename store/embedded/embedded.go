@@ -67,6 +67,9 @@ func Open(o Options) (*DB, error) {
 	return db, nil
 }
 
+// Alone is true: one process at a time holds the file.
+func (db *DB) Alone() bool { return true }
+
 // Close lets the committer finish what it has taken, ends every Watch and closes the file.
 func (db *DB) Close() error {
 	db.once.Do(func() {

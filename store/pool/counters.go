@@ -24,8 +24,8 @@ type Day struct {
 // Hour counts those of an hour. The last 24 hours are counted by the hour: at 10:40 they begin at 11:00
 // of yesterday.
 type Hour struct {
-	At int32 `json:"h"` // hours since 1970
-	N  int32 `json:"n"`
+	At int32 // hours since 1970
+	N  int32
 }
 
 const dayHours = 24
@@ -257,6 +257,7 @@ func (p *Pool) ResetUsage(id string) bool {
 
 // ResetUsages does so with all credentials and says how many there are.
 func (p *Pool) ResetUsages() (n int) {
+	waits := true
 	for from := 0; ; from += saveAtOnce {
 		p.mu.Lock()
 		all := p.all()
@@ -268,6 +269,7 @@ func (p *Pool) ResetUsages() (n int) {
 		if n += len(part); len(part) == 0 {
 			return n
 		}
+		p.settle(&waits)
 	}
 }
 

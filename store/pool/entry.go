@@ -17,35 +17,36 @@ type entry struct {
 	cred    oauth.Credential // as read; the project in use is project
 	account *account         // nil for API keys, which need no token
 	from    *source          // nil for keys out of the settings
-	kind    uint8            // bit of the kind
 	project string
 	tier    string
 	email   string
-	listed  bool // one of several projects of its file, which discovery leaves alone
-	gone    bool // not in the pool any more; leases may still hold it
+	wish    Wish // what the operator wants of it
 
-	inactive bool // shut out by the environment: shown, and not lent
-	wish     Wish // what the operator wants of it
+	kind      uint8 // bit of the kind
+	listed    bool  // one of several projects of its file, which discovery leaves alone
+	gone      bool  // not in the pool any more; leases may still hold it
+	inactive  bool  // shut out by the environment: shown, and not lent
+	disabled  bool
+	noPreview bool // Google has shown it no preview models
+	dirty     bool // States has not heard of the last change
 
-	disabled     bool
-	reason, link string // why, for the operator
+	reason, link string // why it is switched off, for the operator
 	switched     int64  // when it was switched off or on last, Unix nanoseconds
 	cool         cooldown
 	marks        map[string]*mark // by model
 	capped       caps             // rests by the limits of the day
-	noPreview    bool             // Google has shown it no preview models
 
-	strikes   int // refusals in a row that may end in a ban
-	struck    time.Time
-	faults    int // of its own proxy, in a row
-	faulted   time.Time
+	strikes   int32 // refusals in a row that may end in a ban
+	faults    int32 // of its own proxy, in a row
+	struck    int64 // when the last one came, Unix nanoseconds
+	faulted   int64
 	rejected  string // project that Google refused, while another one is looked for
 	refusal   string // why it did
 	enabledAt time.Time
 	finding   chan struct{} // discovery in flight, closed at its end
 	lost      error         // why the last discovery found nothing
 
-	look look // at what Google says is left
+	look *look // at what Google says is left, nil before the first
 
 	codes       []int          // HTTP statuses since the last success, newest last
 	messages    map[int]string // what Google said with them, without secrets
@@ -53,7 +54,6 @@ type entry struct {
 	hours       []Hour // ascending
 	calls       int64
 	lastSuccess time.Time
-	dirty       bool  // States has not heard of the last change
 	told        int64 // the calls that States has heard of
 
 	pos  int    // place in the index

@@ -126,7 +126,7 @@ func (m *Memory) arrived(doc store.Doc) {
 		r.rev = doc.Rev // the next write of ours replaces it
 		return
 	}
-	m.take(doc.ID, newer{s, doc.Rev})
+	m.take(doc.ID, newer{s, string(doc.Body), doc.Rev})
 }
 
 // meet reads what is in the way of our write and takes it over. The caller holds flushing.
@@ -148,7 +148,7 @@ func (m *Memory) meet(ctx context.Context, id string) error {
 		*m.record(id) = record{rev: doc.Rev}
 		return nil
 	}
-	m.take(id, newer{s, doc.Rev})
+	m.take(id, newer{s, string(doc.Body), doc.Rev})
 	return nil
 }
 
@@ -177,12 +177,12 @@ func (m *Memory) take(id string, theirs newer) {
 // join merges and notes what is to be written then. The caller holds mu.
 func (m *Memory) join(id string, mine State, theirs newer) State {
 	r := m.record(id)
-	base := r.state
-	if r.doubt != "" && slices.Contains(theirs.state.Writes, r.doubt) {
-		base = r.sought // the write in doubt did happen
+	base := m.stateOf(id, r)
+	if r.doubt != nil && slices.Contains(theirs.state.Writes, r.doubt.name) {
+		base = r.doubt.sought // the write in doubt did happen
 	}
 	both := merge(base, mine, theirs.state)
-	*r = record{state: theirs.state, rev: theirs.rev}
+	*r = m.recordOf(theirs)
 	if same(both, theirs.state) {
 		delete(m.pending, id)
 	} else {

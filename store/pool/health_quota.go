@@ -21,6 +21,14 @@ type look struct {
 	pause   time.Duration // until the next one that nobody asked for
 }
 
+// looking is what is known of the looks at an entry's quota. The caller holds mu.
+func (e *entry) looking() *look {
+	if e.look == nil {
+		e.look = &look{}
+	}
+	return e.look
+}
+
 // Quota is what Google says is left for a credential. It is a hint, and Google is often wrong about it.
 type Quota struct {
 	ID      string
@@ -69,7 +77,7 @@ func (p *Pool) Quotas(ctx context.Context, force bool) []Quota {
 // lookAt asks Google, once for all who ask meanwhile; false when what is known is new enough.
 func (p *Pool) lookAt(ctx context.Context, e *entry, force bool) (bool, error) {
 	p.mu.Lock()
-	if wait := e.look.running; wait != nil {
+	if wait := e.looking().running; wait != nil {
 		p.mu.Unlock()
 		err := await(ctx, wait)
 		p.mu.Lock()

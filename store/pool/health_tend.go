@@ -70,12 +70,15 @@ func (p *Pool) used(t time.Time) (list []*entry) {
 		return nil
 	}
 	for _, e := range p.queue {
-		l := &e.look
-		since := l.begun
-		if since.IsZero() {
-			since = p.born
+		since := p.born
+		if e.look != nil && !e.look.begun.IsZero() {
+			since = e.look.begun
 		}
-		if e.cred.Kind != oauth.CodeAssist || e.account == nil || e.disabled || l.running != nil || !e.lastSuccess.After(since) {
+		if e.cred.Kind != oauth.CodeAssist || e.account == nil || e.disabled || !e.lastSuccess.After(since) {
+			continue
+		}
+		l := e.looking()
+		if l.running != nil {
 			continue
 		}
 		if l.pause == 0 { // the first look comes soon, but not with all the others

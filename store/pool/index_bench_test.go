@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -81,6 +82,54 @@ func pick(b *testing.B, p *Pool, fails bool) {
 			}
 		}
 	})
+}
+
+// sixteen is the time a pick takes with 16 goroutines, the lease and its end included.
+func sixteen(b *testing.B, p *Pool, picks int) time.Duration {
+	var all sync.WaitGroup
+	begun := time.Now()
+	for g := range 16 {
+		all.Go(func() {
+			w := Want{Model: "gemini-2.5-pro", Talk: uint64(g) << 32}
+			for range picks / 16 {
+				w.Talk++
+				k := p.laneOf(&w)
+				now := time.Now().UnixNano()
+				p.mu.Lock()
+				e := p.turn(k, &w, now)
+				if e == nil {
+					b.Error("nobody")
+				} else {
+					p.hold(e)
+					p.giveBack(e)
+				}
+				p.mu.Unlock()
+			}
+		})
+	}
+	all.Wait()
+	return time.Since(begun) / time.Duration(picks)
+}
+
+// BenchmarkPickGrowth prints what a pick takes among 1,000 and among 10,000 of which half rest, and the
+// ratio: the best of many short rounds in turn, so that both have had the same machine.
+func BenchmarkPickGrowth(b *testing.B) {
+	for _, rotation := range []string{Counted, LeastUsed, Random, Sticky} {
+		b.Run(rotation, func(b *testing.B) {
+			half := func(i int) bool { return i%2 == 0 }
+			few, many := rested(b, 1000, rotation, half), rested(b, 10000, rotation, half)
+			best := [2]time.Duration{time.Hour, time.Hour}
+			for range max(b.N, 40) {
+				for i, p := range []*Pool{few, many} {
+					best[i] = min(best[i], sixteen(b, p, 16_000))
+				}
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(float64(best[0]), "ns/pick-of-1000")
+			b.ReportMetric(float64(best[1]), "ns/pick-of-10000")
+			b.ReportMetric(float64(best[1])/float64(best[0]), "ratio")
+		})
+	}
 }
 
 func BenchmarkAcquire(b *testing.B) {

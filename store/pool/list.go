@@ -3,6 +3,7 @@ package pool
 import (
 	"cmp"
 	"errors"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -43,6 +44,16 @@ type Page struct {
 // List shows the credentials that a query asks for. It lets go of the pool again and again, so a
 // long list keeps no call waiting.
 func (p *Pool) List(q Query) Page {
+	page, rows := p.Find(q)
+	for row := range rows {
+		page.Rows = append(page.Rows, *row)
+	}
+	return page
+}
+
+// Find is List for those who look at one row after the other: the page comes without its rows, each of
+// which is made, and asked of its file, when its turn comes. A row is good until the next one.
+func (p *Pool) Find(q Query) (Page, iter.Seq[*Status]) {
 	found, page := p.search(q)
 	page.Matching = len(found)
 	q.sort(found)
@@ -50,15 +61,21 @@ func (p *Pool) List(q Query) Page {
 	if q.Limit > 0 {
 		found = found[:min(q.Limit, len(found))]
 	}
-	entries, paths := make([]*entry, len(found)), make([]string, len(found))
+	entries := make([]*entry, len(found))
 	for i, f := range found {
-		entries[i], paths[i] = f.e, f.e.path()
+		entries[i] = f.e
 	}
-	page.Rows = p.rowsOf(entries)
-	for i := range page.Rows {
-		page.Rows[i].Size, page.Rows[i].Modified = measure(paths[i])
+	return page, func(yield func(*Status) bool) {
+		for some := range slices.Chunk(entries, piece) {
+			rows := p.rowsOf(some)
+			for i := range rows {
+				rows[i].Size, rows[i].Modified = measure(some[i].path())
+				if !yield(&rows[i]) {
+					return
+				}
+			}
+		}
 	}
-	return page
 }
 
 // sight is as much of an entry as a search looks at.

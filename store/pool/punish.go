@@ -149,10 +149,10 @@ func (p *Pool) ban(e *entry, reason, link string) {
 // strike counts refusals without a known reason.
 func (p *Pool) strike(o outcome) {
 	e := o.l.entry
-	if !p.set.AutoBan || e.struck.After(o.l.start) {
+	if !p.set.AutoBan || e.struck > o.began() {
 		return // or of the same burst
 	}
-	e.struck = o.now
+	e.struck = o.now.UnixNano()
 	if e.strikes++; e.strikes >= 3 {
 		p.disable(e, "again and again: "+o.reason(), o.link())
 	}
@@ -163,10 +163,10 @@ func (p *Pool) strike(o outcome) {
 func (p *Pool) unauthorized(o outcome) {
 	e, a := o.l.entry, o.l.entry.account
 	if a == nil {
-		if e.struck.After(o.l.start) {
+		if e.struck > o.began() {
 			return
 		}
-		e.struck = o.now
+		e.struck = o.now.UnixNano()
 		if e.strikes++; e.strikes >= 2 {
 			p.ban(e, o.reason(), "")
 		}
@@ -297,11 +297,11 @@ func (p *Pool) coolShared(o outcome) {
 func (p *Pool) lengthOfAll(o outcome) time.Duration {
 	e, c := o.l.entry, o.r.cool
 	if c.rule == inARow {
-		if e.faulted.After(o.l.start) {
+		if e.faulted > o.began() {
 			return 0 // of the same burst
 		}
-		e.faulted = o.now
-		if e.faults++; e.faults < c.times {
+		e.faulted = o.now.UnixNano()
+		if e.faults++; int(e.faults) < c.times {
 			return 0
 		}
 	}

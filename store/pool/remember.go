@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,6 +21,7 @@ import (
 // has written meanwhile: merge.go makes one state of both. follow.go takes over what others write.
 type Memory struct {
 	docs   store.Docs[State]
+	alone  bool            // nobody else writes: what is in the store need not be kept here as well
 	names  map[string]bool // of the members that this version knows
 	node   string          // begins the names of our writes
 	log    *slog.Logger
@@ -40,19 +42,52 @@ type Memory struct {
 	follower follower
 }
 
-// record is a document as the pool has heard of it.
+// record is a document as the pool has heard of it. The state in it is read when somebody asks: the
+// pool has its own of each credential, and there are thousands.
 type record struct {
-	state  State
+	body   string    // "" when there is none, or none that can be read, or Memory.alone
+	writes []string  // of that state
+	more   bool      // there is something in it that this version does not know
+	unread bool      // there is a document, and body is not what it says
 	rev    store.Rev // store.New when there is none
-	unread bool      // there is one, and state is not what it says
 	news   *newer    // what the store has by now, if nobody in the pool could take it
-	doubt  string    // name of a write of which nobody knows whether it happened ...
-	sought State     // ... and what was to be written
+	doubt  *doubtful
 }
 
+// doubtful is a write of which nobody knows whether it happened.
+type doubtful struct {
+	name   string
+	sought State
+}
+
+// newer is a document that somebody wrote.
 type newer struct {
 	state State
+	body  string
 	rev   store.Rev
+}
+
+// recordOf is what is kept of a document.
+func (m *Memory) recordOf(n newer) record {
+	r := record{body: n.body, writes: n.state.Writes, more: n.state.more != nil, rev: n.rev}
+	if m.alone {
+		r.body = ""
+	}
+	return r
+}
+
+// stateOf is the state that a record is about, the zero one where there is none.
+func (m *Memory) stateOf(id string, r *record) (s State) {
+	body := []byte(r.body)
+	if m.alone && r.rev != store.New && !r.unread {
+		if doc, err := m.docs.Store.Get(context.Background(), m.docs.Table, id); err == nil {
+			body = doc.Body
+		}
+	}
+	if len(body) > 0 {
+		s, _ = m.decode(body) // it was read before, or we have written it
+	}
+	return s
 }
 
 // saved is what waits to be written.
@@ -64,14 +99,16 @@ type saved struct {
 // Remember reads every state. One that cannot be read is a warning, and its credential begins anew;
 // the error is the store's. Close the memory before the store.
 func Remember(ctx context.Context, s store.Store, log *slog.Logger) (*Memory, error) {
-	m := &Memory{docs: store.Docs[State]{Store: s, Table: store.CredentialStates}, names: stateNames(), node: rand.Text()[:6], log: log,
+	m := &Memory{docs: store.Docs[State]{Store: s, Table: store.CredentialStates}, alone: store.Alone(s), names: stateNames(), node: rand.Text()[:6], log: log,
 		known: map[string]*record{}, pending: map[string]saved{}, wake: make(chan struct{}, 1)}
 	if err := m.each(ctx, m.firstLook); err != nil {
 		return nil, fmt.Errorf("read the states of credentials: %w", err)
 	}
 	ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	m.owned.Go(func() { m.write(ctx) })
-	m.owned.Go(func() { m.watch(ctx) })
+	if !m.alone {
+		m.owned.Go(func() { m.watch(ctx) })
+	}
 	return m, nil
 }
 
@@ -82,7 +119,8 @@ func (m *Memory) firstLook(doc store.Doc) {
 		m.known[doc.ID] = &record{rev: doc.Rev, unread: true}
 		return
 	}
-	m.known[doc.ID] = &record{state: s, rev: doc.Rev}
+	r := m.recordOf(newer{s, string(doc.Body), doc.Rev})
+	m.known[doc.ID] = &r
 }
 
 // Load gives a state that was saved last, in this process or before.
@@ -97,9 +135,11 @@ func (m *Memory) Load(id string) (State, bool) {
 		return State{}, false
 	}
 	if r.news != nil { // from here on the pool has it
-		*r = record{state: r.news.state, rev: r.news.rev}
+		s := r.news.state
+		*r = m.recordOf(*r.news)
+		return s, true
 	}
-	return r.state, true
+	return m.stateOf(id, r), true
 }
 
 // Save notes a state to be written at once.
@@ -204,18 +244,18 @@ func (m *Memory) putOne(ctx context.Context, id string) (err error) {
 		if !due {
 			return nil
 		}
-		var got store.Rev
-		got, err = m.docs.Put(ctx, id, write, rev)
+		var done newer
+		done, err = m.putState(ctx, id, write, rev)
 		switch {
 		case err == nil:
-			m.wrote(id, now, record{state: write, rev: got})
+			m.wrote(id, now, done)
 			if now.n != again {
 				return nil
 			}
 			continue // what is newer waits behind it
 		case errors.Is(err, store.ErrInvalid): // trying again would not help
 			m.log.Error("the state of a credential cannot be kept", "credential", id, "error", err)
-			m.wrote(id, now, record{state: write, rev: rev})
+			m.wrote(id, now, newer{write, done.body, rev})
 			return nil
 		case !errors.Is(err, store.ErrConflict):
 			m.doubt(id, write)
@@ -226,6 +266,16 @@ func (m *Memory) putOne(ctx context.Context, id string) (err error) {
 		}
 	}
 	return err
+}
+
+func (m *Memory) putState(ctx context.Context, id string, write State, when store.Rev) (n newer, err error) {
+	body, err := json.Marshal(write)
+	if err != nil {
+		return n, fmt.Errorf("%w: %w", store.ErrInvalid, err)
+	}
+	n = newer{state: write, body: string(body)}
+	n.rev, err = m.docs.Store.Put(ctx, m.docs.Table, store.Doc{ID: id, Body: body}, when)
+	return n, err
 }
 
 // again is the number of a write that was in doubt: it is made as it was, name and all, so that it does
@@ -241,13 +291,16 @@ func (m *Memory) due(id string) (now saved, write State, rev store.Rev, due bool
 		return now, write, rev, false
 	}
 	r := m.record(id)
-	if r.doubt != "" {
-		return saved{n: again}, r.sought, r.rev, true
+	if r.doubt != nil {
+		return saved{n: again}, r.doubt.sought, r.rev, true
 	}
 	m.saves++
 	write = now.state
-	write.more = r.state.more
-	write.Writes = m.sign(r.state.Writes)
+	write.more = nil
+	if r.more {
+		write.more = m.stateOf(id, r).more
+	}
+	write.Writes = m.sign(r.writes)
 	return now, write, r.rev, true
 }
 
@@ -273,10 +326,10 @@ func (m *Memory) record(id string) *record {
 }
 
 // wrote notes what the store has, and that it is what was to be written.
-func (m *Memory) wrote(id string, written saved, r record) {
+func (m *Memory) wrote(id string, written saved, by newer) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	*m.record(id) = r
+	*m.record(id) = m.recordOf(by)
 	if m.pending[id].n == written.n {
 		delete(m.pending, id)
 	}
@@ -286,8 +339,7 @@ func (m *Memory) wrote(id string, written saved, r record) {
 func (m *Memory) doubt(id string, write State) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	r := m.record(id)
-	r.doubt, r.sought = write.Writes[len(write.Writes)-1], write
+	m.record(id).doubt = &doubtful{write.Writes[len(write.Writes)-1], write}
 }
 
 // report says when writing begins to fail and when it works again, not each time.

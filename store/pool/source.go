@@ -205,7 +205,7 @@ func (old former) account(f *source, item oauth.Item) *account {
 		}
 	}
 	a := &account{cred: c, from: f, origin: c.Secret(), token: c.AccessToken, expiry: c.Expiry}
-	a.cred.ID = item.ID
+	a.cred.ID, a.cred.AccessToken = item.ID, "" // the account has it, until there is a newer one
 	return a
 }
 
@@ -240,7 +240,7 @@ func (old former) siblings(e *entry) (found []*entry) {
 func (p *Pool) newEntry(c oauth.Credential, a *account, f *source) *entry {
 	e := &entry{cred: c, account: a, from: f, kind: kindBit(c.Kind), project: c.ProjectID, email: c.Email}
 	if a != nil {
-		e.cred.RefreshToken = a.cred.RefreshToken
+		e.cred.RefreshToken, e.cred.AccessToken = a.cred.RefreshToken, ""
 	}
 	return e
 }

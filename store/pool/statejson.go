@@ -3,14 +3,22 @@ package pool
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
+	"strconv"
 	"strings"
 )
 
 // decode reads a state and keeps what it does not know.
 func (m *Memory) decode(body []byte) (s State, err error) {
+	strict := json.NewDecoder(bytes.NewReader(body))
+	strict.DisallowUnknownFields()
+	if strict.Decode(&s) == nil && strict.InputOffset() == int64(len(body)) {
+		return s, nil // what we write has nothing unknown in it
+	}
+	s = State{}
 	if err = json.Unmarshal(body, &s); err != nil {
 		return State{}, fmt.Errorf("it is no state: %w", err)
 	}
@@ -33,6 +41,42 @@ func stateNames() map[string]bool {
 		names[name] = true
 	}
 	return names
+}
+
+// Hours are ascending. They are written as pairs of numbers, hours since the one before and calls: there are 24 of them in
+// the state of every credential.
+type Hours []Hour
+
+// MarshalJSON writes them in a row.
+func (h Hours) MarshalJSON() ([]byte, error) {
+	b, last := []byte{'['}, int64(0)
+	for i, hour := range h {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, int64(hour.At)-last, 10)
+		b = append(b, ',')
+		b, last = strconv.AppendInt(b, int64(hour.N), 10), int64(hour.At)
+	}
+	return append(b, ']'), nil
+}
+
+// UnmarshalJSON reads them.
+func (h *Hours) UnmarshalJSON(text []byte) error {
+	var row []int32
+	if err := json.Unmarshal(text, &row); err != nil {
+		return fmt.Errorf("hours: %w", err)
+	}
+	if len(row)%2 != 0 {
+		return errors.New("hours: an hour without its calls")
+	}
+	*h = make(Hours, 0, len(row)/2)
+	last := int32(0)
+	for i := 0; i < len(row); i += 2 {
+		last += row[i]
+		*h = append(*h, Hour{last, row[i+1]})
+	}
+	return nil
 }
 
 // MarshalJSON writes a state with what a newer version has in it.

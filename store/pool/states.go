@@ -33,7 +33,7 @@ type State struct {
 	Calls       int64     `json:"calls,omitempty"` // all, whatever became of them
 	LastSuccess time.Time `json:"last_success,omitzero"`
 	Day         Day       `json:"day,omitzero"`
-	Hours       []Hour    `json:"hours,omitempty"`
+	Hours       Hours     `json:"hours,omitempty"`
 
 	AccessToken string    `json:"access_token,omitempty"` // saves a refresh of every account at each start
 	TokenUntil  time.Time `json:"token_until,omitzero"`
@@ -122,10 +122,20 @@ func (p *Pool) unlock(entries ...*entry) {
 // saveAtOnce is how many entries are told of while mu is held.
 const saveAtOnce = 256
 
+// settle waits until what was saved is written, so that thousands of changed states are not in memory all
+// at once. A store that fails is not waited for again: what is saved stays with States.
+func (p *Pool) settle(waits *bool) {
+	if s, can := p.states.(interface {
+		Sync(ctx context.Context) error
+	}); can && *waits {
+		*waits = s.Sync(p.ctx) == nil
+	}
+}
+
 // saveCounts tells States what changes with every call: at once would be a write for each of them.
 // It also sees a day end.
 func (p *Pool) saveCounts() {
-	t := p.now()
+	t, waits := p.now(), true
 	for from := 0; ; from += saveAtOnce {
 		p.mu.Lock()
 		all := p.all()
@@ -138,6 +148,7 @@ func (p *Pool) saveCounts() {
 		if len(part) == 0 {
 			return
 		}
+		p.settle(&waits)
 	}
 }
 

@@ -57,6 +57,13 @@ func (p *Pool) entries() []*entry {
 	return slices.Concat(p.queue, p.idle)
 }
 
+// Size is how many credentials there are, those that are shut out as well.
+func (p *Pool) Size() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.queue) + len(p.idle)
+}
+
 // piece is how many entries are looked at before calls get their turn again.
 const piece = 256
 
@@ -145,7 +152,7 @@ func (p *Pool) Detail(id string) (Detail, bool) {
 }
 
 func (p *Pool) detailOf(e *entry, t time.Time) Detail {
-	d := Detail{Status: p.statusOf(e, t), Marks: map[string]Rest{}, Strikes: e.strikes, Rejected: e.rejected, Finding: e.finding != nil,
+	d := Detail{Status: p.statusOf(e, t), Marks: map[string]Rest{}, Strikes: int(e.strikes), Rejected: e.rejected, Finding: e.finding != nil,
 		Has: Has{APIKey: e.cred.APIKey != "", ClientSecret: e.cred.ClientSecret != "", PrivateKey: e.cred.PrivateKey != "", RefreshToken: e.cred.RefreshToken != ""}}
 	if e.cool.until > t.UnixNano() {
 		d.Rest = new(e.cool.kept())

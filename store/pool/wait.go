@@ -96,10 +96,10 @@ func (p *Pool) makeRoom(name string) bool {
 // leave takes a call out of the line.
 func (p *Pool) leave(wt *waiter) {
 	l, c := &p.line, p.line.by[wt.want.Caller]
-	c.queue = slices.DeleteFunc(c.queue, func(o *waiter) bool { return o == wt })
+	c.queue = takeOut(c.queue, wt)
 	if len(c.queue) == 0 {
 		delete(l.by, c.name)
-		l.turn = slices.DeleteFunc(l.turn, func(o *caller) bool { return o == c })
+		l.turn = takeOut(l.turn, c)
 	}
 	if l.lanes[wt.lane]--; l.lanes[wt.lane] == 0 {
 		delete(l.lanes, wt.lane)
@@ -110,19 +110,31 @@ func (p *Pool) leave(wt *waiter) {
 	close(wt.done)
 }
 
+// takeOut takes one out, who is there, and moves those in front of it: mostly it is the first, and
+// behind it may be thousands.
+func takeOut[T comparable](all []T, one T) []T {
+	i := slices.Index(all, one)
+	copy(all[1:i+1], all[:i])
+	clear(all[:1])
+	return all[1:]
+}
+
+// done tells that nobody who waits can be given anything before a call ends.
+func (l *line) done() bool { return len(l.full) >= len(l.lanes) && l.asked == 0 }
+
 // serve gives those who wait what can be lent now, caller by caller, and tells those for whom there is
 // nothing left to wait for. The caller holds mu.
 func (p *Pool) serve(t time.Time) {
 	l := &p.line
 	l.full = l.full[:0]
-	for i := 0; i < len(l.turn) && (len(l.full) < len(l.lanes) || l.asked > 0); {
+	for i := 0; i < len(l.turn) && !l.done(); {
 		c := l.turn[i]
 		if !p.serveOne(c, t) {
 			i++
 			continue
 		}
 		if i < len(l.turn) && l.turn[i] == c { // it has more, and comes last now
-			l.turn = append(slices.Delete(l.turn, i, i+1), c)
+			l.turn = append(takeOut(l.turn, c), c)
 		}
 	}
 }
@@ -143,6 +155,9 @@ func (p *Pool) serveOne(c *caller, t time.Time) bool {
 		if busy {
 			if !slices.Contains(p.line.full, wt.lane) {
 				p.line.full = append(p.line.full, wt.lane)
+			}
+			if p.line.done() {
+				return false
 			}
 			continue
 		}
