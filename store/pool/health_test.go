@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/simulator"
 	"gcli2api/pipeline/wire/gemini"
 )
@@ -44,6 +45,9 @@ func TestTestOfACredential(t *testing.T) {
 	b.Report(terms)
 	if says, link := b.Explain(terms); !strings.Contains(says, "banned the account") || link != "" {
 		t.Errorf("%q %q", says, link)
+	}
+	if says, _ := b.Explain(apierror.New(apierror.UpstreamUnavailable, "the proxy is down")); says != "the proxy is down" {
+		t.Errorf("what never came to Google: %q", says)
 	}
 	b.Release()
 	if st := status(t, p, id); !st.Disabled {
