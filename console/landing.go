@@ -120,7 +120,7 @@ func (s Services) land(c *fiber.Ctx) error {
 	defer cancel()
 	r, fail := oauth.ParseQuery(raw)
 	if fail == nil {
-		fail = s.SignIn.Land(ctx, r)
+		fail = s.SignIn.Land(ctx, r, cookieOf(c, r.State))
 	}
 	if fail != nil {
 		chinese := "登录没有成功：这次登录的状态无效、已经用过或已超过十分钟。请重新开始。"

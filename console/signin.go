@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"mime"
 	"net/url"
 	"reflect"
 	"strconv"
@@ -58,8 +59,8 @@ func (s Services) signInRequest(c *fiber.Ctx) (in signInBody, ok bool, err error
 	if s.SignIn == nil {
 		return in, false, refuse(c, fiber.StatusServiceUnavailable, "this gateway does not let anybody sign in")
 	}
-	if c.Get("Sec-Fetch-Site") == "cross-site" {
-		return in, false, refuse(c, fiber.StatusForbidden, "a page of another site asks for this")
+	if foreignPage(c) {
+		return in, false, refuse(c, fiber.StatusForbidden, "a page of another site asks for this; a page of this gateway sends its JSON as application/json")
 	}
 	body, err := smallBody(c)
 	if err == nil && len(body) > 0 {
@@ -84,6 +85,17 @@ func misread(err error) string {
 		return strconv.Quote(member.Field) + " must be a text"
 	}
 	return `the body must be a JSON object, such as {"state": "..."}, or empty`
+}
+
+// foreignPage tells a request of a page of another site. Browsers say so themselves, but not to a
+// gateway without TLS in the local network; then it is told by the type of the body: what a page may
+// send elsewhere without asking first is never application/json.
+func foreignPage(c *fiber.Ctx) bool {
+	if strings.EqualFold(c.Get("Sec-Fetch-Site"), "cross-site") {
+		return true
+	}
+	kind, _, _ := mime.ParseMediaType(c.Get(fiber.HeaderContentType)) // "" for what cannot be read
+	return c.Get(fiber.HeaderOrigin) != "" && kind != fiber.MIMEApplicationJSON
 }
 
 // startSignIn begins a sign-in.
@@ -164,8 +176,7 @@ func (s Services) pasteSignIn(c *fiber.Ctx) error {
 func (s Services) completeSignIn(c *fiber.Ctx, in oauth.Completion) error {
 	ctx := context.Background() // a code works once: who leaves now finds the credential taken in
 	in.From, in.Import = peerOf(c), s.importSignIn
-	in.Operator = s.known(c.Get(fiber.HeaderAuthorization))
-	own := in.Operator || s.SignIn.Owns(ctx, in.State, cookieOf(c, in.State))
+	in.Operator, in.Owner = s.known(c.Get(fiber.HeaderAuthorization)), cookieOf(c, in.State)
 	done, fail := s.SignIn.Complete(ctx, in)
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	if fail != nil {
@@ -185,8 +196,11 @@ func (s Services) completeSignIn(c *fiber.Ctx, in oauth.Completion) error {
 	if done.Tier != "" {
 		out["tier"] = done.Tier
 	}
-	if own {
+	switch {
+	case done.Secret != nil:
 		out["credentials"] = json.RawMessage(done.Secret)
+	case done.Other:
+		out["message"] = "signed in: the credential is in use; it is not shown here, because another browser than this one came back from Google"
 	}
 	return c.JSON(out)
 }

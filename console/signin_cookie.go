@@ -67,9 +67,11 @@ func (s Services) ownSignIn(ctx context.Context, c *fiber.Ctx) (state string) {
 func peerOf(c *fiber.Ctx) string {
 	ip := c.Context().RemoteIP()
 	if ip.IsLoopback() {
-		via := strings.Split(c.Get(fiber.HeaderXForwardedFor), ",")
-		if seen := net.ParseIP(strings.TrimSpace(via[len(via)-1])); seen != nil {
-			ip = seen
+		if lines := c.Request().Header.PeekAll(fiber.HeaderXForwardedFor); len(lines) > 0 { // some add a line of their own
+			via := strings.Split(string(lines[len(lines)-1]), ",")
+			if seen := net.ParseIP(strings.TrimSpace(via[len(via)-1])); seen != nil {
+				ip = seen
+			}
 		}
 	}
 	if ip.To4() == nil {

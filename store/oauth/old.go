@@ -47,12 +47,12 @@ func (r reader) tables(data []byte) (Sheet, error) {
 	s := Sheet{Starts: map[string]Start{}}
 	var lost []error
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		f := all[name]
-		s.Starts[name] = start(f)
+		f, id := all[name], nameable(name)
+		s.Starts[id] = start(f)
 		if !f.credential() {
 			continue // a state that has outlived its credential, or that of a file beside this one
 		}
-		one := reader{id: name, name: r.name + ": " + name, rules: r.rules}
+		one := reader{id: id, name: r.name + ": " + id, rules: r.rules}
 		lost = append(lost, s.add(one, piece{top: f}))
 	}
 	return s, s.settle(r, lost)

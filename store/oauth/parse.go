@@ -77,7 +77,7 @@ func (p *parser) parse() ([]Credential, error) {
 	if err != nil {
 		return nil, err
 	}
-	return p.expand(c), nil
+	return p.expand(c)
 }
 
 func (p *parser) warn(format string, args ...any) {
@@ -175,8 +175,11 @@ func (p *parser) project(c *Credential) {
 		p.top.text("cloudaicompanionProject"), p.top.object("cloudaicompanionProject").text("id"), p.top.text("quota_project_id"))
 }
 
+// maxListed bounds the projects of one sign-in: each is a credential of its own.
+const maxListed = 1000
+
 // expand makes one credential of each project of a list.
-func (p *parser) expand(c Credential) []Credential {
+func (p *parser) expand(c Credential) ([]Credential, error) {
 	var ids []string
 	for id := range strings.SplitSeq(c.ProjectID, ",") {
 		id = strings.TrimSpace(id)
@@ -186,14 +189,19 @@ func (p *parser) expand(c Credential) []Credential {
 			p.warn("%q is a project number; the id of the project is needed and will be looked for", id)
 		case strings.EqualFold(id, AllProjects):
 			c.ProjectID = AllProjects
-			return []Credential{c}
+			return []Credential{c}, nil
+		case CheckProject(id) != "":
+			p.warn("%.60q is not the id of a project; it will be looked for", id)
 		default:
 			ids = append(ids, id)
+		}
+		if len(ids) > maxListed || len(p.warnings) > maxListed {
+			return nil, fmt.Errorf("there are more than %d projects in it", maxListed)
 		}
 	}
 	c.ProjectID = ""
 	if len(ids) == 0 {
-		return []Credential{c}
+		return []Credential{c}, nil
 	}
 	var all []Credential
 	seen := map[string]bool{}
@@ -208,7 +216,7 @@ func (p *parser) expand(c Credential) []Credential {
 		}
 		all = append(all, one)
 	}
-	return all
+	return all, nil
 }
 
 // Sibling is the id of the credential for one of several projects of a file.

@@ -79,10 +79,17 @@ func (r reader) read(data []byte) (Sheet, error) {
 	return s, s.settle(r, lost)
 }
 
+// maxObject bounds one credential: it has a few kilobytes, and what is in it is shown in lists.
+const maxObject = 256 << 10
+
 // add takes a credential over and gives the reason why it cannot.
 func (s *Sheet) add(r reader, p piece) error {
 	c := parser{id: r.id + p.mark, name: r.name + p.mark, rules: r.rules, top: p.top}
-	creds, err := c.parse()
+	var creds []Credential
+	err := errors.New("it is larger than 256 kilobytes, which no credential is")
+	if p.to-p.from <= maxObject {
+		creds, err = c.parse()
+	}
 	s.Warnings = append(s.Warnings, c.warnings...)
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.name, err)
@@ -94,9 +101,20 @@ func (s *Sheet) add(r reader, p piece) error {
 	return nil
 }
 
+// maxWarnings is how many are said of one source: they are lines of a log and of an answer.
+const maxWarnings = 100
+
+// few keeps the first warnings and the number of the others.
+func (s *Sheet) few() {
+	if more := len(s.Warnings) - maxWarnings; more > 0 {
+		s.Warnings = append(s.Warnings[:maxWarnings:maxWarnings], fmt.Sprintf("and %d more of this kind", more))
+	}
+}
+
 // settle makes what was lost warnings, or the error when nothing else is left.
 func (s *Sheet) settle(r reader, lost []error) error {
 	only := len(lost) == 1
+	defer s.few()
 	lost = slices.DeleteFunc(lost, func(err error) bool { return err == nil })
 	s.Lost += len(lost)
 	switch {

@@ -144,7 +144,7 @@ func CheckProject(id string) string {
 		return ""
 	case strings.Trim(id, "0123456789") == "":
 		return "project_id is the number of a project; its id is needed"
-	case len(id) > maxPieces, strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789-.:") != "":
+	case len(id) > maxPieces, strings.Trim(id, "abcdefghijklmnopqrstuvwxyz0123456789-.:") != "", strings.Trim(id, "0123456789-.:") == "":
 		return "project_id is not the id of a Google Cloud project: it has small letters, digits and hyphens, such as my-project-123"
 	}
 	return ""

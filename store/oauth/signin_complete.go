@@ -17,6 +17,7 @@ type Completion struct {
 	Project  string // explicit, "" for what the sign-in was begun with
 	All      bool   // a credential for every project of the account
 	Operator bool   // the operator asks: the secret of the OAuth client is no secret to them
+	Owner    string // secret of who began the sign-in, if this is them
 	Ask      bool   // which of several projects is left to the person; else the likely one is taken
 
 	// Import takes a credential file into the pool and gives its name there. The error is for the
@@ -32,7 +33,8 @@ type SignedIn struct {
 	File    string
 	Tier    string
 	Auto    bool   // the project was found, not named
-	Secret  []byte // the credential as JSON, tokens included: for who began the sign-in alone
+	Secret  []byte // the credential as JSON, tokens included; nil where neither who began the sign-in nor the operator asks
+	Other   bool   // who began it asks, but somebody else signed in
 
 	Several       bool // there is one for each of several projects; then all above but Email is empty
 	Success, Lost []ProjectDone
@@ -60,8 +62,7 @@ func (s *SignIns) Complete(ctx context.Context, in Completion) (SignedIn, *SignI
 		return SignedIn{}, fail
 	}
 	if f.Denied != "" && f.Code == "" && f.Grant == nil {
-		s.over(ctx, f)
-		return SignedIn{}, denied(f.Denied)
+		return SignedIn{}, s.gaveUp(ctx, f, in)
 	}
 	if f.Grant == nil {
 		if fail := s.redeem(ctx, f, in); fail != nil {
@@ -86,6 +87,19 @@ func (s *SignIns) Complete(ctx context.Context, in Completion) (SignedIn, *SignI
 	return done, nil
 }
 
+// gaveUp ends a sign-in that Google sent back without a code.
+func (s *SignIns) gaveUp(ctx context.Context, f *flow, in Completion) *SignInError {
+	if _, fail := s.try(ctx, in.From); fail != nil {
+		f.Busy = time.Time{}
+		if gone := s.put(ctx, f); gone != nil {
+			return gone
+		}
+		return fail // it keeps its place until its time
+	}
+	s.over(ctx, f)
+	return denied(f.Denied)
+}
+
 // claim takes a sign-in for this request alone, with the code that it brings.
 func (s *SignIns) claim(ctx context.Context, in Completion) (*flow, *SignInError) {
 	f, fail := s.find(ctx, in.State)
@@ -99,7 +113,7 @@ func (s *SignIns) claim(ctx context.Context, in Completion) (*flow, *SignInError
 		if fail := in.check(); fail != nil {
 			return nil, fail
 		}
-		f.Code, f.Page, f.Denied = in.Code, in.CodePage, ""
+		f.Code, f.Page, f.Denied, f.Other = in.Code, in.CodePage, "", !f.ownedBy(in.Owner)
 	}
 	if in.Denied != "" {
 		f.Denied = in.Denied
@@ -114,8 +128,7 @@ func (s *SignIns) claim(ctx context.Context, in Completion) (*flow, *SignInError
 // redeem exchanges the code and keeps the tokens with the sign-in, for whatever comes next. How many
 // codes an address may try in vain is limited.
 func (s *SignIns) redeem(ctx context.Context, f *flow, in Completion) *SignInError {
-	try, fail := s.take(ctx, places{"signin/failed/" + digest(in.From) + "/", failedByOne, "too many codes of your address were wrong"},
-		s.c.o.Now().Add(signInLife))
+	try, fail := s.try(ctx, in.From)
 	again := true
 	if fail == nil {
 		redirect := f.Redirect
@@ -166,7 +179,13 @@ func (s *SignIns) settle(ctx context.Context, f *flow, in Completion) (SignedIn,
 		return SignedIn{}, &SignInError{Status: http.StatusInternalServerError, Says: err.Error()}
 	}
 	s.c.o.Log.Info("signed in", "file", file, "project", found.Project, "tier", found.Tier)
-	return SignedIn{Email: g.Email, Project: found.Project, File: file, Tier: found.Tier, Auto: named == "", Secret: s.forPerson(f, in, found.Project)}, nil
+	done := SignedIn{Email: g.Email, Project: found.Project, File: file, Tier: found.Tier, Auto: named == ""}
+	if own := f.ownedBy(in.Owner); in.Operator || own && !f.Other {
+		done.Secret = s.forPerson(f, in, found.Project)
+	} else {
+		done.Other = own
+	}
+	return done, nil
 }
 
 // project finds the project, or judges the one that was named, and switches on what is needed there.

@@ -29,6 +29,7 @@ type flow struct {
 	Code   string    `json:"code,omitempty"`   // the browser came back with it
 	Page   bool      `json:"page,omitempty"`   // it stood on CodePage
 	Denied string    `json:"denied,omitempty"` // or with this error
+	Other  bool      `json:"other,omitempty"`  // who brought the code is not who began: only the operator sees the tokens
 	Busy   time.Time `json:"busy"`             // somebody completes it, until then
 	Failed int       `json:"failed,omitempty"` // codes that Google did not take
 	Grant  *grant    `json:"grant,omitempty"`  // the tokens, while a project is looked for
@@ -107,7 +108,11 @@ func (s *SignIns) over(ctx context.Context, f *flow) {
 // Owns tells whether a secret is that of who began the sign-in, and the sign-in can still be ended.
 func (s *SignIns) Owns(ctx context.Context, state, secret string) bool {
 	f, fail := s.find(ctx, state)
-	return fail == nil && subtle.ConstantTimeCompare([]byte(f.Owner), []byte(digest(secret))) == 1
+	return fail == nil && f.ownedBy(secret)
+}
+
+func (f *flow) ownedBy(secret string) bool {
+	return subtle.ConstantTimeCompare([]byte(f.Owner), []byte(digest(secret))) == 1
 }
 
 // The limits of open sign-ins and of codes that Google did not take, within the life of a sign-in.
@@ -116,6 +121,12 @@ const (
 	openByOne   = 3
 	failedByOne = 12
 )
+
+// try takes a place of those who hand in what Google did not give, or give up: each leaves a document.
+func (s *SignIns) try(ctx context.Context, from string) (string, *SignInError) {
+	return s.take(ctx, places{"signin/failed/" + digest(from) + "/", failedByOne, "too many sign-ins of your address have failed"},
+		s.c.o.Now().Add(signInLife))
+}
 
 // open takes the places that a sign-in needs and writes it down. Nobody is put out for it.
 func (s *SignIns) open(ctx context.Context, f *flow, from string) *SignInError {

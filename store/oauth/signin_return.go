@@ -74,8 +74,9 @@ func denied(code string) *SignInError {
 }
 
 // Land takes what a browser came back with to the gateway itself. Whoever began the sign-in completes
-// it.
-func (s *SignIns) Land(ctx context.Context, r Returned) *SignInError {
+// it. owner is the secret of who began it, if this browser has that: somebody may have been sent a link
+// that another one began, and then their tokens are not for that other one.
+func (s *SignIns) Land(ctx context.Context, r Returned, owner string) *SignInError {
 	f, fail := s.find(ctx, r.State)
 	if fail != nil {
 		return fail
@@ -88,7 +89,7 @@ func (s *SignIns) Land(ctx context.Context, r Returned) *SignInError {
 	case r.Denied != "":
 		f.Denied = r.Denied
 	default:
-		f.Code, f.Denied = r.Code, ""
+		f.Code, f.Denied, f.Other = r.Code, "", !f.ownedBy(owner)
 	}
 	if fail = s.put(ctx, f); fail == nil && f.Denied != "" {
 		return denied(f.Denied)

@@ -99,7 +99,7 @@ func TestSignInOnTwoNodes(t *testing.T) {
 	waited := make(chan *SignInError)
 	go func() { waited <- a.Wait(t.Context(), got.State) }()
 	r := returns(t, got.AuthURL)
-	if fail := b.Land(t.Context(), r); fail != nil {
+	if fail := b.Land(t.Context(), r, ""); fail != nil {
 		t.Fatal(fail)
 	}
 	if fail := <-waited; fail != nil {
@@ -191,7 +191,7 @@ func TestSignInExpires(t *testing.T) {
 	}
 	later.Store(int64(signInLife + time.Second))
 	for _, state := range append(states, "foreign") {
-		if fail := s.Land(t.Context(), Returned{State: state, Code: "4/0x"}); fail == nil || fail.Status != 400 || !strings.Contains(fail.Says, "ten minutes") {
+		if fail := s.Land(t.Context(), Returned{State: state, Code: "4/0x"}, ""); fail == nil || fail.Status != 400 || !strings.Contains(fail.Says, "ten minutes") {
 			t.Errorf("%v", fail)
 		}
 	}
@@ -243,7 +243,7 @@ func TestSignInWithoutAStore(t *testing.T) {
 	in := Completion{Returned: r, From: "x", Import: func(name string, _ []byte) (string, error) { return name, nil }}
 	kept.Break(storetest.Fault{Err: errors.New("hunter2 is down")})
 	for name, fail := range map[string]*SignInError{
-		"start": second(s.Start(t.Context(), Begin{From: "y"})), "land": s.Land(t.Context(), r), "wait": s.Wait(t.Context(), r.State),
+		"start": second(s.Start(t.Context(), Begin{From: "y"})), "land": s.Land(t.Context(), r, ""), "wait": s.Wait(t.Context(), r.State),
 		"complete": second(s.Complete(t.Context(), in)),
 	} {
 		if fail == nil || fail.Status != http.StatusServiceUnavailable || strings.Contains(fail.Says, "hunter2") {

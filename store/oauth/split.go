@@ -2,10 +2,15 @@ package oauth
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // piece is one object of a text that may hold several: text[from:to].
@@ -22,7 +27,7 @@ func split(text []byte) (pieces []piece, broken []string, err error) {
 	if begin(text) == '[' {
 		pieces, broken, err = list(text)
 	} else {
-		pieces, broken = sequence(text)
+		pieces, broken, err = sequence(text)
 	}
 	switch {
 	case err != nil:
@@ -34,10 +39,21 @@ func split(text []byte) (pieces []piece, broken []string, err error) {
 			pieces = named
 		}
 	}
+	if len(pieces) > maxPiecesOf {
+		return nil, nil, errTooMany()
+	}
 	for i := range pieces {
 		pieces[i] = unwrapped(text, pieces[i])
 	}
 	return pieces, broken, nil
+}
+
+// maxPiecesOf bounds what one text may hold: each costs memory many times its length, and empty ones
+// are written in three bytes.
+const maxPiecesOf = 20_000
+
+func errTooMany() error {
+	return fmt.Errorf("there are more than %d entries in it: divide it among several files", maxPiecesOf)
 }
 
 func place(n int) string {
@@ -56,7 +72,9 @@ func list(text []byte) (pieces []piece, broken []string, err error) {
 		if d.Decode(&raw) != nil {
 			return nil, nil, errNoJSON()
 		}
-		n++
+		if n++; n > maxPiecesOf {
+			return nil, nil, errTooMany()
+		}
 		if p, ok := pieceOf(raw, int(d.InputOffset()), place(n)); ok {
 			pieces = append(pieces, p)
 		} else {
@@ -81,23 +99,29 @@ func pieceOf(raw json.RawMessage, to int, mark string) (piece, bool) {
 	return p, json.Unmarshal(raw, &p.top) == nil && p.top != nil
 }
 
-// maxBroken bounds the new starts behind something broken, since each may read on to the end.
-const maxBroken = 100
+// maxBroken bounds the new starts behind something broken. Each may read on to the end, so what is read
+// in vain for them is bounded too: by maxAnew, and by the length of the text.
+const (
+	maxBroken = 100
+	maxAnew   = 1 << 20
+)
 
 // sequence reads objects one behind the other. Behind one that is broken it goes on at the next line
 // that begins one: a damaged line of a thousand must not cost the others.
-func sequence(text []byte) (pieces []piece, broken []string) {
-	n := 0
+func sequence(text []byte) (pieces []piece, broken []string, err error) {
+	n, spent := 0, 0
 	for from := 0; from < len(text); {
-		d := json.NewDecoder(bytes.NewReader(text[from:]))
+		counted := &counter{r: bytes.NewReader(text[from:])}
+		d := json.NewDecoder(counted)
 		end := from
-		var err error
 		for {
 			var raw json.RawMessage
 			if err = d.Decode(&raw); err != nil {
 				break
 			}
-			n++
+			if n++; n > maxPiecesOf {
+				return nil, nil, errTooMany()
+			}
 			end = from + int(d.InputOffset())
 			if p, ok := pieceOf(raw, end, place(n)); ok {
 				pieces = append(pieces, p)
@@ -112,12 +136,26 @@ func sequence(text []byte) (pieces []piece, broken []string) {
 		broken = append(broken, fmt.Sprintf("#%d is not JSON", n))
 		rest := bytes.TrimLeft(text[end:], " \t\r\n")
 		next := bytes.Index(rest, []byte("\n{"))
-		if next < 0 || len(broken) >= maxBroken {
+		spent += from + counted.n - end
+		if next < 0 || len(broken) >= maxBroken || spent > maxAnew+2*len(text) {
 			break
 		}
 		from = len(text) - len(rest) + next + 1
 	}
-	return pieces, broken
+	return pieces, broken, nil
+}
+
+// counter counts what is read.
+type counter struct {
+	r io.Reader
+	n int
+}
+
+// Read implements io.Reader.
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.n += n
+	return n, err
 }
 
 // named gives the members of an object that names credentials, nil when it is one itself.
@@ -131,13 +169,27 @@ func named(text []byte, p piece) (pieces []piece) {
 			continue
 		}
 		some = some || m.top.credential() || m.top.object("credential").credential()
-		m.mark = "#" + m.mark
+		m.mark = "#" + nameable(m.mark)
 		pieces = append(pieces, m)
 	}
 	if !some {
 		return nil
 	}
 	return pieces
+}
+
+// maxMark bounds the part of an id that stands in a text: with the name of its file it is the name of
+// a document of the store.
+const maxMark = 200
+
+// nameable is a name that a text gives a credential, or a hash in its place where it could not be part
+// of an id: it is a line in lists, logs and the store.
+func nameable(name string) string {
+	if name != "" && len(name) <= maxMark && utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl) {
+		return name
+	}
+	sum := sha256.Sum256([]byte(name))
+	return hex.EncodeToString(sum[:6])
 }
 
 // unwrapped takes the credential out of an entry of the old product's databases, where its state and
@@ -155,11 +207,12 @@ func unwrapped(text []byte, p piece) piece {
 	return p
 }
 
-// members are those of an object, marked with their names; top is nil for those that are no objects.
+// members are those of an object, marked with their names; top is nil for those that are no objects. Of
+// more than are taken there is one too many.
 func members(text []byte, p piece) (all []piece) {
 	d := json.NewDecoder(bytes.NewReader(text[p.from:p.to]))
 	_, _ = d.Token() // the brace; the object was read before
-	for d.More() {
+	for d.More() && len(all) <= maxPiecesOf {
 		name, _ := d.Token()
 		var raw json.RawMessage
 		if d.Decode(&raw) != nil {

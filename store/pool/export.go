@@ -117,6 +117,9 @@ func exportName(id string, taken map[string]bool) string {
 	for _, ext := range []string{".json", ".jsonl", ".ndjson"} {
 		stem = strings.TrimSuffix(stem, ext)
 	}
+	if len(stem) > maxFileName { // ids of one of several are longer than a file system takes
+		stem = strings.ToValidUTF8(stem[:maxFileName], "")
+	}
 	name := stem + ".json"
 	for n := 2; taken[strings.ToLower(name)]; n++ {
 		name = fmt.Sprintf("%s-%d.json", stem, n)

@@ -48,6 +48,9 @@ func TestTestOfACredential(t *testing.T) {
 	if says, link := b.Explain(terms); !strings.Contains(says, "banned the account") || link != "" {
 		t.Errorf("%q %q", says, link)
 	}
+	if says, _ := b.Explain(apierror.New(apierror.UpstreamUnavailable, "the proxy is down")); says != "the proxy is down" {
+		t.Errorf("what never came to Google: %q", says)
+	}
 	b.Release()
 	if st := status(t, p, id); !st.Disabled {
 		t.Errorf("after a ban: %+v", st)

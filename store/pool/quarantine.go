@@ -94,7 +94,7 @@ func dug(all []grave, id string) *grave {
 }
 
 // Restore brings credentials back out of the quarantine: by their ids there, or the latest of a name.
-// Each gets its old name, where that is free, and is what it was.
+// Each gets its old name, where that is free and fit, and is what it was.
 func (p *Pool) Restore(ids ...string) []Imported {
 	p.disk.Lock()
 	all := p.graves()
@@ -111,6 +111,9 @@ func (p *Pool) Restore(ids ...string) []Imported {
 		name := g.Item
 		if _, err := checkedName(name); err != nil {
 			name = g.File // it was one of several
+		}
+		if _, err := checkedName(name); err != nil {
+			name = "" // put into the folder under a name that nobody may hand in
 		}
 		at, found, offers = append(at, i), append(found, g), append(offers, Offer{Name: name, Data: g.Credential})
 	}

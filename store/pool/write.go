@@ -134,8 +134,10 @@ func checkedName(name string) (string, error) {
 		return "credential.json", nil
 	case len(name) > maxFileName:
 		return "", fmt.Errorf("its name is longer than %d bytes", maxFileName)
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		return "", errors.New("its name holds characters that no file name may have")
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return "", errors.New("its name holds characters that no file name may have") // those that turn the direction of writing included
+	case strings.Contains(name, "#"):
+		return "", errors.New("its name holds a #, which sets the credentials of one file apart: two could be called the same")
 	case strings.ContainsAny(name, `/\`) || name == ".." || name == ".":
 		return "", errors.New("its name holds a path: a name alone is taken")
 	case strings.HasPrefix(name, "."):
