@@ -29,10 +29,11 @@ import (
 )
 
 const (
-	password = "sdk-password"
-	flash    = "gemini-2.5-flash"
-	apiKey   = "AIzaSdkTests-000000000000000000000000000"
-	story    = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+	password   = "sdk-password"
+	flash      = "gemini-2.5-flash"
+	apiKey     = "AIzaSdkTests-000000000000000000000000000"
+	expressKey = "AQ.express-key-of-the-clients-0000000001"
+	story      = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
 )
 
 // program is the gateway, built by TestMain.
@@ -66,6 +67,7 @@ type house struct {
 	kind     string
 	password string // "" leaves the built-in one, pwd
 	config   string // config.toml
+	env      []string
 	sim      *simulator.Server
 	url      string
 	ai       openai.Client // with the right password
@@ -75,7 +77,7 @@ type house struct {
 // kinds runs a test once for each kind of credentials, each time in a house of its own.
 func kinds(t *testing.T, test func(*testing.T, *house)) {
 	t.Parallel()
-	for _, kind := range append(credentials(), "vertex") {
+	for _, kind := range credentials() {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			test(t, open(t, kind))
@@ -83,8 +85,12 @@ func kinds(t *testing.T, test func(*testing.T, *house)) {
 	}
 }
 
-// credentials are the kinds with which the clients of all languages are tried.
-func credentials() []string { return []string{"codeassist", "geminiapi"} }
+// credentials are the kinds with which the clients of all languages are tried. Vertex is a service account and an
+// express key, which take turns call by call, so that dialogues go to and fro between them.
+func credentials() []string { return []string{"codeassist", "geminiapi", "vertex"} }
+
+// accounts are enough for the calls that a test holds open at a time: an account serves two.
+const accounts = 16
 
 func open(t *testing.T, kind string, config ...string) *house {
 	t.Helper()
@@ -115,10 +121,13 @@ func build(t *testing.T, kind, password string, config ...string) *house {
 	switch kind {
 	case "vertex":
 		write("robot.json", sim.AddServiceAccount("", "sdk-project"))
+		sim.AddKey(expressKey, simulator.KeyOnly(simulator.Vertex))
+		write("express.json", sim.ExpressKeyFile(expressKey))
+		h.env = append(h.env, "CALLS_PER_ROTATION=1")
 	case "codeassist":
-		for _, name := range []string{"ann", "ben"} {
-			a := sim.AddAccount(simulator.Account{Email: name + "@example.com"})
-			write(name+".json", sim.StaleCredentialFile(a.Email, simulator.LayoutGateway))
+		for i := range accounts {
+			a := sim.AddAccount(simulator.Account{Email: fmt.Sprintf("ann%d@example.com", i)})
+			write(fmt.Sprintf("ann%02d.json", i), sim.StaleCredentialFile(a.Email, simulator.LayoutGateway))
 		}
 	default:
 		sim.AddKey(apiKey)
@@ -139,6 +148,7 @@ func (h *house) start(t *testing.T, creds string) {
 		cmd.SysProcAttr = dieWithTest()
 		cmd.Env = []string{"HOST=127.0.0.1", "PORT=" + strconv.Itoa(port), "CREDENTIALS_DIR=" + creds, "LOG_FILE=/dev/null",
 			"RETRY_429_INTERVAL=0.01", "IMAGE_FETCH_ALLOW=127.0.0.0/8"}
+		cmd.Env = append(cmd.Env, h.env...)
 		if h.password != "" {
 			cmd.Env = append(cmd.Env, "PASSWORD="+h.password)
 		}
