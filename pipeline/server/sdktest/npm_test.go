@@ -33,5 +33,6 @@ func TestNPM(t *testing.T) {
 	l := npm(t)
 	l.hold(t)
 	l.features(t)
+	l.pools(t)
 	l.paint(t)
 }

@@ -20,5 +20,6 @@ func TestPython(t *testing.T) {
 	l := python(t)
 	l.hold(t)
 	l.features(t)
+	l.pools(t)
 	l.paint(t)
 }

@@ -68,6 +68,7 @@ type house struct {
 	password string // "" leaves the built-in one, pwd
 	config   string // config.toml
 	env      []string
+	retries  int // of the clients themselves
 	sim      *simulator.Server
 	url      string
 	ai       openai.Client // with the right password
@@ -148,7 +149,6 @@ func (h *house) start(t *testing.T, creds string) {
 		cmd.SysProcAttr = dieWithTest()
 		cmd.Env = []string{"HOST=127.0.0.1", "PORT=" + strconv.Itoa(port), "CREDENTIALS_DIR=" + creds, "LOG_FILE=/dev/null",
 			"RETRY_429_INTERVAL=0.01", "IMAGE_FETCH_ALLOW=127.0.0.0/8"}
-		cmd.Env = append(cmd.Env, h.env...)
 		if h.password != "" {
 			cmd.Env = append(cmd.Env, "PASSWORD="+h.password)
 		}
@@ -156,6 +156,7 @@ func (h *house) start(t *testing.T, creds string) {
 			"SERVICE_USAGE_API_URL", "CODE_ASSIST_ENDPOINT", "GEMINI_API_BASE_URL", "VERTEX_BASE_URL", "OAUTH_AUTH_URL"} {
 			cmd.Env = append(cmd.Env, name+"="+h.sim.URL())
 		}
+		cmd.Env = append(cmd.Env, h.env...)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -203,19 +204,34 @@ func freePort(t *testing.T) int {
 	return ln.Addr().(*net.TCPAddr).Port
 }
 
-// openai is a client whose own retries are off: what the gateway says is what the test sees.
+// openai is a client whose own retries are off, unless a test is about them: what the gateway says is what it sees.
 func (h *house) openai(key string) openai.Client {
-	return openai.NewClient(option.WithBaseURL(h.url+"/v1"), option.WithAPIKey(key), option.WithMaxRetries(0))
+	return openai.NewClient(option.WithBaseURL(h.url+"/v1"), option.WithAPIKey(key), option.WithMaxRetries(h.retries))
 }
 
 func (h *house) genai(t *testing.T, key string) *genai.Client {
 	t.Helper()
-	c, err := genai.NewClient(context.Background(), &genai.ClientConfig{APIKey: key, Backend: genai.BackendGeminiAPI,
-		HTTPOptions: genai.HTTPOptions{BaseURL: h.url}})
+	o := genai.HTTPOptions{BaseURL: h.url}
+	if h.retries > 0 { // or it has none
+		o.RetryOptions = &genai.HTTPRetryOptions{Attempts: new(int32(h.retries + 1))}
+	}
+	c, err := genai.NewClient(context.Background(), &genai.ClientConfig{APIKey: key, Backend: genai.BackendGeminiAPI, HTTPOptions: o})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// retrying is the house with Go clients that try again so often.
+func (h *house) retrying(t *testing.T, retries int) *house {
+	t.Helper()
+	if retries == h.retries {
+		return h
+	}
+	again := *h
+	again.retries = retries
+	again.ai, again.gen = again.openai(password), again.genai(t, password)
+	return &again
 }
 
 // description reads what the simulator says of the request that reached it.
