@@ -20,6 +20,7 @@ func TestGo(t *testing.T) {
 	l.hold(t)
 	l.features(t)
 	l.pools(t)
+	l.auth(t)
 }
 
 // goCase notes what a Go client showed; what it gives is the client's error.

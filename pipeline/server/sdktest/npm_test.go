@@ -34,5 +34,6 @@ func TestNPM(t *testing.T) {
 	l.hold(t)
 	l.features(t)
 	l.pools(t)
+	l.auth(t)
 	l.paint(t)
 }

@@ -21,5 +21,6 @@ func TestPython(t *testing.T) {
 	l.hold(t)
 	l.features(t)
 	l.pools(t)
+	l.auth(t)
 	l.paint(t)
 }
