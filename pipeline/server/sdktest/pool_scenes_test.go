@@ -77,7 +77,7 @@ func spent() scene {
 // Google do not read it: they ask after one second, two, four and eight.
 func soon() scene {
 	return scene{name: "soon", stock: signedIn(1), env: []string{"RETRY_429_MAX_RETRIES=0"}, check: served,
-		before: func(_ *testing.T, h *house) { h.sim.Script(simulator.Fault{Do: "429-reset 4s", Count: 2}) },
+		before: func(_ *testing.T, h *house) { h.sim.Script(simulator.Fault{Do: "429-reset 4s"}) },
 		asks: func(f family) []asking {
 			n := map[bool]int{true: 4, false: 1}[f.name == "genai"]
 			return []asking{{Do: "whole", Prompt: "hello", Retries: n}, {Do: "stream", Prompt: "hello", Retries: n}}
