@@ -91,7 +91,7 @@ func kinds(t *testing.T, test func(*testing.T, *house)) {
 func credentials() []string { return []string{"codeassist", "geminiapi", "vertex"} }
 
 // accounts are enough for the calls that a test holds open at a time: an account serves two.
-const accounts = 16
+const accounts = 24
 
 func open(t *testing.T, kind string, config ...string) *house {
 	t.Helper()
@@ -109,7 +109,7 @@ func build(t *testing.T, kind, password string, config ...string) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { sim.Close() })
-	h := &house{kind: kind, password: password, config: "[stage.shape]\nheartbeat = \"3s\"\nfirst_byte_grace = \"5s\"\n", sim: sim}
+	h := &house{kind: kind, password: password, config: "[stage.shape]\nheartbeat = \"3s\"\nfirst_byte_grace = \"10s\"\n", sim: sim}
 	if len(config) > 0 {
 		h.config = config[0]
 	}
@@ -128,7 +128,11 @@ func build(t *testing.T, kind, password string, config ...string) *house {
 	case "codeassist":
 		for i := range accounts {
 			a := sim.AddAccount(simulator.Account{Email: fmt.Sprintf("ann%d@example.com", i)})
-			write(fmt.Sprintf("ann%02d.json", i), sim.StaleCredentialFile(a.Email, simulator.LayoutGateway))
+			data := sim.CredentialFile(a.Email, simulator.LayoutGateway)
+			if i < 2 { // whose tokens have run out
+				data = sim.StaleCredentialFile(a.Email, simulator.LayoutGateway)
+			}
+			write(fmt.Sprintf("ann%02d.json", i), data)
 		}
 	default:
 		sim.AddKey(apiKey)
