@@ -98,6 +98,9 @@ func TestExhaustedPoolAnswersByItself(t *testing.T) {
 		}
 		checkEnvelope(t, a, r, "quota_exhausted")
 		checkAfter(t, r.header.Get("Retry-After"), "46790-46800")
+		if got := r.header.Get("X-Should-Retry"); got != "false" { // or Anthropic's clients sleep so long
+			t.Errorf("%s: X-Should-Retry %q", a.name, got)
+		}
 	}
 	if got := len(sim.CallsOf("generateContent", "streamGenerateContent")); got != n {
 		t.Errorf("%d more calls", got-n)
@@ -116,6 +119,19 @@ func TestNoCredential(t *testing.T) {
 			t.Errorf("%s: %d %s", a.name, r.status, r.body)
 		}
 		checkEnvelope(t, a, r, "no_credential")
+		if got := r.header.Get("X-Should-Retry"); got != "false" {
+			t.Errorf("%s: X-Should-Retry %q", a.name, got)
+		}
+	}
+}
+
+// A short rest is one that clients may sit out.
+func TestClientsAskAgainSoon(t *testing.T) {
+	t.Parallel()
+	sim := google(t, 1, 0)
+	g := start(t, launch{sim: sim, accounts: 1, env: map[string]string{"RETRY_429_MAX_RETRIES": "0"}})
+	if r := g.put(ask{}, "!fault 429-reset 40s"); r.status != 429 || r.header.Get("X-Should-Retry") != "" {
+		t.Errorf("%d, X-Should-Retry %q", r.status, r.header.Get("X-Should-Retry"))
 	}
 }
 

@@ -32,6 +32,9 @@ func writeFailure(ctx *fasthttp.RequestCtx, x *pipeline.Exchange, f *apierror.Er
 	if f.RetryAfter > 0 && len(h.Peek("Retry-After")) == 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
 	}
+	if isVain(f) {
+		h.Set("X-Should-Retry", "false")
+	}
 	if f.Status == fasthttp.StatusUnauthorized {
 		h.Set("WWW-Authenticate", `Bearer realm="gcli2api"`)
 	}
@@ -41,6 +44,20 @@ func writeFailure(ctx *fasthttp.RequestCtx, x *pipeline.Exchange, f *apierror.Er
 	}
 	ctx.SetContentType("application/json; charset=UTF-8")
 	ctx.Response.SetBody(buf.B)
+}
+
+// isVain tells that asking again soon is of no use. The clients of OpenAI and Anthropic ask again by themselves after
+// a 429 or 5xx, and the latter sleep for as long as Retry-After says, hours as well, where X-Should-Retry does
+// not say no.
+func isVain(f *apierror.Error) bool {
+	const soon = time.Minute // for which all of them wait
+	switch f.Code {
+	case apierror.Unsupported:
+		return true
+	case apierror.NoCredential:
+		return f.RetryAfter == 0 || f.RetryAfter > soon
+	}
+	return f.RetryAfter > soon
 }
 
 // failBody is the envelope of a format, for requests that end before shape made an encoder.
@@ -88,7 +105,7 @@ func cors(ctx *fasthttp.RequestCtx) {
 	}
 	h := &ctx.Response.Header
 	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", "X-Request-Id, Request-Id, X-Dropped-Params, X-Model-Fallback, X-Token-Count, Retry-After")
+	h.Set("Access-Control-Expose-Headers", "X-Request-Id, Request-Id, X-Dropped-Params, X-Model-Fallback, X-Token-Count, Retry-After, X-Should-Retry")
 }
 
 func preflight(ctx *fasthttp.RequestCtx) {

@@ -12,8 +12,9 @@ import (
 const tokenURI = "https://oauth2.googleapis.com/token"
 
 // accountFile is a Google account in the layout that most programs read (protocol 1.9, last line): the
-// access token under both names, the expiry with an offset.
+// access token under both names, the expiry with an offset. Google's own libraries take it by its type.
 type accountFile struct {
+	Type         string   `json:"type"`
 	ClientID     string   `json:"client_id"`
 	ClientSecret string   `json:"client_secret"`
 	Token        string   `json:"token"`
@@ -39,13 +40,13 @@ type keyLayout struct {
 func (c Credential) Export(original []byte) ([]byte, error) {
 	switch {
 	case c.Kind == CodeAssist:
-		f := accountFile{ClientID: c.ClientID, ClientSecret: c.ClientSecret, Token: c.AccessToken, AccessToken: c.AccessToken,
+		f := accountFile{Type: "authorized_user", ClientID: c.ClientID, ClientSecret: c.ClientSecret, Token: c.AccessToken, AccessToken: c.AccessToken,
 			RefreshToken: c.RefreshToken, Scopes: c.Scopes, TokenURI: first(c.TokenURI, tokenURI), ProjectID: c.ProjectID, Email: c.Email, Label: c.Label}
 		if f.Scopes == nil {
 			f.Scopes = []string{"https://www.googleapis.com/auth/cloud-platform"}
 		}
 		if !c.Expiry.IsZero() {
-			f.Expiry = c.Expiry.UTC().Format("2006-01-02T15:04:05.999999") + "+00:00"
+			f.Expiry = c.Expiry.UTC().Format("2006-01-02T15:04:05.000000") + "+00:00" // google-auth stumbles over an offset behind whole seconds
 		}
 		return pretty(f)
 	case c.Kind == Gemini:

@@ -71,6 +71,7 @@ type trouble struct {
 	Kind     string // OpenAI, Anthropic
 	Param    string // OpenAI
 	Message  string
+	After    string // Retry-After
 }
 
 // run plays the cases and reads what was seen, each case exactly once.

@@ -15,8 +15,9 @@ type asking struct {
 	Gateway string         `json:"gateway"`
 	Model   string         `json:"model"`
 	Prompt  string         `json:"prompt"`
-	More    map[string]any `json:"more,omitempty"`  // members that the clients have types for; of Google's the config
-	Extra   map[string]any `json:"extra,omitempty"` // and those that they have none for
+	Retries int            `json:"retries,omitempty"` // of the client itself
+	More    map[string]any `json:"more,omitempty"`    // members that the clients have types for; of Google's the config
+	Extra   map[string]any `json:"extra,omitempty"`   // and those that they have none for
 }
 
 // featured is a request and what the client must have shown.
@@ -99,18 +100,19 @@ func (l language) features(t *testing.T) {
 				}
 			}
 			names := slices.Sorted(maps.Keys(asks))
-			hold(t, proofs, names, l.ask(t, h, names, asks))
+			hold(t, proofs, names, l.ask(t, []*house{h.loud, h.quiet}, names, asks))
 		})
 	}
 }
 
 // ask plays the cases in one go: a client has enough to do with starting.
-func (l language) ask(t *testing.T, h two, names []string, asks map[string]asking) map[string]told {
+func (l language) ask(t *testing.T, houses []*house, names []string, asks map[string]asking) map[string]told {
 	t.Helper()
 	if l.program == "" {
 		cases := map[string]goCase{}
 		for name, a := range asks {
-			cases[name] = h.goCase(a)
+			at := slices.IndexFunc(houses, func(h *house) bool { return h.url == a.Gateway })
+			cases[name] = houses[at].retrying(t, a.Retries).goCase(a)
 		}
 		return play(t, "features", names, cases)
 	}

@@ -41,7 +41,7 @@ func (f family) uncut(h two) []featured {
 	case "responses": // the answer that is kept is the one that was heard
 		all = append(all, f.tells(h, "uncut_kept", asking{Do: "kept", Model: uncut}, cuts))
 	}
-	if h.loud.kind == "geminiapi" && f.unasked { // a picture has no place for the mark, and is drawn once
+	if h.loud.kind != "codeassist" && f.unasked { // a picture has no place for the mark, and is drawn once
 		const draws = "流式抗截断/gemini-2.5-flash-image"
 		all = append(all, featured{proof{"uncut_picture", func(t *testing.T, s told) {
 			if s.leaves(t, "anti-truncation"); s.Error != nil || s.Finishes != 1 || strings.Count(s.Text, "echo: a fox") != 1 || strings.Count(s.Text, "![image]") > 1 {

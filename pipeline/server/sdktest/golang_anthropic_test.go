@@ -16,7 +16,7 @@ import (
 
 // anthropic is a client whose own retries are off.
 func (h *house) anthropic(credential option.RequestOption) *anthropic.Client {
-	c := anthropic.NewClient(option.WithoutEnvironmentDefaults(), option.WithBaseURL(h.url), option.WithMaxRetries(0), credential)
+	c := anthropic.NewClient(option.WithoutEnvironmentDefaults(), option.WithBaseURL(h.url), option.WithMaxRetries(h.retries), credential)
 	return &c
 }
 

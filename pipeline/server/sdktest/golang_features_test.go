@@ -17,11 +17,7 @@ import (
 )
 
 // goCase does what a request asks for.
-func (h two) goCase(a asking) goCase {
-	at := h.loud
-	if a.Gateway == h.quiet.url {
-		at = h.quiet
-	}
+func (at *house) goCase(a asking) goCase {
 	cases := map[string]map[string]func(context.Context, *told, asking) error{
 		"openai":    {"whole": at.chatWhole, "stream": at.chatStream, "talk": at.chatTalk, "complete": at.completeText, "list": at.listOpenAI, "get": at.getOpenAI},
 		"responses": {"whole": at.responseWhole, "stream": at.responseStream, "talk": at.responseTalk, "kept": at.responseKept},

@@ -19,6 +19,8 @@ func TestGo(t *testing.T) {
 	l := language{client: "APIError", server: "APIError"}
 	l.hold(t)
 	l.features(t)
+	l.pools(t)
+	l.auth(t)
 }
 
 // goCase notes what a Go client showed; what it gives is the client's error.
@@ -100,11 +102,11 @@ func goTrouble(err error) *trouble {
 	classes := map[int]string{400: "BadRequestError", 401: "AuthenticationError", 404: "NotFoundError", 429: "RateLimitError", 501: "InternalServerError"}
 	var a *openai.Error
 	if errors.As(err, &a) {
-		return &trouble{Class: classes[a.StatusCode], Official: true, Status: a.StatusCode, Code: a.Code, Kind: a.Type, Param: a.Param, Message: a.Message}
+		return &trouble{Class: classes[a.StatusCode], Official: true, Status: a.StatusCode, Code: a.Code, Kind: a.Type, Param: a.Param, Message: a.Message, After: a.Response.Header.Get("Retry-After")}
 	}
 	var b *anthropic.Error
 	if errors.As(err, &b) {
-		return &trouble{Class: classes[b.StatusCode], Official: true, Status: b.StatusCode, Kind: string(b.Type()), Message: b.RawJSON()}
+		return &trouble{Class: classes[b.StatusCode], Official: true, Status: b.StatusCode, Kind: string(b.Type()), Message: b.RawJSON(), After: b.Response.Header.Get("Retry-After")}
 	}
 	var c genai.APIError
 	if errors.As(err, &c) {

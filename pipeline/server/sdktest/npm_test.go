@@ -33,5 +33,7 @@ func TestNPM(t *testing.T) {
 	l := npm(t)
 	l.hold(t)
 	l.features(t)
+	l.pools(t)
+	l.auth(t)
 	l.paint(t)
 }

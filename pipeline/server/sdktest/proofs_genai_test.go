@@ -11,7 +11,7 @@ func (l language) genaiMoreProofs(t *testing.T, h *house) []proof {
 	errand := func(t *testing.T, s told) { s.ran(t, h, "STOP", false) }
 	never := func(t *testing.T, s told) { s.refusedBy(t, l.server, 501, "UNIMPLEMENTED", "") }
 	vectors := func(size int, texts ...string) func(*testing.T, told) {
-		if h.kind == "codeassist" {
+		if h.kind != "geminiapi" {
 			return func(t *testing.T, s told) { s.refusedBy(t, l.server, 501, "UNIMPLEMENTED", "API key") }
 		}
 		return func(t *testing.T, s told) { s.embedded(t, size, texts...) }

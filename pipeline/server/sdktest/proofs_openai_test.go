@@ -82,14 +82,15 @@ func (s told) notByAccount(t *testing.T) {
 // moreProofs are the other cases of the clients of OpenAI.
 func moreProofs(t *testing.T, h *house) []proof {
 	data, _, want := picture(t)
-	public := func(check func(*testing.T, told)) func(*testing.T, told) {
-		if h.kind == "geminiapi" {
+	where := func(able bool, check func(*testing.T, told)) func(*testing.T, told) {
+		if able {
 			return check
 		}
 		return func(t *testing.T, s told) { s.notByAccount(t) }
 	}
+	public := func(check func(*testing.T, told)) func(*testing.T, told) { return where(h.kind != "codeassist", check) }
 	vectors := func(size int, texts ...string) func(*testing.T, told) {
-		return public(func(t *testing.T, s told) { s.embedded(t, size, texts...) })
+		return where(h.kind == "geminiapi", func(t *testing.T, s told) { s.embedded(t, size, texts...) })
 	}
 	return []proof{
 		{"parse", func(t *testing.T, s told) { s.parsed(t, "stop", recipe) }},

@@ -180,7 +180,7 @@ func (s told) thought(t *testing.T, text, finish string) {
 func (s told) conversed(t *testing.T, h *house, system string) {
 	t.Helper()
 	d := description(t, s.Text)
-	backend := map[string]string{"codeassist": "codeassist", "geminiapi": "aistudio"}[h.kind]
+	backend := map[string]string{"codeassist": "codeassist", "geminiapi": "aistudio", "vertex": "vertex"}[h.kind]
 	if d.System != system || !slices.Equal(d.Roles, []string{"user", "model", "user"}) || !slices.Equal(d.Texts, []string{"first", "second", "!describe"}) || d.Backend != backend {
 		t.Errorf("%s got %+v", backend, d)
 	}

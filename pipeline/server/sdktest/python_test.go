@@ -20,5 +20,7 @@ func TestPython(t *testing.T) {
 	l := python(t)
 	l.hold(t)
 	l.features(t)
+	l.pools(t)
+	l.auth(t)
 	l.paint(t)
 }

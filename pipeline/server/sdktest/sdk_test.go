@@ -29,10 +29,11 @@ import (
 )
 
 const (
-	password = "sdk-password"
-	flash    = "gemini-2.5-flash"
-	apiKey   = "AIzaSdkTests-000000000000000000000000000"
-	story    = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+	password   = "sdk-password"
+	flash      = "gemini-2.5-flash"
+	apiKey     = "AIzaSdkTests-000000000000000000000000000"
+	expressKey = "AQ.express-key-of-the-clients-0000000001"
+	story      = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
 )
 
 // program is the gateway, built by TestMain.
@@ -66,6 +67,8 @@ type house struct {
 	kind     string
 	password string // "" leaves the built-in one, pwd
 	config   string // config.toml
+	env      []string
+	retries  int // of the clients themselves
 	sim      *simulator.Server
 	url      string
 	ai       openai.Client // with the right password
@@ -75,7 +78,7 @@ type house struct {
 // kinds runs a test once for each kind of credentials, each time in a house of its own.
 func kinds(t *testing.T, test func(*testing.T, *house)) {
 	t.Parallel()
-	for _, kind := range append(credentials(), "vertex") {
+	for _, kind := range credentials() {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			test(t, open(t, kind))
@@ -83,8 +86,12 @@ func kinds(t *testing.T, test func(*testing.T, *house)) {
 	}
 }
 
-// credentials are the kinds with which the clients of all languages are tried.
-func credentials() []string { return []string{"codeassist", "geminiapi"} }
+// credentials are the kinds with which the clients of all languages are tried. Vertex is a service account and an
+// express key, which take turns call by call, so that dialogues go to and fro between them.
+func credentials() []string { return []string{"codeassist", "geminiapi", "vertex"} }
+
+// accounts are enough for the calls that a test holds open at a time: an account serves two.
+const accounts = 24
 
 func open(t *testing.T, kind string, config ...string) *house {
 	t.Helper()
@@ -102,7 +109,7 @@ func build(t *testing.T, kind, password string, config ...string) *house {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { sim.Close() })
-	h := &house{kind: kind, password: password, config: "[stage.shape]\nheartbeat = \"3s\"\nfirst_byte_grace = \"5s\"\n", sim: sim}
+	h := &house{kind: kind, password: password, config: "[stage.shape]\nheartbeat = \"3s\"\nfirst_byte_grace = \"10s\"\n", sim: sim}
 	if len(config) > 0 {
 		h.config = config[0]
 	}
@@ -115,10 +122,17 @@ func build(t *testing.T, kind, password string, config ...string) *house {
 	switch kind {
 	case "vertex":
 		write("robot.json", sim.AddServiceAccount("", "sdk-project"))
+		sim.AddKey(expressKey, simulator.KeyOnly(simulator.Vertex))
+		write("express.json", sim.ExpressKeyFile(expressKey))
+		h.env = append(h.env, "CALLS_PER_ROTATION=1")
 	case "codeassist":
-		for _, name := range []string{"ann", "ben"} {
-			a := sim.AddAccount(simulator.Account{Email: name + "@example.com"})
-			write(name+".json", sim.StaleCredentialFile(a.Email, simulator.LayoutGateway))
+		for i := range accounts {
+			a := sim.AddAccount(simulator.Account{Email: fmt.Sprintf("ann%d@example.com", i)})
+			data := sim.CredentialFile(a.Email, simulator.LayoutGateway)
+			if i < 2 { // whose tokens have run out
+				data = sim.StaleCredentialFile(a.Email, simulator.LayoutGateway)
+			}
+			write(fmt.Sprintf("ann%02d.json", i), data)
 		}
 	default:
 		sim.AddKey(apiKey)
@@ -146,6 +160,7 @@ func (h *house) start(t *testing.T, creds string) {
 			"SERVICE_USAGE_API_URL", "CODE_ASSIST_ENDPOINT", "GEMINI_API_BASE_URL", "VERTEX_BASE_URL", "OAUTH_AUTH_URL"} {
 			cmd.Env = append(cmd.Env, name+"="+h.sim.URL())
 		}
+		cmd.Env = append(cmd.Env, h.env...)
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -193,19 +208,34 @@ func freePort(t *testing.T) int {
 	return ln.Addr().(*net.TCPAddr).Port
 }
 
-// openai is a client whose own retries are off: what the gateway says is what the test sees.
+// openai is a client whose own retries are off, unless a test is about them: what the gateway says is what it sees.
 func (h *house) openai(key string) openai.Client {
-	return openai.NewClient(option.WithBaseURL(h.url+"/v1"), option.WithAPIKey(key), option.WithMaxRetries(0))
+	return openai.NewClient(option.WithBaseURL(h.url+"/v1"), option.WithAPIKey(key), option.WithMaxRetries(h.retries))
 }
 
 func (h *house) genai(t *testing.T, key string) *genai.Client {
 	t.Helper()
-	c, err := genai.NewClient(context.Background(), &genai.ClientConfig{APIKey: key, Backend: genai.BackendGeminiAPI,
-		HTTPOptions: genai.HTTPOptions{BaseURL: h.url}})
+	o := genai.HTTPOptions{BaseURL: h.url}
+	if h.retries > 0 { // or it has none
+		o.RetryOptions = &genai.HTTPRetryOptions{Attempts: new(int32(h.retries + 1))}
+	}
+	c, err := genai.NewClient(context.Background(), &genai.ClientConfig{APIKey: key, Backend: genai.BackendGeminiAPI, HTTPOptions: o})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// retrying is the house with Go clients that try again so often.
+func (h *house) retrying(t *testing.T, retries int) *house {
+	t.Helper()
+	if retries == h.retries {
+		return h
+	}
+	again := *h
+	again.retries = retries
+	again.ai, again.gen = again.openai(password), again.genai(t, password)
+	return &again
 }
 
 // description reads what the simulator says of the request that reached it.

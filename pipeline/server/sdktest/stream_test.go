@@ -29,6 +29,9 @@ func TestBrokenStreams(t *testing.T) {
 			if !errors.As(got.err, &e) || e.Code < 400 || e.Status == "" {
 				t.Errorf("genai, %s: the error is %#v", fault, got.err)
 			}
+			if s := h.stream(t.Context(), ask("Hello")); s.err != nil { // five in a row would stop the calls for a while
+				t.Error(s.err)
+			}
 		}
 		h.idle(t, 10*time.Second)
 	})

@@ -1,5 +1,5 @@
 """The features of a model's name in the official Python clients. What is asked comes from Go, a request for
-each case: family, do, gateway, model, prompt, more, extra; more are members that the clients have types for."""
+each case: family, do, gateway, retries, model, prompt, more, extra; more are members that the clients have types for."""
 
 import json
 import os
@@ -52,8 +52,8 @@ def cite(text, place):
 class Chat:
     """Chat completions."""
 
-    def __init__(self, gateway):
-        self.client = openai.OpenAI(base_url=gateway + "/v1", api_key=PASSWORD, max_retries=0)
+    def __init__(self, gateway, retries):
+        self.client = openai.OpenAI(base_url=gateway + "/v1", api_key=PASSWORD, max_retries=retries)
 
     def create(self, ask, messages, **params):
         create = self.client.chat.completions.with_raw_response.create
@@ -173,8 +173,8 @@ class Responses(Chat):
 class Messages:
     """Anthropic's messages."""
 
-    def __init__(self, gateway):
-        self.client = anthropic.Anthropic(base_url=gateway, max_retries=0, api_key=PASSWORD)
+    def __init__(self, gateway, retries):
+        self.client = anthropic.Anthropic(base_url=gateway, max_retries=retries, api_key=PASSWORD)
 
     def params(self, ask, *messages):
         messages = messages or (user(ask["prompt"]),)
@@ -220,8 +220,9 @@ class Messages:
 class Gemini:
     """Google's own format."""
 
-    def __init__(self, gateway):
-        self.client = genai.Client(api_key=PASSWORD, http_options=types.HttpOptions(base_url=gateway))
+    def __init__(self, gateway, retries):
+        own = types.HttpRetryOptions(attempts=retries + 1) if retries else None
+        self.client = genai.Client(api_key=PASSWORD, http_options=types.HttpOptions(base_url=gateway, retry_options=own))
 
     def config(self, ask):
         return types.GenerateContentConfig.model_validate(ask.get("more", {}))
@@ -286,11 +287,18 @@ class Gemini:
 
 
 FAMILIES = {"openai": cache(Chat), "responses": cache(Responses), "anthropic": cache(Messages), "genai": cache(Gemini)}
-CLIENTS = {(ask["family"], ask["gateway"]): FAMILIES[ask["family"]](ask["gateway"]) for ask in ASKS.values()}
+
+
+def client(ask):
+    return FAMILIES[ask["family"]](ask["gateway"], ask.get("retries", 0))
+
+
+for ask in ASKS.values():
+    client(ask)
 
 
 def case(ask):
-    return lambda seen: getattr(CLIENTS[ask["family"], ask["gateway"]], ask["do"])(seen, ask)
+    return lambda seen: getattr(client(ask), ask["do"])(seen, ask)
 
 
 def describe(error):
@@ -300,6 +308,7 @@ def describe(error):
         "code": (getattr(error, "code", None) or "") if isinstance(error, openai.APIError) else "",
         "kind": getattr(error, "type", None) or "",
         "param": getattr(error, "param", None) or "",
+        "after": error.response.headers.get("retry-after", "") if isinstance(error, (openai.APIStatusError, anthropic.APIStatusError)) else "",
     }
 
 
