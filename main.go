@@ -271,7 +271,7 @@ func (g *gateway) openPool() (err error) {
 	g.opened = append(g.opened, g.pool.Close)
 	server.Frugal(g.pool.Size())
 	if g.pool.Size() == 0 {
-		g.log.Logger().Warn("there is no credential: set GEMINI_API_KEY, or put a credential file into the folder",
+		g.log.Logger().Warn("there is no credential: set GEMINI_API_KEY, put a credential file into the folder, upload one or sign in (see README)",
 			"folder", g.c.String("pool.credentials_dir"))
 	}
 	return nil

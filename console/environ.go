@@ -73,9 +73,10 @@ func (s Services) envStatus(c *fiber.Ctx) error {
 			loaded[v.Name] = append([]string{}, v.IDs...)
 		}
 	}
-	files := s.Pool.EnvFiles()
-	if files == nil {
-		files = []string{}
+	// Those that were loaded count as files here: DELETE /auth/env-creds takes both away.
+	files := append([]string{}, s.Pool.EnvFiles()...)
+	for _, name := range slices.Sorted(maps.Keys(loaded)) {
+		files = append(files, loaded[name]...)
 	}
 	return c.JSON(fiber.Map{"available_env_vars": vars, "loaded_env_vars": loaded, "auto_load_enabled": auto,
 		"existing_env_files_count": len(files), "existing_env_files": files})

@@ -46,5 +46,6 @@ func (s Services) known(header string) bool {
 
 // refuse answers in the envelope of every non-chat route.
 func refuse(c *fiber.Ctx, status int, detail string) error {
+	c.Locals(refusedFor, detail) // for the line in the log
 	return c.Status(status).JSON(fiber.Map{"detail": detail})
 }

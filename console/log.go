@@ -9,6 +9,9 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
+// refusedFor is where a refusal leaves its words for the log.
+const refusedFor = "refused for"
+
 // logged gives a request its id and its line in the log. A caller who was refused is a warning: who
 // tries passwords should be seen.
 func (s Services) logged(c *fiber.Ctx) error {
@@ -22,7 +25,11 @@ func (s Services) logged(c *fiber.Ctx) error {
 	if err != nil || status >= 400 {
 		level = slog.LevelWarn
 	}
-	s.Log.Log(c.Context(), level, "panel request", "id", id, "method", c.Method(), "path", c.Route().Path, "status", status,
-		"peer", c.Context().RemoteIP().String(), "took", time.Since(begun).Round(time.Microsecond))
+	line := []any{"id", id, "method", c.Method(), "path", c.Route().Path, "status", status,
+		"peer", c.Context().RemoteIP().String(), "took", time.Since(begun).Round(time.Microsecond)}
+	if why, refused := c.Locals(refusedFor).(string); refused {
+		line = append(line, "reason", why)
+	}
+	s.Log.Log(c.Context(), level, "panel request", line...)
 	return err
 }

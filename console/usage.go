@@ -158,8 +158,8 @@ func limit(name string, text json.RawMessage) (*int64, error) {
 		return nil, nil
 	}
 	n, err := strconv.ParseInt(string(text), 10, 64)
-	if err != nil || n < 0 {
-		return nil, fmt.Errorf("%q must be a whole number from 0 on, or null for the default", name)
+	if err != nil || n < 0 || n > maxLimit {
+		return nil, fmt.Errorf("%q must be a whole number from 0 to %d, or null for the default", name, maxLimit)
 	}
 	return &n, nil
 }

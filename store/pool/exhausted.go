@@ -107,7 +107,7 @@ func (x Exhausted) explain(w *Want, t time.Time) *apierror.Error {
 	switch {
 	case x.Total == 0:
 		return apierror.New(apierror.NoCredential, "the gateway has no credential: set GEMINI_API_KEY, "+
-			"or put a credential file into the credentials folder (CREDENTIALS_DIR, ./creds unless set)")
+			"put a credential file into the credentials folder (CREDENTIALS_DIR, ./creds unless set), upload one or sign in (POST /auth/upload, /auth/start)")
 	case x.Members == 0:
 		return apierror.Newf(apierror.NoCredential, "your key is bound to the credentials of the group %.100q, and no credential of that group exists: "+
 			"the operator of this gateway can put one into it", w.Group)
@@ -116,7 +116,7 @@ func (x Exhausted) explain(w *Want, t time.Time) *apierror.Error {
 			", or put a key file into the credentials folder)", w.Model)
 	case x.Cooling == 0:
 		return apierror.New(apierror.NoCredential, "no credential is usable: "+plural(x.Disabled)+" switched off "+
-			"(see the log or /creds/status). Add another: GEMINI_API_KEY, or a file in the credentials folder")
+			"(see the log or /creds/status). Add another: GEMINI_API_KEY, a file in the credentials folder, an upload or a sign-in")
 	}
 	wait := max((x.Until.Sub(t) + time.Second - 1).Truncate(time.Second), time.Second)
 	if x.Quota > 0 && x.Quota < x.Cooling {

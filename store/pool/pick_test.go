@@ -199,7 +199,7 @@ func TestNothingToLend(t *testing.T) {
 		p    *Pool
 		says string
 	}{
-		{"no credential", none, "the gateway has no credential: set GEMINI_API_KEY, or put a credential file into the credentials folder (CREDENTIALS_DIR"},
+		{"no credential", none, "the gateway has no credential: set GEMINI_API_KEY, put a credential file into the credentials folder (CREDENTIALS_DIR"},
 		{"none that fits", unfit, `no credential serves the model "m": it needs an API key of Google AI Studio (set GEMINI_API_KEY`},
 		{"all off", off, "no credential is usable: all 2 for this model are switched off (see the log or /creds/status). Add another"},
 	} {

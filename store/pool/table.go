@@ -135,7 +135,7 @@ func wrong() []row {
 			note: "the stage upstream asks once more with signatures that Google takes from everybody", client: true},
 		{name: "400", when: match{http: []int{400}}, note: "the client's own mistake", client: true},
 		{name: "401", when: match{http: []int{401}},
-			same: []time.Duration{0}, others: all, then: renews, note: "an API key cannot be renewed: it is switched off the second time", says: "Google refuses its tokens, also fresh ones: sign in again"},
+			same: []time.Duration{0}, others: all, then: renews, note: "an API key cannot be renewed: it is switched off the second time", says: "Google refuses its tokens, also fresh ones: sign in again, or replace the key file"},
 	}
 }
 
