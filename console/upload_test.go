@@ -111,6 +111,12 @@ func archive(t testing.TB, files ...file) string {
 	z := zip.NewWriter(&b)
 	packed := map[string]string{} // what many files hold is compressed once: the race detector makes it slow
 	for _, f := range files {
+		if strings.HasSuffix(f.name, "/") { // a folder, which holds nothing
+			if _, err := z.Create(f.name); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
 		if _, there := packed[f.text]; !there {
 			packed[f.text] = deflated(t, f.text)
 		}
