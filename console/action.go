@@ -20,13 +20,15 @@ const (
 	maxNames = 4 << 20
 )
 
-// smallBody reads a body as it was sent: fiber's own way would unpack it without a limit. One that is
-// longer is cut, and then it is no JSON.
+// smallBody reads a body as it was sent: fiber's own way would unpack it without a limit. What is left of
+// one that is too long is let run out, or its sender would hear a reset instead of the answer.
 func smallBody(c *fiber.Ctx) ([]byte, error) {
-	if stream := c.Context().RequestBodyStream(); stream != nil {
-		return io.ReadAll(io.LimitReader(stream, maxSmall))
+	body, err := server.OpenUpload(c.Context(), maxSmall)
+	if err != nil {
+		return nil, err
 	}
-	return c.Request().Body(), nil
+	defer body.Close()
+	return io.ReadAll(body)
 }
 
 // actions is what can be done with a credential, by the words of the API. Each answers for all names
@@ -95,10 +97,27 @@ func (s Services) act(c *fiber.Ctx) error {
 	case err != nil:
 		return refuse(c, fiber.StatusBadRequest, err.Error())
 	}
+	s.note(in.Action, []string{in.Filename}, errs)
 	if err := s.durable(c); err != nil {
 		return refuse(c, fiber.StatusInternalServerError, notKept)
 	}
 	return c.JSON(fiber.Map{"message": said[0]})
+}
+
+// maxNoted is how many credentials one line of the log names.
+const maxNoted = 50
+
+// note writes into the log what the operator has done, and to which credentials.
+func (s Services) note(action string, names []string, errs []error) {
+	var done []string
+	for i, err := range errs {
+		if err == nil {
+			done = append(done, names[i])
+		}
+	}
+	if len(done) > 0 {
+		s.Log.Info("credentials changed by the operator", "action", action, "count", len(done), "credentials", done[:min(len(done), maxNoted)])
+	}
 }
 
 const notKept = "done, but it could not be written: it lasts until the next start only"
@@ -146,6 +165,7 @@ func (s Services) actMany(c *fiber.Ctx) error {
 			notes = append(notes, shown(in.Filenames[i])+": "+said[i])
 		}
 	}
+	s.note(in.Action, in.Filenames, errs)
 	answer := fiber.Map{"success_count": good, "total_count": len(in.Filenames), "errors": failed, "message": fmt.Sprintf("%d/%d", good, len(in.Filenames))}
 	if len(notes) > 0 {
 		answer["notes"] = notes

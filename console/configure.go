@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"gcli2api/pipeline/server"
 	"gcli2api/store/pool"
 
 	"github.com/gofiber/fiber/v2"
@@ -33,8 +35,11 @@ type change func(w *pool.Wish) error
 // as it is, null is the default. The answer comes when it is durable.
 func (s Services) configure(c *fiber.Ctx) error {
 	body, err := smallBody(c)
+	if errors.Is(err, server.ErrUploadTooLarge) {
+		return refuse(c, fiber.StatusBadRequest, "the body is longer than "+strconv.Itoa(maxSmall>>10)+" KB: name fewer credentials at a time")
+	}
 	if err != nil {
-		return refuse(c, fiber.StatusBadRequest, "the body cannot be read")
+		return refuse(c, fiber.StatusBadRequest, "the body cannot be taken: "+err.Error())
 	}
 	names, many, changes, err := wishIn(body)
 	if err != nil {

@@ -3,7 +3,6 @@ package console
 import (
 	"archive/zip"
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
@@ -80,7 +79,7 @@ func (s Services) deduplicate(c *fiber.Ctx) error {
 		Trial bool `json:"dry_run"`
 	}
 	body, err := smallBody(c)
-	if err != nil || len(body) > 0 && json.Unmarshal(body, &in) != nil {
+	if err != nil || len(body) > 0 && strict(body, &in) != nil {
 		return refuse(c, fiber.StatusBadRequest, `the body must be empty or {"dry_run": true}`)
 	}
 	found := s.Pool.Deduplicate(in.Trial)

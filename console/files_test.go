@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/json"
+	"log/slog"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -11,6 +12,9 @@ import (
 
 	"gcli2api/store/oauth"
 	"gcli2api/store/pool"
+	"gcli2api/store/stats"
+
+	"github.com/gofiber/fiber/v2"
 )
 
 // Every name can be downloaded, and none of them breaks the header.
@@ -104,6 +108,8 @@ func TestActions(t *testing.T) {
 		{"/creds/batch-action", `[]`, 400, "the body must be", 3},
 		{"/creds/deduplicate", `{"dry_run":true}`, 200, `"dry_run":true`, 3},
 		{"/creds/deduplicate", `[]`, 400, "dry_run", 3},
+		{"/creds/deduplicate", `{"dryrun":true}`, 400, "dry_run", 3},
+		{"/creds/deduplicate", ``, 200, `"dry_run":false`, 3},
 	} {
 		status, got := ask(t, app, "POST", row.path, strings.NewReader(row.body), "application/json")
 		if status != row.status || !strings.Contains(string(got), row.says) || len(p.Status()) != row.left {
@@ -137,5 +143,28 @@ func TestEnvironmentRoutes(t *testing.T) {
 		if status != 200 || len(p.Status()) != row.pool || strings.Contains(string(got), "HIDDEN") || strings.Contains(string(got), "1//") {
 			t.Errorf("%s %s: %d %s, %d credentials", row.method, row.path, status, got, len(p.Status()))
 		}
+	}
+}
+
+// What the operator does with credentials stands in the log, with their names.
+func TestActionsAreLogged(t *testing.T) {
+	var said bytes.Buffer
+	_, p, _ := panelWith(t, pool.Options{})
+	app := fiber.New(fiber.Config{StreamRequestBody: true})
+	Services{Access: access{"right", true}, Pool: p, Stats: stats.New(), Log: slog.New(slog.NewTextHandler(&said, nil))}.Mount(app)
+	for i, name := range []string{"a.json", "b.json"} {
+		if _, err := p.Import(pool.Offer{Name: name, Data: []byte(account(i))}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ask(t, app, "POST", "/creds/action", strings.NewReader(`{"filename":"a.json","action":"delete"}`), "application/json")
+	ask(t, app, "POST", "/creds/batch-action", strings.NewReader(`{"filenames":["b.json","x.json"],"action":"disable"}`), "application/json")
+	for _, want := range []string{"action=delete count=1 credentials=[a.json]", "action=disable count=1 credentials=[b.json]"} {
+		if !strings.Contains(said.String(), want) {
+			t.Errorf("no %q in %s", want, said.String())
+		}
+	}
+	if status, got := ask(t, app, "POST", "/creds/add", strings.NewReader(strings.Repeat(" ", maxText+1)), "application/json"); status != 413 || !strings.Contains(string(got), "larger than 16 MB") {
+		t.Errorf("%d %s", status, got)
 	}
 }

@@ -14,13 +14,22 @@ import (
 func (s Services) guard(who permission) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		if !s.Access.PanelOpen() && !server.Local(c.Context()) {
+			unread(c)
 			return refuse(c, fiber.StatusForbidden, "the panel still has its built-in password, so it answers this machine only, and no proxy or web page on it; set PANEL_PASSWORD or PASSWORD")
 		}
 		if who == panel && !s.known(c.Get(fiber.HeaderAuthorization)) {
+			unread(c)
 			c.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="gcli2api"`)
 			return refuse(c, fiber.StatusUnauthorized, "the panel password is missing or wrong: send it as Authorization: Bearer")
 		}
 		return c.Next()
+	}
+}
+
+// unread lets a body run out that nobody will read: its sender would hear a reset instead of the answer.
+func unread(c *fiber.Ctx) {
+	if body, err := server.OpenUpload(c.Context(), 0); err == nil {
+		body.Close()
 	}
 }
 

@@ -120,6 +120,7 @@ func (s Services) Mount(app *fiber.App) {
 
 func wrongMethod(takes string) fiber.Handler {
 	return func(c *fiber.Ctx) error {
+		unread(c)
 		c.Set(fiber.HeaderAllow, takes)
 		return refuse(c, fiber.StatusMethodNotAllowed, "this path takes "+takes)
 	}

@@ -3,11 +3,15 @@ package console
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"net/url"
+	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
+	"gcli2api/pipeline/server"
 	"gcli2api/store/oauth"
 	"gcli2api/store/pool"
 
@@ -62,9 +66,24 @@ func (s Services) signInRequest(c *fiber.Ctx) (in signInBody, ok bool, err error
 		err = json.Unmarshal(body, &in)
 	}
 	if err != nil {
-		return in, false, refuse(c, fiber.StatusBadRequest, "the body is no JSON object of the form that this path takes")
+		return in, false, refuse(c, fiber.StatusBadRequest, misread(err))
 	}
+	in.State, in.Code = strings.TrimSpace(in.State), strings.TrimSpace(in.Code)
 	return in, true, nil
+}
+
+// misread says what is wrong with a small body that was not taken, and where.
+func misread(err error) string {
+	var member *json.UnmarshalTypeError
+	switch {
+	case errors.Is(err, server.ErrUploadTooLarge):
+		return "the body is longer than " + strconv.Itoa(maxSmall>>10) + " KB"
+	case errors.As(err, &member) && member.Field != "" && member.Type.Kind() == reflect.Bool:
+		return strconv.Quote(member.Field) + " must be true or false"
+	case errors.As(err, &member) && member.Field != "":
+		return strconv.Quote(member.Field) + " must be a text"
+	}
+	return `the body must be a JSON object, such as {"state": "..."}, or empty`
 }
 
 // startSignIn begins a sign-in.

@@ -80,12 +80,12 @@ func (s Services) upload(c *fiber.Ctx) error {
 	defer s.leave()
 	body, err := server.OpenUpload(c.Context(), maxUpload)
 	if err != nil {
-		return notTaken(c, err)
+		return notTaken(c, err, maxUpload)
 	}
 	defer body.Close()
 	in := &intake{left: maxTexts, work: maxWork}
 	if err := in.form(multipart.NewReader(body, params["boundary"])); err != nil {
-		return notTaken(c, err)
+		return notTaken(c, err, maxUpload)
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(body, 4<<10)) // what may stand behind the last boundary
 	if len(in.rows) == 0 {
@@ -117,10 +117,10 @@ func (s Services) leave() { <-s.uploads }
 var errTooMany = fmt.Errorf("more than %d files in one request: upload them in parts, or as a ZIP", maxFiles)
 
 // notTaken answers a request that could not be read to its end. Nothing of it was imported.
-func notTaken(c *fiber.Ctx, err error) error {
+func notTaken(c *fiber.Ctx, err error, limit int) error {
 	switch {
 	case errors.Is(err, server.ErrUploadTooLarge):
-		return refuse(c, fiber.StatusRequestEntityTooLarge, fmt.Sprintf("the request is larger than %d MB; nothing was imported", maxUpload>>20))
+		return refuse(c, fiber.StatusRequestEntityTooLarge, fmt.Sprintf("the request is larger than %d MB; nothing was imported", limit>>20))
 	case errors.Is(err, server.ErrUploadCoding), errors.Is(err, errTooMany):
 		return refuse(c, fiber.StatusBadRequest, err.Error()+"; nothing was imported")
 	}
@@ -171,7 +171,7 @@ func (in *intake) file(given string, r io.Reader) error {
 			in.archive(name, data)
 		}
 	case !credentialFile(name):
-		in.refuse(name, "only .json and .zip files are taken")
+		in.refuse(name, "only .json and .zip files are taken, and .jsonl and .ndjson")
 	default:
 		if err := in.text(name, r); err != nil {
 			return err
@@ -291,12 +291,12 @@ func (v *verdict) take(in pool.Imported) {
 func (s Services) add(c *fiber.Ctx) error {
 	body, err := server.OpenUpload(c.Context(), maxText)
 	if err != nil {
-		return notTaken(c, err)
+		return notTaken(c, err, maxText)
 	}
 	defer body.Close()
 	data, err := io.ReadAll(body)
 	if err != nil {
-		return notTaken(c, err)
+		return notTaken(c, err, maxText)
 	}
 	var list []json.RawMessage
 	if json.Unmarshal(data, &list) != nil {

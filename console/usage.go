@@ -188,6 +188,10 @@ func strictBody(c *fiber.Ctx, into any) error {
 	if err != nil {
 		return err
 	}
+	return strict(body, into)
+}
+
+func strict(body []byte, into any) error {
 	if body = bytes.TrimSpace(body); len(body) == 0 || body[0] != '{' {
 		return errors.New("it is no object")
 	}

@@ -99,7 +99,7 @@ func (s *Snapshot) unread(environ []string) (out []string) {
 	for _, pair := range environ {
 		name, value, _ := strings.Cut(pair, "=")
 		if strings.HasPrefix(name, "GCLI_CREDS_") && value != "" {
-			out = append(out, Problem{File: "environment", Key: name, Message: "is not read: set AUTO_LOAD_ENV_CREDS=true"}.String())
+			out = append(out, Problem{File: "environment", Key: name, Message: "is read at start only with AUTO_LOAD_ENV_CREDS=true, or once POST /auth/load-env-creds has taken it in"}.String())
 		}
 	}
 	return out

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"mime/multipart"
+	"net/http"
 	"net/textproto"
 	"os"
 	"path/filepath"
@@ -258,6 +259,28 @@ func TestUploadWithoutEnd(t *testing.T) {
 }
 
 // A thousand files have three seconds.
+// Who sends much where little is taken, or nothing, hears the answer and no reset.
+func TestLongBodiesAreAnswered(t *testing.T) {
+	t.Parallel()
+	g := start(t, launch{sim: google(t, 1, 0)})
+	long := `{"filename":"` + strings.Repeat("x", 20<<20) + `"}`
+	wrong := header("Authorization", "Bearer wrong")
+	for _, row := range []struct {
+		method, path string
+		change       func(*http.Request)
+		status       int
+	}{{"POST", "/creds/action", nil, 400}, {"POST", "/creds/configure", nil, 400}, {"POST", "/creds/add", nil, 413}, {"POST", "/auth/start", nil, 400},
+		{"POST", "/creds/add", wrong, 401}, {"PUT", "/creds/add", nil, 405}, {"POST", "/creds/status", nil, 405}} {
+		change := row.change
+		if change == nil {
+			change = func(*http.Request) {}
+		}
+		if a := g.do(row.method, row.path, long, change); a.status != row.status || !strings.Contains(string(a.body), "detail") {
+			t.Errorf("%s %s: %d %s", row.method, row.path, a.status, a.body)
+		}
+	}
+}
+
 func TestUploadOfAThousand(t *testing.T) {
 	t.Parallel()
 	g := start(t, launch{light: true})

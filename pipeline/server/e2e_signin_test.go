@@ -180,7 +180,7 @@ func TestSignIn(t *testing.T) {
 			if code == nil {
 				b.t.Fatalf("the code page: %s", page.body)
 			}
-			return b.post("/auth/callback-url", map[string]any{"code": string(code[1]), "state": begun.State})
+			return b.post("/auth/callback-url", map[string]any{"code": " " + string(code[1]) + "\n", "state": begun.State})
 		}},
 		"code page, its address": {back: "http://127.0.0.1:PORT/oauth2callback", walk: func(b *browser, begun signedIn) signedIn {
 			back, _ := url.Parse(b.comeBack(begun.CodeURL))
@@ -558,6 +558,12 @@ func TestSignInBadInput(t *testing.T) {
 	} {
 		r := g.post("/auth/callback-url", body, header("Authorization"))
 		if r.status != 400 || !strings.Contains(string(r.body), `"detail"`) {
+			t.Errorf("%.90s: %d %s", body, r.status, r.body)
+		}
+	}
+	for body, says := range map[string]string{`{"project_id":5}`: `"project_id`, `{"get_all_projects":"yes"}`: "must be true or false", `[]`: "JSON object",
+		`{"login_hint":"` + strings.Repeat("h", 70<<10) + `"}`: "longer than 64 KB"} {
+		if r := g.post("/auth/start", body, header("Authorization")); r.status != 400 || !strings.Contains(strings.ReplaceAll(string(r.body), `\`, ""), says) {
 			t.Errorf("%.90s: %d %s", body, r.status, r.body)
 		}
 	}

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// authorize is the consent page with nobody in front of it: it signs in the account named by login_hint, or else the
-// only one there is (or the first in the order of e-mails), and redirects at once.
+// authorize is the consent page with nobody in front of it: it signs in the account named by login_hint or, where that
+// names none (it is a hint), the only one there is (or the first in the order of e-mails), and redirects at once.
 func (s *Server) authorize(x *exchange) {
 	x.verb("auth", "")
 	query := x.r.URL.Query()
@@ -79,8 +79,8 @@ func (s *Server) showCode(x *exchange) {
 
 // hinted picks the account that signs in. The caller holds mu.
 func (s *Server) hinted(hint string) *account {
-	if hint != "" {
-		return s.accounts[hint]
+	if a := s.accounts[hint]; a != nil {
+		return a
 	}
 	var first *account
 	for _, a := range s.accounts {

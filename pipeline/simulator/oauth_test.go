@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 )
@@ -140,6 +141,11 @@ func TestSignInRefusals(t *testing.T) {
 	}
 	ask("https://gateway.example.com/callback", ClientID).want(t, 400, "redirect_uri_mismatch")
 	ask("http://localhost:1", "other").want(t, 401, "invalid_client")
+	// A hint that fits nobody is no more than that.
+	hinted := url.Values{"client_id": {ClientID}, "redirect_uri": {"http://localhost:1"}, "response_type": {"code"}, "scope": {Scope}, "login_hint": {"eve@example.com"}}
+	if a := k.send("GET", "/o/oauth2/auth?"+hinted.Encode(), "", nil); a.status != 302 || !strings.Contains(a.header.Get("Location"), "code=") {
+		t.Errorf("an unknown hint: %d %v", a.status, a.header)
+	}
 	k.UpdateAccount(email, func(a *Account) { a.DenySignIn = "access_denied" })
 	a := ask("http://127.0.0.1:1/oauth2callback", ClientID)
 	if back, _ := url.Parse(a.header.Get("Location")); back.Query().Get("error") != "access_denied" || back.Query().Get("code") != "" {

@@ -37,10 +37,15 @@ func key(id, kind string, top fields) (Credential, error) {
 	if c.APIKey == "" {
 		return c, errors.New(`"api_key" is missing`)
 	}
-	if strings.ContainsFunc(c.APIKey, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if !PlainKey(c.APIKey) {
 		return c, errors.New(`"api_key" has characters in it that no key has`)
 	}
 	return c, nil
+}
+
+// PlainKey tells that a text can be an API key: a line of ASCII without a space.
+func PlainKey(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // parser reads one credential.
@@ -107,7 +112,7 @@ func (p *parser) account() (Credential, error) {
 		if top.object("installed") != nil || top.object("web") != nil {
 			return c, errors.New("this is the description of an OAuth client, not a credential")
 		}
-		return c, errors.New(`"refresh_token" is missing`)
+		return c, noSignIn(top)
 	}
 	if err := p.rules.tokenURI(c.TokenURI); err != nil {
 		return c, err
@@ -115,6 +120,17 @@ func (p *parser) account() (Credential, error) {
 	p.token(&c, token)
 	p.project(&c)
 	return c, p.client(&c)
+}
+
+// noSignIn says what an object without a refresh token lacks: what it is meant for shows in its other members.
+func noSignIn(top fields) error {
+	switch _, key := top["api_key"]; {
+	case key:
+		return errors.New(`"type" must be "gemini_api_key" or "vertex_express_key" beside an "api_key"`)
+	case top.text("type") == "":
+		return errors.New(`"refresh_token" is missing`)
+	}
+	return errors.New(`"refresh_token" is missing, and its "type" is no other kind that is known: "gemini_api_key", "vertex_express_key", "service_account"`)
 }
 
 func universe(domain string) error {

@@ -120,7 +120,7 @@ const (
 // open takes the places that a sign-in needs and writes it down. Nobody is put out for it.
 func (s *SignIns) open(ctx context.Context, f *flow, from string) *SignInError {
 	all := places{"signin/open/", openInAll, "too many sign-ins are open at the moment"}
-	own := places{"signin/from/" + digest(from) + "/", openByOne, "three sign-ins of your address are open already: end one of them"}
+	own := places{"signin/from/" + digest(from) + "/", openByOne, "three sign-ins of your address are open already: end one of them, or wait until they are over, ten minutes after they began"}
 	for _, p := range []places{own, all} {
 		place, fail := s.take(ctx, p, f.Until)
 		if fail != nil {

@@ -133,7 +133,7 @@ func (x Exhausted) explain(w *Want, t time.Time) *apierror.Error {
 	case apierror.NoCredential:
 		return apierror.New(x.Code, "Google refuses every credential at the moment; the first one is tried again in "+wait.String()).After(wait)
 	}
-	e := apierror.New(apierror.UpstreamUnavailable, "every credential rests after errors of Google; the first one is tried again in "+wait.String()).After(wait)
+	e := apierror.New(apierror.UpstreamUnavailable, "every credential rests after errors of Google or of its proxy; the first one is tried again in "+wait.String()).After(wait)
 	e.Status = 503
 	return e
 }

@@ -64,8 +64,11 @@ func (p *Pool) visit(ctx context.Context, id string, limit time.Duration, do fun
 func (p *Pool) ensure(ctx context.Context, e *entry, home bool) error {
 	for range 5 { // a token, a project, and what may happen to either meanwhile
 		p.mu.Lock()
-		wait := p.waitFor(e, home)
+		wait, lacks := p.waitFor(e, home), e.cred.Unusable()
 		p.mu.Unlock()
+		if lacks != "" { // Google would only say that it does not know the sign-in, as if that were dead
+			return &Trouble{Reason: lacks}
+		}
 		if wait == nil {
 			return nil
 		}

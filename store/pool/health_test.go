@@ -4,13 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"gcli2api/pipeline"
+	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/simulator"
 	"gcli2api/pipeline/wire/gemini"
+	"gcli2api/store/oauth"
 )
 
 func TestTestOfACredential(t *testing.T) {
@@ -114,6 +117,71 @@ func TestTestWithoutAToken(t *testing.T) {
 	}
 	if p.Leases() != 0 {
 		t.Errorf("%d leases", p.Leases())
+	}
+}
+
+// Without the secret of the client Google would only say that it does not know the sign-in, as if it were dead.
+func TestTestWithoutTheClientsSecret(t *testing.T) {
+	s := google(t)
+	a := s.AddAccount(simulator.Account{Email: "a@example.com"})
+	bare := oauth.New(oauth.Options{HTTP: func() *http.Client { return http.DefaultClient }, Settings: func() oauth.Settings {
+		set := settingsAt(s.URL())
+		set.ClientSecret = ""
+		return set
+	}})
+	p := folder(t, Options{OAuth: bare}, "a.json", fmt.Sprintf(`{"refresh_token": %q}`, a.RefreshToken))
+	_, err := p.Pin(t.Context(), "a.json", "m")
+	if err == nil || !strings.Contains(err.Error(), "OAUTH_CLIENT_SECRET") || status(t, p, "a.json").Disabled || len(s.CallsOf("token")) != 0 {
+		t.Errorf("%v, %d refreshes, %+v", err, len(s.CallsOf("token")), status(t, p, "a.json"))
+	}
+}
+
+// A test that Google said nothing to says what stood in the way.
+func TestTestWithoutAConnection(t *testing.T) {
+	p, _ := keys(t, 1)
+	id := p.Status()[0].ID
+	p.Configure(id, func(w *Wish) { w.Proxy = "http://127.0.0.1:1" })
+	fail := apierror.New(apierror.UpstreamUnavailable, "the configured proxy gave no connection")
+	fail.Said = &apierror.Said{Network: true}
+	for range 2 {
+		b, err := p.Pin(t.Context(), id, "m")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Report(fail)
+		if says, _ := b.Explain(fail); says != fail.Message {
+			t.Errorf("says %q", says)
+		}
+		b.Release()
+	}
+	// What the proxy cost is over with it.
+	if status(t, p, id).CoolingUntil.IsZero() {
+		t.Fatal("nothing rests")
+	}
+	p.Configure(id, func(w *Wish) { w.Proxy = "" })
+	if st := status(t, p, id); !st.CoolingUntil.IsZero() {
+		t.Errorf("rests until %v", st.CoolingUntil)
+	}
+	take(t, p, Want{Model: "m"}).Release()
+}
+
+// A request that a client got wrong leaves nothing on the credential.
+func TestClientsMistakeIsNotNoted(t *testing.T) {
+	p, _ := keys(t, 1)
+	l := take(t, p, Want{Model: "m"})
+	l.Report(gemini.ParseError(400, "", []byte(`{"error":{"code":400,"message":"Request contains an invalid argument.","status":"INVALID_ARGUMENT"}}`), time.Now()))
+	l.Release()
+	if st := p.Status()[0]; len(st.LastCodes) != 0 || len(st.Messages) != 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// What no key can be is not one, wherever it comes from.
+func TestKeysOfTheSettings(t *testing.T) {
+	var said lines
+	p := folder(t, Options{Log: said.logger(), Settings: Settings{APIKeys: []string{"AIza-one", "bad key", ""}, VertexKeys: []string{"x\ny"}}})
+	if len(p.Status()) != 1 || said.count("is skipped") != 2 || said.count("bad key") != 0 {
+		t.Errorf("%d credentials: %s", len(p.Status()), said.String())
 	}
 }
 

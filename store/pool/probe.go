@@ -79,10 +79,13 @@ func (b *Probe) Explain(f *apierror.Error) (says, link string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	o := outcome{l: b.lease, f: f, r: p.find(f, b.lease), now: time.Time{}}
-	if says = o.reason(); says == "" {
+	switch text := o.text(); {
+	case o.r.says != "":
+		says = o.reason()
+	case text != "":
+		says = "Google says: " + text
+	default: // no word of Google's: no connection, say
 		says = e.masked(f.Message)
-	} else if o.r.says == "" {
-		says = "Google says: " + o.text()
 	}
 	return says, e.linkIn(o.link())
 }

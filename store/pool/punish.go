@@ -64,7 +64,9 @@ func (p *Pool) succeeded(l *lease, t time.Time) {
 // punish applies the row to the credential. The caller holds mu.
 func (p *Pool) punish(o outcome) {
 	e, s := o.l.entry, o.said()
-	e.noteCode(s.HTTP, o.text())
+	if !o.r.client {
+		e.noteCode(s.HTTP, o.text())
+	}
 	if p.listed(o) {
 		p.ban(e, o.reason(), o.link())
 		return

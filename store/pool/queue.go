@@ -18,6 +18,10 @@ func (p *Pool) keyEntries(keys []string, credential func(key string) oauth.Crede
 			continue
 		}
 		c := credential(key)
+		if !oauth.PlainKey(key) {
+			p.say(slog.LevelWarn, "an API key of the settings is skipped: it has characters in it that no key has", "key", c.ID)
+			continue
+		}
 		c.Label = "API key of the settings"
 		e := old.reuse(c, nil)
 		if e == nil {

@@ -25,6 +25,7 @@ type row struct {
 	says   string // for the operator, where the row switches a credential off
 	pauses string // for the client, while a breaker that the row counts at is open
 	note   string // for the operator who reads the table
+	client bool   // the client's own mistake, of which nothing is noted
 	by     string // who wrote it: "" for the gateway
 }
 
@@ -131,8 +132,8 @@ func wrong() []row {
 		{name: "400 location", when: match{http: []int{400}, text: []string{"location is not supported"}},
 			others: 1, way: true, then: complains, note: "the address that calls go out by is in a country that Google does not serve"},
 		{name: "400 thought signature", when: match{http: []int{400}, text: []string{"thought_signature", "thought signature"}},
-			note: "the stage upstream asks once more with signatures that Google takes from everybody"},
-		{name: "400", when: match{http: []int{400}}, note: "the client's own mistake"},
+			note: "the stage upstream asks once more with signatures that Google takes from everybody", client: true},
+		{name: "400", when: match{http: []int{400}}, note: "the client's own mistake", client: true},
 		{name: "401", when: match{http: []int{401}},
 			same: []time.Duration{0}, others: all, then: renews, note: "an API key cannot be renewed: it is switched off the second time", says: "Google refuses its tokens, also fresh ones: sign in again"},
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/outbound"
 	"gcli2api/store/oauth"
 )
@@ -35,9 +36,20 @@ func (p *Pool) Configure(id string, change func(w *Wish)) bool {
 		change(&e.wish)
 		if !reflect.DeepEqual(before, e.wish) {
 			p.hideProxy(e.wish)
+			if before.Proxy != e.wish.Proxy {
+				e.otherWay()
+			}
 			p.moved(e)
 		}
 	})
+}
+
+// otherWay forgets what the proxy of before did: the rest that it cost is over. The caller holds Pool.mu.
+func (e *entry) otherWay() {
+	if e.faults > 0 && e.cool.code == apierror.UpstreamUnavailable {
+		e.cool = cooldown{}
+	}
+	e.faults = 0
 }
 
 // hideProxy keeps the password of a proxy out of the log, once mu is free.
