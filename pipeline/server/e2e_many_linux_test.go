@@ -12,7 +12,7 @@ import (
 // Ten thousand accounts in the folder: what they take of memory, of the start, and of the CPU while
 // nothing happens, each printed. A page of a thousand is asked for on top.
 func TestTenThousandCredentials(t *testing.T) {
-	if raceDetector || testing.Short() {
+	if testing.Short() {
 		t.Skip("it measures")
 	}
 	const n, most = 10_000, 80 << 10 // kB

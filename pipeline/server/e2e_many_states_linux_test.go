@@ -60,7 +60,7 @@ func usedStates(t testing.TB, creds string, n int) {
 // all of it was shown, and when all of it has changed and was written anew. 80 MB are promised for the
 // credentials; what lists and writes leave behind until it is collected may be some more.
 func TestTenThousandStates(t *testing.T) {
-	if raceDetector || testing.Short() {
+	if testing.Short() {
 		t.Skip("it measures")
 	}
 	const n, most, atWork = 10_000, 80 << 10, 100 << 10 // kB

@@ -1,12 +1,16 @@
 package server_test
 
 import (
+	"context"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"gcli2api/pipeline/simulator"
 )
 
 // An account has two calls at a time; whoever comes then waits for one of them to end, and leaves
@@ -15,21 +19,9 @@ func TestTwoCallsAtATime(t *testing.T) {
 	t.Parallel()
 	sim := google(t, 1, 0)
 	g := start(t, launch{sim: sim, accounts: 1, light: true})
-	path, body := ask{}.http(flash, "!fault slow-first 300ms")
-	most, ended := 0, make(chan struct{})
-	var looking, all sync.WaitGroup
-	looking.Go(func() {
-		tick := time.NewTicker(2 * time.Millisecond)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ended:
-				return
-			case <-tick.C:
-				most = max(most, sim.Open())
-			}
-		}
-	})
+	const takes = 300 * time.Millisecond
+	path, body := ask{}.http(flash, "!fault slow-first "+takes.String())
+	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
 			if r := g.post(path, body); r.status != http.StatusOK {
@@ -37,11 +29,21 @@ func TestTwoCallsAtATime(t *testing.T) {
 			}
 		})
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := sim.WaitOpen(ctx, 2); err != nil {
+		t.Errorf("never two at a time: %v", err)
+	}
 	all.Wait()
-	close(ended)
-	looking.Wait()
-	if most != 2 {
-		t.Errorf("%d calls at a time", most)
+	calls := sim.CallsOf("generateContent")
+	slices.SortFunc(calls, func(a, b simulator.Call) int { return a.Time.Compare(b.Time) })
+	for i := range max(0, len(calls)-2) { // the next but one comes when one of the two before it was answered
+		if after := calls[i+2].Time.Sub(calls[i].Time); after < takes {
+			t.Errorf("call %d comes %s after call %d: three at a time", i+2, after, i)
+		}
+	}
+	if len(calls) != 8 {
+		t.Errorf("%d calls", len(calls))
 	}
 }
 

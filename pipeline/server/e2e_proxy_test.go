@@ -78,7 +78,7 @@ func toll(t *testing.T, sim *simulator.Server, scheme string, greet func(c net.C
 				}
 				defer up.Close()
 				go func() { _, _ = io.Copy(c, up); _ = c.Close() }()
-				_, _ = io.Copy(io.MultiWriter(up, p), br)
+				_, _ = io.Copy(io.MultiWriter(p, up), br) // heard before it is answered
 			})
 		}
 	})

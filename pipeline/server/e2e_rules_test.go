@@ -75,14 +75,6 @@ func TestBreakersAreShown(t *testing.T) {
 	g := start(t, launch{sim: sim, accounts: 2, config: "[stage.retry]\nmax_calls = 1\n"})
 	sim.Script(simulator.Fault{Do: "503-unavailable", Count: -1})
 	var last reply
-	wait(t, "Google is left alone", func() bool {
-		last = g.put(ask{}, "hello")
-		return strings.Contains(string(last.body), "try again in")
-	})
-	checkAfter(t, last.header.Get("Retry-After"), "1-5")
-	if last.status != 503 {
-		t.Errorf("%d %s", last.status, last.body)
-	}
 	var shown struct {
 		Breakers []struct {
 			Model, Kind, State, Rule string
@@ -90,14 +82,22 @@ func TestBreakersAreShown(t *testing.T) {
 			Remaining                float64 `json:"remaining_seconds"`
 		}
 	}
-	r := g.get("/creds/breakers")
-	if err := json.Unmarshal(r.body, &shown); err != nil || len(shown.Breakers) != 1 {
-		t.Fatalf("%s", r.body)
+	wait(t, "Google is left alone", func() bool {
+		last = g.put(ask{}, "hello")
+		r := g.get("/creds/breakers")
+		if err := json.Unmarshal(r.body, &shown); err != nil {
+			t.Fatalf("%v in %s", err, r.body)
+		}
+		return strings.Contains(string(last.body), "try again in") && len(shown.Breakers) == 1 && shown.Breakers[0].State == "open"
+	})
+	checkAfter(t, last.header.Get("Retry-After"), "1-15") // 5 at first; a machine that is slow may have seen the first break end
+	if last.status != 503 {
+		t.Errorf("%d %s", last.status, last.body)
 	}
-	if b := shown.Breakers[0]; b.Kind != "codeassist" || b.State != "open" || b.Rule != "503, 504" || b.Failures < 5 || b.Remaining <= 0 || b.Remaining > 5 {
+	if b := shown.Breakers[0]; b.Kind != "codeassist" || b.Rule != "503, 504" || b.Failures < 5 || b.Remaining <= 0 || b.Remaining > 15 {
 		t.Errorf("%+v", b)
 	}
-	if s := string(g.get("/creds/status").body); strings.Contains(s, `"disabled":true`) || strings.Contains(s, "model_cooldowns") || strings.Contains(s, `"cooling"`) {
+	if s := string(g.get("/creds/status").body); strings.Contains(s, `"disabled":true`) || strings.Contains(s, "model_cooldowns") || strings.Count(s, `"cooldown_status":"ready"`) != 2 {
 		t.Errorf("credentials are blamed: %s", s)
 	}
 	sim.ClearScripts()

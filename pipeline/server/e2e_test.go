@@ -350,7 +350,7 @@ func (g *gateway) settled() {
 	default:
 	}
 	var leases int64
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		a := g.get("/creds/status")
 		if a.status != 200 {
 			return // a test of a gateway without this password

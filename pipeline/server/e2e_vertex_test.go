@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"gcli2api/pipeline/simulator"
 )
@@ -199,14 +198,9 @@ func TestVertexErrors(t *testing.T) {
 			if got := len(l.sim.CallsOf("token")); got != tt.tokens {
 				t.Errorf("%d tokens were asked for, want %d", got, tt.tokens)
 			}
-			said := ""
-			for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-				if said = string(g.get("/creds/status").body); strings.Contains(said, tt.reason) {
-					break
-				}
-			}
-			if !strings.Contains(said, tt.reason) || strings.Contains(string(r.body), "proj-r") {
-				t.Errorf("status %s, answer %s", said, r.body)
+			wait(t, "the status says "+tt.reason, func() bool { return strings.Contains(string(g.get("/creds/status").body), tt.reason) })
+			if strings.Contains(string(r.body), "proj-r") {
+				t.Errorf("answer %s", r.body)
 			}
 		})
 	}
@@ -219,8 +213,7 @@ func TestVertexServiceIsEnabled(t *testing.T) {
 	l.sim.UpdateAccount(robot, func(a *simulator.Account) { a.APIDisabled = true })
 	g := start(t, l)
 	g.put(ask{}, "hello")
-	for end := time.Now().Add(5 * time.Second); time.Now().Before(end) && len(l.sim.CallsOf("enable")) == 0; time.Sleep(10 * time.Millisecond) {
-	}
+	wait(t, "the API is enabled", func() bool { c := l.sim.CallsOf("enable"); return len(c) > 0 && c[0].Done })
 	calls := l.sim.CallsOf("enable")
 	if len(calls) != 1 || !strings.Contains(calls[0].Path, "aiplatform.googleapis.com") || calls[0].Status != 200 {
 		t.Errorf("%+v", calls)

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -67,8 +68,11 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// TestSweep: what has expired leaves the file, and nothing else does.
-func TestSweep(t *testing.T) {
+// TestSweep: what has expired leaves the file, and nothing else does. Time stands still in its bubble,
+// so that the store does not sweep by itself meanwhile, however long the disk takes.
+func TestSweep(t *testing.T) { synctest.Test(t, sweeps) }
+
+func sweeps(t *testing.T) {
 	path, now, ctx := filepath.Join(t.TempDir(), "db"), time.UnixMilli(1_700_000_000_000), context.Background()
 	db, err := embedded.Open(embedded.Options{Path: path, Now: func() time.Time { return now }})
 	if err != nil {
@@ -123,7 +127,9 @@ func TestSweep(t *testing.T) {
 }
 
 // TestSweepLarge: writers do not wait until everything large is gone.
-func TestSweepLarge(t *testing.T) {
+func TestSweepLarge(t *testing.T) { synctest.Test(t, sweepsLarge) }
+
+func sweepsLarge(t *testing.T) {
 	path, now, ctx := filepath.Join(t.TempDir(), "db"), time.UnixMilli(1_700_000_000_000), context.Background()
 	db, err := embedded.Open(embedded.Options{Path: path, Now: func() time.Time { return now }})
 	if err != nil {

@@ -19,8 +19,7 @@ import (
 
 const (
 	// noClientSecret is said where the secret of the OAuth client is missing.
-	noClientSecret = "needs OAUTH_CLIENT_SECRET (google.oauth_client_secret): the secret of Gemini CLI's public client is published by Google in the " +
-		"source of Gemini CLI, repository google-gemini/gemini-cli, file packages/core/src/code_assist/oauth2.ts, constant OAUTH_CLIENT_SECRET"
+	noClientSecret = "needs OAUTH_CLIENT_SECRET: people sign in with the OAuth client of the Gemini CLI, whose secret is not set. " + whereSecret
 
 	// CodePage is the page of Google's that shows a code to copy (protocol 1.4).
 	CodePage = "https://codeassist.google.com/authcode"

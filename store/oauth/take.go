@@ -8,7 +8,10 @@ import (
 // NeedsSecret is what is said of a sign-in that names no OAuth client while the secret of the
 // official one is not set. Google publishes that secret; it is not built in here.
 const NeedsSecret = "needs OAUTH_CLIENT_SECRET: the file names no OAuth client of its own, so it belongs to that of the Gemini CLI, " +
-	"whose secret is not set. Google publishes it in the repository google-gemini/gemini-cli, file packages/core/src/code_assist/oauth2.ts, " +
+	"whose secret is not set. " + whereSecret
+
+// whereSecret says where the secret of the official OAuth client is found, and where it goes.
+const whereSecret = "Google publishes it in the repository google-gemini/gemini-cli, file packages/core/src/code_assist/oauth2.ts, " +
 	"constant OAUTH_CLIENT_SECRET; set it as OAUTH_CLIENT_SECRET (google.oauth_client_secret)"
 
 // Unusable says why no call can be made with a credential as the settings are; "" when it can.

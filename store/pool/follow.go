@@ -26,12 +26,11 @@ func (m *Memory) Follow(f func(id string, merge func(mine State) State) bool) {
 // lookEvery is the pause between two looks for what no hint told of. A hint comes at once.
 const lookEvery = 2 * time.Second
 
-// watch takes over what other nodes write, until ctx is over.
-func (m *Memory) watch(ctx context.Context) {
+// watch takes over what other nodes write, until ctx is over. hints are those since before the first look.
+func (m *Memory) watch(ctx context.Context, hints <-chan store.Change) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	var seen int64
-	var hints <-chan store.Change
 	for ctx.Err() == nil {
 		if hints == nil {
 			hints, _ = m.docs.Store.Watch(ctx) // without hints the looks are left, and the next turn asks again

@@ -163,7 +163,10 @@ func (m *plainly) right(p *Pool, k lane, w *Want, got *entry, now int64) (want s
 func TestIndexAgainstAPlainWalk(t *testing.T) {
 	for _, rotation := range []string{Counted, LeastUsed, Random, Sticky} {
 		for seed := range uint64(9) {
-			t.Run(fmt.Sprint(rotation, seed), func(t *testing.T) { walkAtRandom(t, rotation, seed, 3000) })
+			t.Run(fmt.Sprint(rotation, seed), func(t *testing.T) {
+				t.Parallel()
+				walkAtRandom(t, rotation, seed, 3000)
+			})
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -99,12 +100,8 @@ func TestTwoNodes(t *testing.T) {
 			list := strings.Fields(ids(a.Pool))
 			banned, cooled, wished := list[0], list[1], list[2]
 
-			begun := time.Now()
 			a.Disable(banned)
 			until(t, "the ban is known", func() bool { return status(t, b.Pool, banned).Disabled })
-			if took := time.Since(begun); lost == "looks" && took > time.Second {
-				t.Errorf("a ban took %v", took)
-			}
 			five := int64(5)
 			a.Configure(wished, func(w *Wish) { w.DailyPro, w.Label = &five, "mine" })
 			until(t, "the wish is known", func() bool { u, _ := b.UsageOf(wished); return u.LimitPro == 5 })
@@ -133,6 +130,56 @@ func TestTwoNodes(t *testing.T) {
 				t.Errorf("%+v", got)
 			}
 		})
+	}
+}
+
+// listed is a store that somebody writes to as soon as it was listed.
+type listed struct {
+	store.Store
+	once sync.Once
+	then func()
+}
+
+func (l *listed) List(ctx context.Context, t store.Table, after string, limit int) ([]store.Doc, error) {
+	docs, err := l.Store.List(ctx, t, after, limit)
+	l.once.Do(l.then)
+	return docs, err
+}
+
+// What is written between a node's first look and its first hint is not missed.
+func TestWrittenDuringAStart(t *testing.T) {
+	s := flakyStore(t, filepath.Join(t.TempDir(), "x.db"))
+	s.Break(storetest.Fault{Err: errors.New("no revision"), Calls: []string{"Revision"}})
+	a := newNode(t, s, 1)
+	id := ids(a.Pool)
+	b := newNode(t, &listed{Store: s, then: func() {
+		a.Disable(id)
+		if err := a.m.Sync(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}}, 1)
+	until(t, "the ban is known", func() bool { return status(t, b.Pool, id).Disabled })
+}
+
+// early notes whether anything was loaded before somebody followed.
+type early struct {
+	*book
+	followed, missed bool
+}
+
+func (e *early) Follow(func(id string, merge func(mine State) State) bool) { e.followed = true }
+
+func (e *early) Load(id string) (State, bool) {
+	e.missed = e.missed || !e.followed
+	return e.book.Load(id)
+}
+
+// What is written between loading a state and the end of the start is not missed.
+func TestFollowedFromTheBeginning(t *testing.T) {
+	kept := &early{book: newBook()}
+	folder(t, Options{States: kept, Settings: Settings{APIKeys: []string{"key-0"}}})
+	if !kept.followed || kept.missed {
+		t.Errorf("%+v", kept)
 	}
 }
 
@@ -186,10 +233,9 @@ func TestCountsOfNodesAddUp(t *testing.T) {
 			t.Errorf("%s: %d of Pro, %d of all, %d in a day, %d calls", what, pro, total, day, calls)
 		}
 	}
-	until(t, "both know all", func() bool {
-		x, y := a.Usage(), b.Usage()
-		return x[0].Total == y[0].Total && x[1].Total == y[1].Total
-	})
+	for _, n := range []node{a, b} {
+		until(t, "each knows all", func() bool { return n.Usage()[0].Total+n.Usage()[1].Total >= callers*each })
+	}
 	check("a", a)
 	check("b", b)
 	_, _ = a.Close(), b.Close()

@@ -152,6 +152,7 @@ func New(o Options) (*Pool, error) {
 	p.envLater = o.EnvLater
 	p.makeDir()
 	p.askedBefore()
+	p.follow() // before states are loaded: what another node writes meanwhile is heard
 	p.Apply(o.Settings)
 	p.sweep()
 	if p.dir != "" {
@@ -170,7 +171,6 @@ func New(o Options) (*Pool, error) {
 	if p.states != nil {
 		p.repeat(10*time.Second, p.saveCounts)
 		p.repeat(time.Hour, p.sweepStates)
-		p.follow()
 		p.wg.Go(p.sweepStates)
 	}
 	return p, nil

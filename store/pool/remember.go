@@ -101,13 +101,19 @@ type saved struct {
 func Remember(ctx context.Context, s store.Store, log *slog.Logger) (*Memory, error) {
 	m := &Memory{docs: store.Docs[State]{Store: s, Table: store.CredentialStates}, alone: store.Alone(s), names: stateNames(), node: rand.Text()[:6], log: log,
 		known: map[string]*record{}, pending: map[string]saved{}, wake: make(chan struct{}, 1)}
+	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var hints <-chan store.Change
+	if !m.alone {
+		hints, _ = s.Watch(running) // before the first look: what others write behind it is hinted at
+	}
 	if err := m.each(ctx, m.firstLook); err != nil {
+		cancel()
 		return nil, fmt.Errorf("read the states of credentials: %w", err)
 	}
-	ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	m.owned.Go(func() { m.write(ctx) })
+	m.cancel = cancel
+	m.owned.Go(func() { m.write(running) })
 	if !m.alone {
-		m.owned.Go(func() { m.watch(ctx) })
+		m.owned.Go(func() { m.watch(running, hints) })
 	}
 	return m, nil
 }
