@@ -57,7 +57,7 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	case mixed:
 		want.Favour = oauth.Gemini
 	}
-	if a := x.Advice(); len(tried) > 0 && a.Again == pipeline.Same {
+	if a := x.Advice(); len(tried) > 0 && (a.Again == pipeline.Same || served(x)) {
 		want.Prefer = tried[len(tried)-1]
 	} else if len(tried) > 0 {
 		want.Prefer = a.Next
@@ -72,6 +72,13 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	}
 	x.Lease = l
 	return pipeline.Next
+}
+
+// served tells that the call before was answered: who goes on with the answer does so with the credential that
+// gave its beginning, where Google has the conversation in its cache.
+func served(x *pipeline.Exchange) bool {
+	last := &x.Attempts[len(x.Attempts)-1]
+	return last.Done && last.Code == ""
 }
 
 // ofModel tells that for another model the pool might have had a credential.
