@@ -113,6 +113,12 @@ func TestGoingOn(t *testing.T) {
 		}
 	}
 	x.Try()
+	x.Report(said(500))
+	if a := x.Advice(); a.Again != pipeline.Same { // the first failure there
+		t.Errorf("advice %+v", a)
+	}
+	s.Process(x)
+	x.Try()
 	x.Report(said(429))
 	if s.Process(x); x.Lease.ID() == first {
 		t.Error("the one that is limited came again")
