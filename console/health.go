@@ -142,12 +142,8 @@ func (s Services) probe(ctx context.Context, out *tested) error {
 }
 
 func (s Services) off(id string) bool {
-	for _, st := range s.Pool.Status() {
-		if st.ID == id {
-			return st.Disabled
-		}
-	}
-	return false
+	d, _ := s.Pool.Detail(id)
+	return d.Disabled
 }
 
 // verify renews what is known of a credential, forgets what was held against it and switches it on.

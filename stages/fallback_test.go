@@ -317,8 +317,8 @@ func TestNoFallbackInsideAStream(t *testing.T) {
 			t.Error("no event")
 		}
 	}
-	if f := apierror.From(last); f.Code != apierror.ModelNotFound || x.Fallback != "" || called(x) != "pro pro" {
-		t.Errorf("calls %q, %v", called(x), last)
+	if f := apierror.From(last); f.Code != apierror.ModelNotFound || x.Fallback != "" || called(x) != "pro pro pro" {
+		t.Errorf("calls %q, %v", called(x), last) // the answer's beginning, and two that go on with it
 	}
 	e.End(x, pipeline.Outcome{Began: true})
 	if err := e.Close(t.Context()); err != nil {

@@ -104,7 +104,7 @@ func poolParams() []Param {
 		{Key: "pool.auto_load_env_creds", Flat: "auto_load_env_creds", Env: []string{"AUTO_LOAD_ENV_CREDS"}, Type: Bool, Default: false, AfterRestart: true,
 			Help: "true reads the credentials in the environment variables GCLI_CREDS_* at start; those in GOOGLE_CREDENTIALS and GOOGLE_CREDENTIALS_n are always read"},
 		{Key: "pool.env_creds_exclusive", Env: []string{"ENV_CREDS_EXCLUSIVE"}, Type: String, Default: "auto", OneOf: []string{"auto", "always", "never"},
-			Help: "whether credentials of the environment that were read keep those of the folder out of use; auto is always"},
+			Help: "whether credentials of the environment that were read keep those of the folder out of use; auto: those that are read at the start by themselves do"},
 		{Key: "pool.daily_reset", Env: []string{"DAILY_RESET"}, Type: String, Default: "07:00", Check: checkTimeOfDay,
 			Help: "time of day, in UTC, at which the daily counters of a credential begin anew"},
 		{Key: "pool.daily_limit_pro", Env: []string{"DAILY_LIMIT_PRO"}, Type: Int, Default: 100, Min: new(0.0),

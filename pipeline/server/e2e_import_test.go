@@ -406,6 +406,9 @@ func TestEnvironmentCredentials(t *testing.T) {
 	}
 	g.close(false)
 	g = start(t, launch{sim: sim, env: env, dir: g.dir})
+	if a := g.post("/creds/action", `{"filename":"env-p-1-1700000000.json","action":"disable"}`); a.status != 200 {
+		t.Errorf("%d %s", a.status, a.body)
+	}
 	if r := g.put(ask{}, "hello"); r.status != 200 || lastCall(sim).Credential != "ann0@example.com" {
 		t.Errorf("%d %s by %s", r.status, r.body, lastCall(sim).Credential)
 	}

@@ -33,17 +33,12 @@ type stage struct{ pool *pool.Pool }
 
 // Process settles x.Lease, one that this exchange has not tried yet where there is one.
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
-	var tried []string
-	for i := range x.Attempts {
-		if x.Attempts[i].Model == x.Model.Base { // not those of the model that this one is the fallback of
-			tried = append(tried, x.Attempts[i].Credential)
-		}
-	}
+	tried, served := triedBy(x)
 	if x.Lease != nil {
 		x.Lease.Release()
 		x.Lease = nil
 	}
-	want := pool.Want{Model: x.Model.Base, Verb: x.In.Route.Verb, Tried: tried, ID: x.In.ID,
+	want := pool.Want{Model: x.Model.Base, Verb: x.In.Route.Verb, Tried: tried, Served: served, ID: x.In.ID,
 		Caller: x.Caller.Owner(), Group: x.Caller.Group}
 	if s.pool.Sticky() {
 		want.Talk = talk(x)
@@ -57,7 +52,7 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	case mixed:
 		want.Favour = oauth.Gemini
 	}
-	if a := x.Advice(); len(tried) > 0 && a.Again == pipeline.Same {
+	if a := x.Advice(); len(tried) > 0 && (a.Again == pipeline.Same || len(tried) == 1 && served != "") {
 		want.Prefer = tried[len(tried)-1]
 	} else if len(tried) > 0 {
 		want.Prefer = a.Next
@@ -72,6 +67,23 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	}
 	x.Lease = l
 	return pipeline.Next
+}
+
+// triedBy lists the credentials of the calls so far, and names the one that answered last. Who goes on with
+// an answer does so with the credential that gave its beginning, where Google has the conversation in its
+// cache, and has all tries anew: calls before that one are forgotten.
+func triedBy(x *pipeline.Exchange) (tried []string, served string) {
+	for i := range x.Attempts {
+		a := &x.Attempts[i]
+		if a.Model != x.Model.Base { // the one that this one is the fallback of
+			continue
+		}
+		if a.Done && a.Code == "" {
+			tried, served = tried[:0], a.Credential
+		}
+		tried = append(tried, a.Credential)
+	}
+	return tried, served
 }
 
 // ofModel tells that for another model the pool might have had a credential.

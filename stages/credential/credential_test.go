@@ -99,6 +99,33 @@ func TestTheSameOneAgain(t *testing.T) {
 	s.End(x)
 }
 
+// An answer that broke off is gone on with by the credential that began it, though others are free.
+func TestGoingOn(t *testing.T) {
+	_, s := lender(t, "AIza-1", "AIza-2", "AIza-3")
+	x := exchange(context.Background())
+	s.Process(x)
+	first := x.Lease.ID()
+	for range 2 {
+		x.Try()
+		x.Report(nil)
+		if s.Process(x); x.Lease.ID() != first {
+			t.Errorf("got %s after %s", x.Lease.ID(), first)
+		}
+	}
+	x.Try()
+	x.Report(said(500))
+	if a := x.Advice(); a.Again != pipeline.Same { // the first failure there
+		t.Errorf("advice %+v", a)
+	}
+	s.Process(x)
+	x.Try()
+	x.Report(said(429))
+	if s.Process(x); x.Lease.ID() == first {
+		t.Error("the one that is limited came again")
+	}
+	s.End(x)
+}
+
 func TestNoneToLend(t *testing.T) {
 	_, s := lender(t)
 	x := exchange(context.Background())

@@ -119,6 +119,9 @@ func (p *Pool) lend(e *entry, k lane, w *Want, t time.Time) *lease {
 			l.prior++
 		}
 	}
+	if l.prior > 0 && w.Served == e.cred.ID {
+		l.prior--
+	}
 	if e.account != nil {
 		l.token, l.project = e.account.token, e.project
 	}

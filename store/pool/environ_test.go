@@ -174,3 +174,20 @@ func TestEnvironmentOnDemand(t *testing.T) {
 		t.Errorf("loaded again %q", got)
 	}
 }
+
+// What a person has loaded serves beside the folder; what is read at each start by itself serves instead.
+func TestWhoShutsTheFolderOut(t *testing.T) {
+	hour := time.Now().Add(time.Hour)
+	for mode, want := range map[string][2]string{
+		"auto": {"a.json env-1", "env-1 a.json"}, "always": {"env-1 a.json", "env-1 a.json"}, "never": {"a.json env-1", "a.json env-1"},
+	} {
+		for i, later := range []bool{true, false} {
+			p := folder(t, Options{EnvLater: later, Settings: Settings{EnvExclusive: mode}, Environ: environ("GCLI_CREDS_1=" + ready("one", "ya29.1", hour))},
+				"a.json", ready("a", "ya29.a", hour))
+			p.LoadEnviron()
+			if got := ids(p); got != want[i] || (status(t, p, "a.json").Inactive != "") != strings.HasPrefix(want[i], "env") {
+				t.Errorf("%s, on demand %t: %q", mode, later, got)
+			}
+		}
+	}
+}

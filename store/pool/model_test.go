@@ -23,7 +23,7 @@ import (
 type tokens struct {
 	mu   sync.Mutex
 	rnd  *rand.Rand
-	dead int // so often
+	dead int // so often: that, or that an account has no project
 }
 
 func (k *tokens) deaths() int {
@@ -39,6 +39,7 @@ func (k *tokens) RoundTrip(q *http.Request) (*http.Response, error) {
 	switch {
 	case !strings.HasSuffix(q.URL.Path, "/token"):
 		body = `{"name":"operations/x","done":true,"response":{}}`
+		k.dead++ // there is no project in it
 	case k.rnd.IntN(20) == 0:
 		status, body = 400, `{"error":"invalid_grant"}`
 		k.dead++
@@ -116,6 +117,9 @@ func (m *model) put(i int) {
 
 func (m *model) settings() Settings {
 	s := Settings{CallsPerRotation: 1 + m.rnd.IntN(3), AutoBan: m.rnd.IntN(4) > 0, AutoBanCodes: []int{403},
+		Rotation: []string{Counted, LeastUsed, Random, Sticky}[m.rnd.IntN(4)], DailyReset: 7 * time.Hour, DailyPro: 20, DailyTotal: 40,
+		EnforceLimits:      m.rnd.IntN(3) == 0,
+		AccountConcurrency: m.rnd.IntN(3), KeyConcurrency: m.rnd.IntN(4), // nobody waits: the line is for goroutines
 		Shared: map[string][]string{"all": {"gemini-2.5-pro", "gemini-2.5-flash"}}}
 	if m.rnd.IntN(2) == 0 {
 		s.Rules = []Rule{{Status: int64(418), Action: "rest", For: time.Minute}, {Text: "internal error", Action: "rest-all", For: time.Second}}
@@ -151,7 +155,7 @@ func (m *model) step() {
 	}
 	switch {
 	case n < 40:
-		m.acquire(Want{ID: fmt.Sprint(m.rnd.Uint32()), Model: m.name()})
+		m.acquire(Want{ID: fmt.Sprint(m.rnd.Uint32()), Model: m.name(), Talk: m.rnd.Uint64N(5), Group: []string{"", "", "", "team"}[m.rnd.IntN(4)]})
 	case n < 75:
 		m.report()
 	case n < 85:
@@ -206,7 +210,7 @@ func (m *model) acquire(w Want) {
 	if m.there.deaths() != deaths { // a renewal beside the call may have switched it off since
 		return
 	}
-	if e.gone || !free || e.kind&k.kinds == 0 {
+	if e.gone || !free || !k.fits(e) || e.capped.over(w.Model) > now.UnixNano() || p.most(e) > 0 && *e.taken() > p.most(e) {
 		m.wrong("%s is lent: gone %t, disabled %t, rests %+v, %+v", l.ID(), e.gone, e.disabled, e.cool, e.marks[w.Model])
 	}
 	if len(w.Tried) == 0 && shut&e.kind != 0 && !l.probes {
@@ -231,22 +235,11 @@ func (m *model) quiet() {
 // mustBeRefused: nobody is turned away while somebody could serve, and who is told when to come back is not
 // told so in vain.
 func (m *model) mustBeRefused(w Want, k lane, shut uint8, fail *apierror.Error) {
-	p, now := m.pool, m.at.now()
-	p.mu.Lock()
-	soonest := time.Duration(0)
-	for _, e := range p.queue {
-		if e.kind&k.kinds == 0 || e.disabled {
-			continue
-		}
-		r := e.rest(k.model, now.UnixNano())
-		if r.until == 0 && shut&e.kind == 0 {
-			m.wrong("%+v is turned away (%v), and %s is free", w, fail, e.cred.ID)
-		}
-		if left := time.Duration(r.until - now.UnixNano()); r.until != 0 && (soonest == 0 || left < soonest) {
-			soonest = left
-		}
+	soonest, busy := m.soonest(w, k, shut, fail)
+	if busy {
+		return
 	}
-	p.mu.Unlock()
+	p := m.pool
 	if fail.RetryAfter > 0 && soonest > 0 && shut == 0 && (fail.RetryAfter < soonest || fail.RetryAfter >= soonest+time.Second) {
 		m.wrong("%+v is told to come back in %s, and %s is right", w, fail.RetryAfter, soonest)
 	}
@@ -259,9 +252,38 @@ func (m *model) mustBeRefused(w Want, k lane, shut uint8, fail *apierror.Error) 
 	switch {
 	case again == nil:
 		l.Release()
-	case m.there.deaths() == deaths && again.Code != apierror.UpstreamUnavailable:
+	case m.there.deaths() == deaths && again.Code != apierror.UpstreamUnavailable && again.Code != apierror.Overloaded:
 		m.wrong("%+v came back in time, and gets %v", w, again)
 	}
+}
+
+// soonest is when the first one that rests is back. Nobody is free who was not lent, unless it has as many
+// calls as it may: then the refusal has to say so.
+func (m *model) soonest(w Want, k lane, shut uint8, fail *apierror.Error) (soonest time.Duration, busy bool) {
+	p, now := m.pool, m.at.now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, e := range p.queue {
+		if !k.fits(e) || e.disabled {
+			continue
+		}
+		r := e.rest(k.model, now.UnixNano())
+		switch {
+		case r.until != 0:
+			if left := time.Duration(r.until - now.UnixNano()); soonest == 0 || left < soonest {
+				soonest = left
+			}
+		case shut&e.kind != 0:
+		case p.roomy(e):
+			m.wrong("%+v is turned away (%v), and %s is free", w, fail, e.cred.ID)
+		default:
+			busy = true
+		}
+	}
+	if busy != (fail.Code == apierror.Overloaded) && (busy || len(w.Tried) == 0) {
+		m.wrong("%+v is told %v, and busy is %t", w, fail, busy)
+	}
+	return soonest, busy
 }
 
 // report ends a call of one of the exchanges, well or with an error of some row, and goes on as advised.
@@ -340,6 +362,7 @@ func (m *model) admin() {
 	case 9:
 		m.pool.Configure(id, func(w *Wish) {
 			w.Proxy = []string{"", "http://127.0.0.1:3128", "http://127.0.0.1:3129"}[m.rnd.IntN(3)]
+			w.Priority, w.Weight, w.Groups = m.rnd.IntN(3), m.rnd.IntN(4), []string{"", "team"}[:m.rnd.IntN(3)]
 		})
 	}
 }
@@ -407,7 +430,7 @@ func TestModel(t *testing.T) {
 			for range 40 {
 				m.acquire(Want{Model: m.name()})
 			}
-			if len(m.held) == 0 {
+			if len(m.held) == 0 && len(m.pool.keys) > 0 { // accounts may have lost token or project for good
 				m.wrong("nothing is lent any more")
 			}
 			for _, h := range m.held {

@@ -28,6 +28,9 @@ type Want struct {
 	// Tried are the ids of the credentials of the exchange's earlier calls, one element a call,
 	// repeats included: they tell how often each was tried.
 	Tried []string
+	// Served is the first of them where it gave the beginning of the answer that is gone on with: that call
+	// was no failure.
+	Served string
 	// Prefer is the id to give again where that is possible: the last one, after the advice Same.
 	Prefer string
 }

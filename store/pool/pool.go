@@ -41,7 +41,7 @@ type Settings struct {
 	QueueLength int
 
 	// EnvExclusive tells whether credentials of the environment, if one of them could be read, shut
-	// those of the folder out: "never", else they do.
+	// those of the folder out: "never", "always", else those do that are read at every start by themselves.
 	EnvExclusive string
 
 	// The limits of a day for a credential that has none of its own, when the day begins (from

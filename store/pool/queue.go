@@ -45,7 +45,7 @@ func (p *Pool) rebuild() {
 	files, idle := usable(p.inFiles())
 	environ, useless := usable(p.inEnviron())
 	idle = append(idle, useless...)
-	if len(environ) > 0 && p.set.EnvExclusive != "never" {
+	if p.shutsOut(environ) {
 		files, idle = nil, append(idle, files...)
 	}
 	idle = p.unique(idle, p.idle)
@@ -54,6 +54,18 @@ func (p *Pool) rebuild() {
 		return
 	}
 	p.replace(queue, idle)
+}
+
+// shutsOut tells that credentials of the environment keep those of the folder out of use. Those that a
+// person had loaded beside them do not, unless the settings say so.
+func (p *Pool) shutsOut(environ []*entry) bool {
+	switch p.set.EnvExclusive {
+	case "never":
+		return false
+	case "always":
+		return len(environ) > 0
+	}
+	return slices.ContainsFunc(environ, func(e *entry) bool { return !p.envLater || !e.from.variable.Waits() })
 }
 
 // usable parts the entries that calls can be made with from those that wait for a setting.

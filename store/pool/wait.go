@@ -45,8 +45,8 @@ func (p *Pool) Waiting() int {
 	return p.line.n
 }
 
-// enqueue lets a call wait. spent is for one that waited before, and lost what it was given: it goes to
-// the front of its caller's calls.
+// enqueue lets a call wait. spent is for one that waited before, and lost what it was given. It goes to
+// the front of its caller's calls, as does one of an exchange that is under way: it had its turn.
 func (p *Pool) enqueue(k lane, w *Want, spent time.Duration) (*waiter, *apierror.Error) {
 	l, limit := &p.line, p.set.QueueWait
 	if spent >= limit || l.n >= p.set.QueueLength && !p.makeRoom(w.Caller) {
@@ -61,7 +61,7 @@ func (p *Pool) enqueue(k lane, w *Want, spent time.Duration) (*waiter, *apierror
 		l.turn = append(l.turn, c)
 	}
 	at := len(c.queue)
-	if spent > 0 {
+	if spent > 0 || len(w.Tried) > 0 {
 		at = 0
 	}
 	c.queue = slices.Insert(c.queue, at, wt)

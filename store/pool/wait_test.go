@@ -91,6 +91,29 @@ func TestLineIsFair(t *testing.T) {
 	})
 }
 
+// An exchange that tries again is before those of its caller that have not begun, and not before others'.
+func TestExchangeUnderWayComesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := narrow(t, 1, 1)
+		l := take(t, p, Want{Model: "m"})
+		got := make(chan answer, 10)
+		for _, name := range []string{"a1", "b1", "a2"} {
+			asks(t.Context(), p, name, Want{Caller: name[:1]}, got)
+		}
+		asks(t.Context(), p, "a0", Want{Caller: "a", Tried: []string{l.ID()}, Prefer: l.ID()}, got)
+		var order []string
+		for range 4 {
+			l.Release()
+			a := <-got
+			l, order = a.l, append(order, a.name)
+		}
+		l.Release()
+		if s := strings.Join(order, " "); s != "a0 b1 a1 a2" {
+			t.Errorf("order %s", s)
+		}
+	})
+}
+
 // What ends a wait, and when.
 func TestWhatEndsAWait(t *testing.T) {
 	first, second := oauth.APIKey("key-0").ID, oauth.APIKey("key-1").ID
