@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -137,5 +138,38 @@ func TestFailuresOfTheModel(t *testing.T) {
 			t.Errorf("%s: %+v", row.name, a)
 		}
 		l.Release()
+	}
+}
+
+// Who has no access to previews is asked for one only where nobody else can be.
+func TestPreviewsGoToThoseWhoSeeThem(t *testing.T) {
+	p, c := keys(t, 3)
+	const seen, other = "gemini-3.1-pro-preview", "gemini-3-flash-preview"
+	l := take(t, p, Want{Model: seen}) // 0
+	l.Report(gemini.ParseError(404, "", []byte(plain("Requested entity was not found.")), c.at))
+	l.Release()
+	if s := status(t, p, l.ID()); !s.NoPreview {
+		t.Fatalf("%+v", s)
+	}
+	for range 6 {
+		l := take(t, p, Want{Model: other})
+		if l.Token() == "key-0" {
+			t.Error("lent for a preview to who has none")
+		}
+		l.Release()
+	}
+	if got := order(t, p, "gemini-2.5-pro", 3); len(got) != len("0 1 2") || !strings.Contains(got, "0") {
+		t.Errorf("a model for everybody: %q", got)
+	}
+	for _, s := range p.Status() {
+		if s.ID != l.ID() {
+			p.Disable(s.ID)
+		}
+	}
+	last := take(t, p, Want{Model: other})
+	last.Report(nil)
+	last.Release()
+	if s := status(t, p, l.ID()); s.NoPreview {
+		t.Error("it has one now, and nobody knows")
 	}
 }

@@ -265,6 +265,27 @@ func TestOldNewsClearNothing(t *testing.T) {
 	}
 }
 
+// Neither do they end the rest of a whole credential.
+func TestOldNewsDoNotEndARest(t *testing.T) {
+	p, c := keys(t, 1, func(o *Options) { o.Settings.AutoBan = false })
+	slow := take(t, p, Want{Model: "m"})
+	c.forward(time.Second)
+	l := take(t, p, Want{Model: "m"})
+	c.forward(time.Second)
+	l.Report(gemini.ParseError(403, "", []byte(info("PERMISSION_DENIED", "x", "BILLING_DISABLED", "googleapis.com")), c.at))
+	l.Release()
+	slow.Report(nil)
+	if s := status(t, p, l.ID()); !s.CoolingUntil.Equal(c.at.Add(30 * time.Minute)) {
+		t.Errorf("a call from before the refusal ended the rest: until %s", s.CoolingUntil)
+	}
+	c.forward(time.Second)
+	slow.Report(nil) // its next call, begun after the refusal
+	slow.Release()
+	if s := status(t, p, l.ID()); !s.CoolingUntil.IsZero() {
+		t.Errorf("works again, and rests until %s", s.CoolingUntil)
+	}
+}
+
 func TestBurstCountsOnce(t *testing.T) {
 	p, c := keys(t, 1)
 	burst := func(f *apierror.Error) {
