@@ -231,6 +231,18 @@ func TestExchangeErrors(t *testing.T) {
 	}
 }
 
+// A code belongs to the client that the sign-in was begun with: another one's secret is not sent along with it.
+func TestExchangeWithAnotherClient(t *testing.T) {
+	sim, s := signIns(t, keptIn(t))
+	_, again, fail := s.exchange(t.Context(), &flow{ClientID: "another.apps.googleusercontent.com", Verifier: "v"}, "4/0x", "http://localhost:1/")
+	if fail == nil || again || fail.Status != 400 || !strings.Contains(fail.Says, "OAUTH_CLIENT_ID was changed") {
+		t.Errorf("%v", fail)
+	}
+	if n := len(sim.CallsOf("token")); n != 0 {
+		t.Errorf("%d exchanges", n)
+	}
+}
+
 // A store that fails is said, and a code is not spent on it.
 func TestSignInWithoutAStore(t *testing.T) {
 	kept := &storetest.Flaky{Store: keptIn(t)}

@@ -264,3 +264,26 @@ func TestBreakersAreBounded(t *testing.T) {
 		t.Errorf("%d breakers, the real one is open for %s", len(p.breakers), turnedAway(t, p, Want{Model: "m"}))
 	}
 }
+
+// An answer to a call from before the break says nothing about Google now.
+func TestOldSuccessEndsNoBreak(t *testing.T) {
+	p, c := keys(t, 10)
+	m := Want{Model: "m"}
+	early := take(t, p, m)
+	c.forward(time.Second)
+	for range patience {
+		failing(t, p, c, m, google500())
+	}
+	if turnedAway(t, p, m) != 5*time.Second {
+		t.Fatal("it has not opened")
+	}
+	early.Report(nil)
+	if got := turnedAway(t, p, m); got != 5*time.Second {
+		t.Errorf("a success from before the break left %s of it", got)
+	}
+	early.Report(nil) // of a call that began in the break
+	early.Release()
+	if turnedAway(t, p, m) != 0 {
+		t.Error("Google serves, and the break lasts")
+	}
+}

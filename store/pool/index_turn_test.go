@@ -422,3 +422,42 @@ func TestLeastUsedSeesWhoCameBack(t *testing.T) {
 		l.Release()
 	}
 }
+
+// Another credential that goes takes its own conversations along and moves no others.
+func TestConversationsOutliveOthers(t *testing.T) {
+	const n, talks = 50, 2000
+	p, _ := turning(t, n, Sticky, nil)
+	at := func() []string {
+		where := make([]string, talks)
+		for i := range where {
+			l := take(t, p, Want{Model: "m", Talk: uint64(i) + 1})
+			where[i] = l.Token()
+			l.Release()
+		}
+		return where
+	}
+	before, set := at(), p.set
+	set.APIKeys = append(slices.Clone(set.APIKeys[:3]), set.APIKeys[4:]...)
+	p.Apply(set)
+	for i, token := range at() {
+		if token != before[i] && before[i] != "key-3" {
+			t.Fatalf("conversation %d moved from %s to %s, because key-3 is gone", i, before[i], token)
+		}
+	}
+}
+
+func TestConversationsByWeight(t *testing.T) {
+	p, _ := turning(t, 20, Sticky, map[int]Wish{5: {Weight: 16}})
+	const talks = 3000
+	had := 0
+	for talk := range uint64(talks) {
+		l := take(t, p, Want{Model: "m", Talk: talk + 1})
+		if l.Token() == "key-5" {
+			had++
+		}
+		l.Release()
+	}
+	if had < talks/4 { // 16 of 35 is its share, 1 of 20 that of one without a weight
+		t.Errorf("the heavy one has %d conversations of %d", had, talks)
+	}
+}

@@ -228,6 +228,19 @@ func TestRefreshThatFails(t *testing.T) {
 	}
 }
 
+// AUTO_BAN=false does not spare a sign-in that is dead: no call can be made with it.
+func TestDeadSignInIsTakenOutWithoutBans(t *testing.T) {
+	s := google(t)
+	dead := s.AddAccount(simulator.Account{Email: "dead@example.com", RefreshError: "invalid_grant"})
+	p := folder(t, Options{OAuth: client(t, s.URL(), nil), Settings: Settings{AutoBanCodes: []int{}}}, "a.json", signIn(dead))
+	if l, fail := p.Acquire(context.Background(), Want{Model: "gemini-2.5-pro"}); fail == nil {
+		t.Errorf("lent %s", l.ID())
+	}
+	if st := status(t, p, "a.json"); !st.Disabled || !strings.Contains(st.Reason, "sign in again") {
+		t.Errorf("%+v", st)
+	}
+}
+
 func TestRefusedTokenIsRenewedOnce(t *testing.T) {
 	s := google(t)
 	a := s.AddAccount(simulator.Account{Project: "sim-p"})

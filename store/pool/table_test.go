@@ -19,6 +19,7 @@ const (
 	infoHMin  = `{"error":{"code":429,"message":"You exceeded your current quota, please check your plan and billing details.\n* Quota exceeded for metric: x, limit: 10, model: gemini-2.5-flash\nPlease retry in 56.1s.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaId":"GenerateRequestsPerMinutePerProjectPerModel-FreeTier","quotaValue":"10"}]},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"56s"}]}}`
 	infoHDay  = `{"error":{"code":429,"message":"You exceeded your current quota. limit: 250\nPlease retry in 12s.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"quotaId":"GenerateRequestsPerMinutePerProjectPerModel-FreeTier"},{"quotaId":"GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]},{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"12s"}]}}`
 	infoDDay  = `{"error":{"code":429,"message":"Quota exceeded for quota metric 'Gemini 2.5 Pro Requests'.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"RATE_LIMIT_EXCEEDED","domain":"googleapis.com","metadata":{"quota_limit":"Gemini25ProRequestsPerDayPerUserPerTier"}}]}}`
+	infoDAt   = `{"error":{"code":429,"message":"Quota exceeded for quota metric 'Gemini 2.5 Pro Requests'.","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"RATE_LIMIT_EXCEEDED","domain":"googleapis.com","metadata":{"quota_limit":"Gemini25ProRequestsPerDayPerUserPerTier","quotaResetDelay":"3h"}}]}}`
 	infoDMin  = `{"error":{"code":429,"message":"Quota exceeded for quota metric 'Gemini 2.5 Pro Requests' and limit 'Gemini 2.5 Pro Requests per minute per user per tier' of service.","errors":[{"reason":"rateLimitExceeded"}]}}`
 	infoDText = `{"error":{"code":429,"message":"Quota exceeded for quota metric 'Gemini 2.5 Pro Requests' and limit '... per day per user per tier' of service.","errors":[{"reason":"rateLimitExceeded"}]}}`
 	bare      = `[{"error":{"code":429,"message":"Resource has been exhausted (e.g. check quota).","status":"RESOURCE_EXHAUSTED","errors":[{"reason":"rateLimitExceeded"}]}}]`
@@ -96,6 +97,7 @@ func situations() []situation {
 		// Noon UTC is 4 o'clock in the Californian winter morning: 20 hours to midnight.
 		{row: "429 D, H per day", http: 429, key: true, body: infoHDay, others: other, pair: 20 * time.Hour},
 		{row: "429 D, H per day", http: 429, body: infoDDay, others: other, pair: 20 * time.Hour},
+		{row: "429 D, H per day", http: 429, body: infoDAt, others: other, pair: 3 * time.Hour},
 		{row: "429 D per day by text", http: 429, body: infoDText, others: other, pair: 20 * time.Hour},
 		{row: "429 D, H per minute", http: 429, key: true, body: infoHMin, others: other, pair: 56 * time.Second},
 		{row: "429 D per minute by text", http: 429, body: infoDMin, others: other, pair: time.Minute},

@@ -12,6 +12,7 @@ import (
 
 	"gcli2api/pipeline/outbound"
 	"gcli2api/pipeline/simulator"
+	"gcli2api/pipeline/wire/gemini"
 	"gcli2api/store/oauth"
 )
 
@@ -154,5 +155,39 @@ func TestSetProxy(t *testing.T) {
 		if err != nil && (row.is != "error" || strings.Contains(err.Error(), "topsecret") || w.Proxy != before.Proxy) || err == nil && w.Proxy != row.is {
 			t.Errorf("%q: %q %v", row.give, w.Proxy, err)
 		}
+	}
+}
+
+// So does a verification, and what an API is switched on with.
+func TestVerifyGoesByTheProxy(t *testing.T) {
+	const way = "http://u:first-way@one.test:1"
+	g := google(t)
+	a := g.AddAccount(simulator.Account{Email: "ann@example.com", Project: "own-x", PaidTier: "gcp-standard-tier", APIDisabled: true})
+	heard := &gates{heard: map[string][]string{}}
+	p := folder(t, Options{OAuth: heard.client(g.URL())},
+		"a.json", fmt.Sprintf(`{"refresh_token": %q, "project_id": "own-x"}`, a.RefreshToken))
+	p.Configure("a.json", func(w *Wish) { w.Proxy = way })
+	if _, err := p.Verify(t.Context(), "a.json"); err != nil {
+		t.Error(err)
+	}
+	p.Quota(t.Context(), "a.json", true)
+	verified := heard.by(way)
+	for _, path := range []string{"/token", "loadCodeAssist", "services/", ":enable", "userinfo", "retrieveUserQuota"} {
+		if !strings.Contains(verified, path) {
+			t.Errorf("%s was not asked by the proxy: %s", path, verified)
+		}
+	}
+
+	// A call finds the API off.
+	p.Enable("a.json")
+	l := take(t, p, Want{Model: "gemini-2.5-pro"})
+	p.mu.Lock()
+	p.queue[0].enabledAt = time.Time{}
+	p.mu.Unlock()
+	l.Report(gemini.ParseError(403, "", []byte(info("PERMISSION_DENIED", "off", "SERVICE_DISABLED", "googleapis.com")), time.Now()))
+	l.Release()
+	until(t, "the API is looked at", func() bool { return strings.Count(heard.by(way)+heard.by(""), "services/") > strings.Count(verified, "services/") })
+	if past := heard.by(""); past != "" {
+		t.Errorf("past the proxy: %s", past)
 	}
 }
