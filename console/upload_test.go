@@ -288,6 +288,8 @@ func TestUploadOfArchives(t *testing.T) {
 		{"long", archive(t, good, file{strings.Repeat("x", 300) + ".json", account(2)}), "longer", false},
 		{"device", archive(t, good, file{"aux.json", account(2)}), "file system", false},
 		{"other file", archive(t, good, file{"notes.txt", "x"}), "only .json", false},
+		{"link", marked(t, good, zip.FileHeader{Name: "evil.json", ExternalAttrs: 0o120777 << 16, CreatorVersion: 3 << 8}), "it is no file", false},
+		{"encrypted", marked(t, good, zip.FileHeader{Name: "evil.json", Flags: 1}), "it is encrypted", false},
 		{"archive inside", archive(t, good, file{"x.zip", archive(t, good)}), "archive in an archive", false},
 		{"inner token_uri", archive(t, good, file{"evil.json", `{"client_id":"c","client_secret":"s","refresh_token":"r","token_uri":"http://10.0.0.1/"}`}), "token_uri", false},
 		{"one that unpacks to too much", archive(t, good, file{"evil.json", zeros}), "100 times", false},
@@ -344,6 +346,39 @@ func lying(t testing.TB, good file, name, text string) string {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+// marked is an archive whose second entry would be a credential but for what its header says.
+func marked(t testing.TB, good file, h zip.FileHeader) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	enter(t, z, deflated(t, good.text), zip.FileHeader{Name: good.name, CRC32: crc32.ChecksumIEEE([]byte(good.text)), UncompressedSize64: uint64(len(good.text))})
+	text := account(2)
+	h.CRC32, h.UncompressedSize64 = crc32.ChecksumIEEE([]byte(text)), uint64(len(text))
+	enter(t, z, deflated(t, text), h)
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// Archives that are refused cost work all the same: what a request may let be unpacked is bounded, however
+// many bombs it brings.
+func TestWorkForBombsIsBounded(t *testing.T) {
+	in := &intake{left: maxTexts, work: 3 << 20}
+	one := archive(t, file{"a.json", strings.Repeat("0", 2<<20)}) // more than 100 times its size
+	for range 4 {
+		in.archive("bomb.zip", []byte(one))
+	}
+	if in.work < 0 || in.work > 3<<20-4*(64<<10) {
+		t.Errorf("%d bytes of work are left", in.work)
+	}
+	in.work = 10 // next to nothing is left, then an honest archive is not unpacked either
+	in.archive("good.zip", []byte(archive(t, file{"good.json", account(1)})))
+	if last := in.rows[len(in.rows)-1]; last.offer != nil || last.why == "" {
+		t.Errorf("%+v", last)
+	}
 }
 
 func TestUploadOfTooManyFiles(t *testing.T) {

@@ -173,3 +173,22 @@ func oauthAt(t *testing.T, base string, c *clock) *oauth.Client {
 	t.Helper()
 	return oauth.New(oauth.Options{HTTP: plainHTTP, Now: c.now, RetryPause: time.Millisecond, Settings: func() oauth.Settings { return settingsAt(base) }})
 }
+
+// Tokens that were made at the same time are not renewed at the same time, and none so late that a call
+// sees its last five minutes.
+func TestRenewalsAreSpread(t *testing.T) {
+	at := map[time.Duration]bool{}
+	for range 50 {
+		d := aheadOf(time.Hour)
+		if d < refreshAhead+tendEvery || d > 15*time.Minute {
+			t.Errorf("renewed %s before the end", d)
+		}
+		at[d.Truncate(time.Second)] = true
+	}
+	if len(at) < 20 {
+		t.Errorf("50 tokens are renewed at %d times", len(at))
+	}
+	if d := aheadOf(4 * time.Minute); d > 2*time.Minute {
+		t.Errorf("one that lives four minutes is renewed %s before its end", d)
+	}
+}

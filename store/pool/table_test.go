@@ -267,7 +267,28 @@ func TestOldNewsClearNothing(t *testing.T) {
 	}
 }
 
-// Neither do they end the rest of a whole credential.
+// What Google said of a quota is not undone by a shorter rest that comes behind it, of a model or of all.
+func TestShorterRestShortensNothing(t *testing.T) {
+	p, c := keys(t, 1, func(o *Options) { o.Settings.AutoBan = false })
+	long, short := take(t, p, Want{Model: "m"}), take(t, p, Want{Model: "m"})
+	verify := gemini.ParseError(403, "", []byte(info("PERMISSION_DENIED", "Verify.", "VALIDATION_REQUIRED", "cloudcode-pa.googleapis.com")), c.at)
+	credits := gemini.ParseError(429, "", []byte(info("RESOURCE_EXHAUSTED", "used up", "INSUFFICIENT_G1_CREDITS_BALANCE", "cloudcode-pa.googleapis.com")), c.at)
+	long.Report(rate(13 * time.Hour))
+	short.Report(rate(2 * time.Second))
+	long.Report(credits) // an hour
+	short.Report(verify) // half an hour
+	long.Release()
+	short.Release()
+	s := status(t, p, long.ID())
+	if len(s.Models) != 1 || !s.Models[0].Until.Equal(c.at.Add(13*time.Hour)) {
+		t.Errorf("the model rests %+v", s.Models)
+	}
+	if !s.CoolingUntil.Equal(c.at.Add(time.Hour)) {
+		t.Errorf("all of it rests until %s", s.CoolingUntil)
+	}
+}
+
+// Old news do not end the rest of a whole credential either.
 func TestOldNewsDoNotEndARest(t *testing.T) {
 	p, c := keys(t, 1, func(o *Options) { o.Settings.AutoBan = false })
 	slow := take(t, p, Want{Model: "m"})
@@ -338,6 +359,7 @@ func TestBans(t *testing.T) {
 		{"402 not in the list", true, []int{403}, strange, 0},
 		{"402 in the list, no bans", false, []int{402}, strange, 0},
 		{"unknown 403, no bans", false, []int{403}, refused, 0},
+		{"unknown 403, no list, no bans", false, []int{}, refused, 0},
 		{"known 403", true, []int{403}, terms, 1},
 		{"known 403, no bans", false, []int{403}, verify, 0},
 		{"terms of service, no bans", false, []int{403}, terms, 1},

@@ -186,7 +186,9 @@ func TestVerifyGoesByTheProxy(t *testing.T) {
 	p.mu.Unlock()
 	l.Report(gemini.ParseError(403, "", []byte(info("PERMISSION_DENIED", "off", "SERVICE_DISABLED", "googleapis.com")), time.Now()))
 	l.Release()
-	until(t, "the API is looked at", func() bool { return strings.Count(heard.by(way)+heard.by(""), "services/") > strings.Count(verified, "services/") })
+	until(t, "the API is looked at", func() bool {
+		return strings.Count(heard.by(way)+heard.by(""), "services/") > strings.Count(verified, "services/")
+	})
 	if past := heard.by(""); past != "" {
 		t.Errorf("past the proxy: %s", past)
 	}
