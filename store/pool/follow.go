@@ -47,6 +47,7 @@ func (m *Memory) watch(ctx context.Context, hints <-chan store.Change) {
 			}
 			m.hear(ctx, c)
 		case <-tick.C:
+			m.tellAgain()
 			seen = m.look(ctx, seen)
 		case <-ctx.Done():
 		}
@@ -64,6 +65,24 @@ func (m *Memory) hear(ctx context.Context, c store.Change) {
 		if doc, err := m.docs.Store.Get(ctx, m.docs.Table, c.ID); err == nil {
 			m.arrived(doc)
 		}
+	}
+}
+
+// tellAgain takes over what came while the pool was about to have a credential: it had asked for the state
+// already, and could not be told yet.
+func (m *Memory) tellAgain() {
+	m.flushing.Lock()
+	defer m.flushing.Unlock()
+	late := map[string]newer{}
+	m.mu.Lock()
+	for id, r := range m.known {
+		if r.asked && r.news != nil {
+			late[id] = *r.news
+		}
+	}
+	m.mu.Unlock()
+	for id, theirs := range late {
+		m.take(id, theirs)
 	}
 }
 

@@ -161,6 +161,33 @@ func TestWrittenDuringAStart(t *testing.T) {
 	until(t, "the ban is known", func() bool { return status(t, b.Pool, id).Disabled })
 }
 
+// Nor is what is written while the pool makes a credential: it has asked for the state, and has it not yet.
+func TestWrittenBetweenAskingAndHaving(t *testing.T) {
+	s := flakyStore(t, filepath.Join(t.TempDir(), "x.db"))
+	theirs, mine := newNode(t, s, 1), newNode(t, s, 0)
+	id := ids(theirs.Pool)
+	told, off := 0, false
+	mine.m.Follow(func(of string, merge func(State) State) bool {
+		if told++; told == 1 {
+			if got, known := mine.m.Load(of); known {
+				t.Errorf("known already: %+v", got)
+			}
+			return false
+		}
+		off = merge(State{Of: secretHash("key-0")}).Disabled
+		return true
+	})
+	theirs.Disable(id)
+	if err := theirs.m.Sync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the ban is known", func() bool {
+		mine.m.flushing.Lock() // nobody is told meanwhile
+		defer mine.m.flushing.Unlock()
+		return off
+	})
+}
+
 // early notes whether anything was loaded before somebody followed.
 type early struct {
 	*book

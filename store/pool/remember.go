@@ -51,6 +51,7 @@ type record struct {
 	unread bool      // there is a document, and body is not what it says
 	rev    store.Rev // store.New when there is none
 	news   *newer    // what the store has by now, if nobody in the pool could take it
+	asked  bool      // Load was called, so that the pool may have it soon
 	doubt  *doubtful
 }
 
@@ -133,6 +134,15 @@ func (m *Memory) firstLook(doc store.Doc) {
 func (m *Memory) Load(id string) (State, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	s, ok := m.load(id)
+	if !m.alone {
+		m.record(id).asked = true
+	}
+	return s, ok
+}
+
+// load is Load. The caller holds mu.
+func (m *Memory) load(id string) (State, bool) {
 	if s, ok := m.pending[id]; ok {
 		return s.state, true
 	}

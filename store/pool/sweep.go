@@ -46,7 +46,9 @@ func (m *Memory) Sweep(ctx context.Context, here map[string]bool, now time.Time)
 	}
 	m.mu.Unlock()
 	for _, id := range left {
-		s, ok := m.Load(id)
+		m.mu.Lock()
+		s, ok := m.load(id) // nobody here is about to have it
+		m.mu.Unlock()
 		switch {
 		case !ok:
 		case s.Left.IsZero():
