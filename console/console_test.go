@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -212,5 +213,19 @@ func TestRequestsAreLogged(t *testing.T) {
 			!strings.Contains(line, fmt.Sprintf("status=%d ", resp.StatusCode)) || !strings.Contains(line, "peer=") || strings.Contains(line, "guessed") {
 			t.Errorf("id %q, line %q", id, line)
 		}
+	}
+}
+
+// Only what a visitor needs to sign in is public.
+func TestWhatIsPublic(t *testing.T) {
+	var public []string
+	for _, r := range (Services{}).routes() {
+		if r.who != panel {
+			public = append(public, r.method+" "+r.path)
+		}
+	}
+	slices.Sort(public)
+	if got := strings.Join(public, ", "); got != "GET "+landingPath+", POST /auth/callback, POST /auth/callback-url, POST /auth/start" {
+		t.Errorf("anybody may use %s", got)
 	}
 }

@@ -3,6 +3,7 @@ package pool
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -35,5 +36,15 @@ func TestRestoreOddNames(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(p.dir, in.File)); err != nil {
 		t.Error(err)
+	}
+}
+
+// Two names that differ in capitals alone are one file on some disks.
+func TestNamesThatDifferInCapitals(t *testing.T) {
+	hour := time.Now().Add(time.Hour)
+	p := folder(t, Options{}, "Ann.json", ready("a", "ya29.a", hour))
+	in, err := p.Import(Offer{Name: "ann.json", Data: []byte(strings.ReplaceAll(ready("b", "ya29.b", hour), "a@example.com", "b@example.com"))})
+	if err != nil || in.File != "ann-2.json" || ids(p) != "Ann.json ann-2.json" {
+		t.Errorf("%+v %v: %q", in, err, ids(p))
 	}
 }

@@ -193,3 +193,18 @@ func TestVerifyGoesByTheProxy(t *testing.T) {
 		t.Errorf("past the proxy: %s", past)
 	}
 }
+
+// Who is switched off does not count as resting, whatever is held against it.
+func TestListOfThoseThatRest(t *testing.T) {
+	p, _ := keys(t, 3)
+	for range 2 {
+		l := take(t, p, Want{Model: "m"})
+		l.Report(rate(time.Hour))
+		l.Release()
+	}
+	p.Disable(keyID(0))
+	page := p.List(Query{State: "cooling"})
+	if len(page.Rows) != 1 || page.Rows[0].ID != keyID(1) || page.Matching != 1 || page.Cooling != 1 || page.Disabled != 1 || page.Total != 3 {
+		t.Errorf("%+v", page)
+	}
+}
