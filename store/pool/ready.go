@@ -155,6 +155,7 @@ func (p *Pool) notRenewed(a *account, fail *oauth.RefreshError) {
 	}
 	for _, e := range a.entries {
 		if fail.Permanent {
+			e.noteCode(fail.Status, fail.Reason)
 			p.disable(e, fail.Reason, "")
 		} else {
 			p.rests(e, between(30*time.Second, 60*time.Second), cooldown{code: apierror.UpstreamUnavailable, status: 503})
