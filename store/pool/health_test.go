@@ -364,7 +364,7 @@ func TestTestBesideCalls(t *testing.T) {
 		l.Release()
 		l.Release()
 	}
-	if out := p.named("a.json").account.out; out != 0 || p.Leases() != 0 {
+	if out := p.named("a.json").account.grant.out; out != 0 || p.Leases() != 0 {
 		t.Errorf("%d calls are counted, %d leases", out, p.Leases())
 	}
 	use(t, p, 3)
