@@ -32,7 +32,7 @@ func (s Services) credentials(c *fiber.Ctx) error {
 		return refuse(c, fiber.StatusBadRequest, err.Error())
 	}
 	page, rows := s.Pool.Find(q)
-	rest := map[string]int{"leases": s.Pool.Leases(), "total": page.Total, "matching": page.Matching,
+	rest := map[string]any{"broken_files": s.Pool.Broken(), "leases": s.Pool.Leases(), "total": page.Total, "matching": page.Matching,
 		"enabled": page.Enabled, "disabled": page.Disabled, "cooling": page.Cooling}
 	if q.Limit > 0 {
 		rest["offset"], rest["limit"] = q.Offset, q.Limit
@@ -48,7 +48,7 @@ func (s Services) credentials(c *fiber.Ctx) error {
 
 // listing writes the rows as one object by their names, in their order, which a map would lose, and
 // the rest behind it. They are sent while they are made: whoever has 10,000 of them may ask for all.
-func listing(out *bufio.Writer, rows iter.Seq[*pool.Status], rest map[string]int) error {
+func listing(out *bufio.Writer, rows iter.Seq[*pool.Status], rest map[string]any) error {
 	write, now, comma := json.NewEncoder(out), time.Now(), ""
 	_, _ = out.WriteString(`{"creds":{`) // an error stays with out: the last one tells
 	for row := range rows {
@@ -65,7 +65,10 @@ func listing(out *bufio.Writer, rows iter.Seq[*pool.Status], rest map[string]int
 	}
 	_ = out.WriteByte('}')
 	for _, name := range slices.Sorted(maps.Keys(rest)) {
-		_, _ = fmt.Fprintf(out, ",%q:%d", name, rest[name])
+		_, _ = fmt.Fprintf(out, ",%q:", name)
+		if err := write.Encode(rest[name]); err != nil {
+			return err
+		}
 	}
 	return out.WriteByte('}')
 }

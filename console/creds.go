@@ -41,6 +41,7 @@ type credState struct {
 	Link        string            `json:"link,omitempty"`
 	LastSuccess float64           `json:"last_success,omitempty"`
 	Email       string            `json:"user_email,omitempty"`
+	Until       float64           `json:"cooldown_until,omitempty"` // of the whole credential, as beside it
 }
 
 // capView is until when a credential rests because it has used up its day.
@@ -82,6 +83,7 @@ func viewOf(st *pool.Status, now time.Time) credView {
 	}
 	if st.CoolingUntil.After(now) {
 		v.Cooldown, v.Until, v.Remaining = "cooling", unix(st.CoolingUntil), st.CoolingUntil.Sub(now).Seconds()
+		v.Status.Until = v.Until
 	}
 	for _, m := range st.Messages {
 		if v.Status.Messages == nil {

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"gcli2api/pipeline/wire/gemini"
 	"gcli2api/store/oauth"
 	"gcli2api/store/pool"
 	"gcli2api/store/stats"
@@ -151,6 +152,21 @@ func TestStatusPages(t *testing.T) {
 	lease.Release()
 	if c.Size < 100 || c.Modified < 1e9 || c.Backend != "file" || c.Label != "Blue One" || c.Content["client_id"] != "id7" ||
 		c.Content["project_id"] != "project-7" || fmt.Sprint(c.Content["scopes"]) != "[s1 s2]" || c.Wish.Priority != 5 {
+		t.Errorf("%+v", c)
+	}
+}
+
+// The end of a rest stands in both places where clients of the old product look for it (behaviour 1.5.2).
+func TestStatusOfWhatRests(t *testing.T) {
+	p := accounts(t, 1)
+	lease, fail := p.Acquire(t.Context(), pool.Want{Model: "gemini-2.5-pro"})
+	if fail != nil {
+		t.Fatal(fail)
+	}
+	lease.Report(gemini.ParseError(403, "", []byte(`{"error":{"message":"Forbidden"}}`), time.Now()))
+	lease.Release()
+	c := pageAt(t, consoleOf(p, nil), "search="+lease.ID()).Creds[lease.ID()]
+	if left := c.Until - unix(time.Now()); c.Cooldown != "cooling" || left < 1700 || left > 1800 || c.Status.Until != c.Until || c.Remaining < 1700 {
 		t.Errorf("%+v", c)
 	}
 }

@@ -35,3 +35,24 @@ func (x *Exchange) LeftOut(tool string) {
 		x.Dropped(name)
 	}
 }
+
+// AppendUnmixed appends the tools of a mix for a backend that does not take one: without those of Google's
+// own, and the client is told.
+func (x *Exchange) AppendUnmixed(dst, tools []byte) []byte {
+	for _, tool := range gemini.ToolsetOf(tools).Hosted {
+		x.LeftOut(tool)
+	}
+	return gemini.AppendTools(dst, tools, func(string) bool { return false })
+}
+
+// AppendToolConfig appends toolConfig without what only the Gemini API knows. Of a mix the client has been
+// told; else this says it.
+func (x *Exchange) AppendToolConfig(dst, v []byte, mixed bool) []byte {
+	if _, there := gemini.Find(v, gemini.ServerTools); !there {
+		return append(dst, v...)
+	}
+	if !mixed {
+		x.Dropped("toolConfig." + gemini.ServerTools)
+	}
+	return gemini.AppendWith(dst, v, gemini.ServerTools, nil)
+}

@@ -70,7 +70,7 @@ func refusals() []faulty {
 		{fault: "503-capacity", want: ruling{status: 503, code: "upstream_unavailable", calls: "aaabb", after: "9"}},
 		{fault: "504", want: ruling{status: 504, code: "upstream_timeout", calls: "aaabb"}},
 	}
-	for _, why := range []string{"", "-validation", "-tos", "-service-disabled", "-license", "-consumer", "-scope", "-security", "-billing", "-suspended", "-leaked",
+	for _, why := range []string{"", "-validation", "-tos", "-service-disabled", "-service-disabled-text", "-license", "-consumer", "-scope", "-security", "-billing", "-suspended", "-leaked",
 		"-forbidden", "-tos-text", "-named-user", "-suspended-text", "-key-blocked"} {
 		rows = append(rows, faulty{fault: "403" + why, want: refused})
 	}

@@ -412,7 +412,7 @@ func TestEnvironmentCredentials(t *testing.T) {
 	if r := g.put(ask{}, "hello"); r.status != 200 || lastCall(sim).Credential != "ann0@example.com" {
 		t.Errorf("%d %s by %s", r.status, r.body, lastCall(sim).Credential)
 	}
-	if a := g.get("/auth/env-creds-status"); !strings.Contains(string(a.body), `"existing_env_files":["env-p-1-1700000000.json"]`) || strings.Contains(string(a.body), "1//") {
+	if a := g.get("/auth/env-creds-status"); !strings.Contains(string(a.body), `"existing_env_files":["env-p-1-1700000000.json","env-1"]`) || strings.Contains(string(a.body), "1//") {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 	if a := g.do("DELETE", "/auth/env-creds", ""); a.status != 200 || !strings.Contains(string(a.body), `"deleted_count":2`) {

@@ -10,7 +10,7 @@ import (
 func errorNames() []string {
 	return []string{
 		"400", "400-signature", "400-location", "400-key", "400-key-expired", "400-tokens", "401", "402", "403", "403-forbidden",
-		"403-validation", "403-tos", "403-tos-text", "403-service-disabled", "403-license", "403-named-user", "403-consumer", "403-scope",
+		"403-validation", "403-tos", "403-tos-text", "403-service-disabled", "403-service-disabled-text", "403-license", "403-named-user", "403-consumer", "403-scope",
 		"403-security", "403-billing", "403-suspended", "403-suspended-text", "403-leaked", "403-key-blocked", "403-traffic",
 		"404", "404-html", "408", "429-traffic", "429 [dur]", "429-reset <dur>", "429-quota [dur]", "429-capacity", "429-bare", "429-perminute", "429-perminute-text", "429-perday",
 		"429-perday-text", "429-shared",
@@ -106,6 +106,8 @@ func (s *Server) denied(name string) *failure {
 			errorInfo("TOS_VIOLATION", cloudcode, object{"appeal_url": "https://forms.gle/simulated", "appeal_url_link_text": "Appeal"}))
 	case "403-service-disabled":
 		return serviceDisabled("cloudaicompanion.googleapis.com", "Gemini for Google Cloud API", "simulated-project")
+	case "403-service-disabled-text":
+		return forbidden("Gemini for Google Cloud API has not been used in project simulated-project before or it is disabled. Enable it by visiting its page, then retry.")
 	case "403-license":
 		return forbidden("You are currently configured to use a Google Cloud Project but lack a Gemini Code Assist license. (#3501)",
 			errorInfo("SUBSCRIPTION_REQUIRED", "cloudaicompanion.googleapis.com", nil))

@@ -84,6 +84,7 @@ func scenarios() []scenario {
 		{row: "403 suspended", do: "403-billing", on: "a", calls: "ab", left: "a off"},
 		{row: "403 suspended by text", do: "403-suspended-text", on: "a", calls: "ab", left: "a off"},
 		{row: "403 service disabled", do: "403-service-disabled", on: "a", count: 1, calls: "ab", left: "a rests 2m-5m"},
+		{row: "403 service disabled by text", do: "403-service-disabled-text", on: "a", count: 1, calls: "ab", left: "a rests 2m-5m"},
 		{row: "403 scope", do: "403-scope", on: "a", calls: "ab", left: "a off"},
 		{row: "403 policy", do: "403-security", on: "a", calls: "ab", left: "a off"},
 		{row: "403 key blocked", creds: "kk", do: "403-key-blocked", on: "a", calls: "ab", left: "a off"},

@@ -220,7 +220,7 @@ func TestServiceIsEnabled(t *testing.T) {
 	if fail := r.ask(context.Background(), pro, false); fail != nil {
 		t.Fatal(fail)
 	}
-	eventually(t, func() bool { return len(r.google.CallsOf("enable")) > 0 })
+	eventually(t, func() bool { c := r.google.CallsOf("enable"); return len(c) > 0 && c[0].Done }) // begun is not switched on
 	if err := same(r.facts(begin), "a rests 2m-5m"); err != nil || r.calls() != "ab" {
 		t.Error(err)
 	}

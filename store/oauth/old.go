@@ -21,7 +21,19 @@ type Start struct {
 	Models       map[string]time.Time // cooldowns of single models
 	Email        string
 	LastSuccess  time.Time
+	NoPreview    bool // Google has shown it no preview models
+
+	Pro, Total           int64       // calls of the day that ends at NextReset
+	NextReset            time.Time   // zero where nothing is known of the day
+	Calls                []time.Time // that succeeded, of the last 24 hours
+	LimitPro, LimitTotal *int64      // of a day, where an operator had chosen one
 }
+
+// What the old product wrote as the daily limits of a credential that nobody had given its own.
+const (
+	oldLimitPro   = 100
+	oldLimitTotal = 1000
+)
 
 // Starts reads a file that has states only, the old product's creds_state.toml: by the names of
 // credential files.
@@ -110,7 +122,37 @@ func start(f fields) Start {
 			s.Models[model] = until
 		}
 	}
+	s.usage(f)
 	return s
+}
+
+// maxTimes bounds the calls of a day that are taken over one by one.
+const maxTimes = 20_000
+
+// usage reads what was counted, and how much of it was to be allowed.
+func (s *Start) usage(f fields) {
+	var preview *bool
+	s.NoPreview = json.Unmarshal(f["preview"], &preview) == nil && preview != nil && !*preview
+	count := func(name string) int64 {
+		n, _ := f.number(name)
+		return int64(min(max(n, 0), 1e9))
+	}
+	s.Pro, s.Total, s.NextReset = count("gemini_2_5_pro_calls"), count("total_calls"), moment(f.text("next_reset_time"))
+	limit := func(name string, usual int64) *int64 {
+		n, there := f.number(name)
+		if v := int64(n); there && n == float64(v) && v >= 0 && v <= 1e9 && v != usual {
+			return &v
+		}
+		return nil
+	}
+	s.LimitPro, s.LimitTotal = limit("daily_limit_gemini_2_5_pro", oldLimitPro), limit("daily_limit_total", oldLimitTotal)
+	var times []string
+	_ = json.Unmarshal(f["call_timestamps"], &times) // anything but a list of texts is none
+	for _, text := range times[:min(len(times), maxTimes)] {
+		if t := moment(text); !t.IsZero() {
+			s.Calls = append(s.Calls, t)
+		}
+	}
 }
 
 // unix is a member that holds seconds since 1970, with a fraction.

@@ -191,6 +191,9 @@ func (l *lease) Report(f *apierror.Error) pipeline.Advice {
 		p.succeeded(l, t)
 	} else {
 		o := outcome{l: l, f: f, r: p.find(f, l), now: t}
+		if s := o.said(); s.HTTP == 200 && !s.HTML { // Google did answer, so it counts the call
+			p.count(l, t)
+		}
 		p.cause = l.exchange
 		p.punish(o)
 		p.cause = ""

@@ -69,12 +69,21 @@ func TestWhatIsCounted(t *testing.T) {
 	if got := figures(p); !strings.HasPrefix(got, "2/5/5 ") {
 		t.Errorf("a failure counts: %s", got)
 	}
+	// An answer that is of no use, or breaks off, was an answer.
+	empty := apierror.New(apierror.EmptyAnswer, "empty")
+	empty.Said = &apierror.Said{HTTP: 200}
+	take(t, p, Want{Model: "z"}).Report(empty)
+	empty.Said = &apierror.Said{HTTP: 200, HTML: true}
+	take(t, p, Want{Model: "z"}).Report(empty)
+	if got := figures(p); !strings.HasPrefix(got, "2/6/6 ") {
+		t.Errorf("answers of no use: %s", got)
+	}
 	// A client that leaves: what had begun counts, what had not does not.
 	gone := apierror.New(apierror.ClientGone, "gone")
 	take(t, p, Want{Model: "y"}).Report(gone)
 	gone.Said = &apierror.Said{HTTP: 200}
 	take(t, p, Want{Model: "y"}).Report(gone)
-	if got := figures(p); !strings.HasPrefix(got, "2/6/6 ") {
+	if got := figures(p); !strings.HasPrefix(got, "2/7/7 ") {
 		t.Errorf("clients that left: %s", got)
 	}
 }

@@ -59,7 +59,7 @@ type entry struct {
 	pos  int    // place in the index
 	sat  seat   // what it was laid out for
 	due  int64  // end of a rest that the index waits for
-	out  int    // calls under way, of an account in account.out
+	out  int    // calls under way, of a sign-in in account.grant
 	used int64  // calls of the day
 	left []Left // of its quotas, as Google says
 }
@@ -79,7 +79,7 @@ type account struct {
 	mailed     bool                // the e-mail was asked for
 	failed     *oauth.RefreshError // of the last refresh, nil when it gave a token
 	ahead      time.Duration       // before its end the token is renewed, without anybody asking
-	out        int                 // calls under way, with all projects
+	grant      *grant              // what it shares with other files of the same sign-in; nil until it is in the queue
 }
 
 // cooldown keeps a credential, or one model on it, out of use for a while.

@@ -64,6 +64,7 @@ func (p *Pool) LoadEnviron() (all []EnvVariable) {
 		all = append(all, p.variable(f, err))
 	}
 	p.rebuild()
+	p.welcome()
 	p.remember()
 	return all
 }

@@ -1,11 +1,13 @@
 package pool
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"gcli2api/pipeline/wire/gemini"
 	"gcli2api/store/oauth"
 )
 
@@ -45,6 +47,7 @@ func (p *Pool) scan(settled bool) {
 	}
 	if changed || settled || reread {
 		p.rebuild()
+		p.welcome()
 	}
 }
 
@@ -62,6 +65,7 @@ func (p *Pool) scanFolder(settled, reread bool) (changed bool, err error) {
 	for name := range p.files {
 		if _, there := slices.BinarySearch(names, name); !there {
 			delete(p.files, name)
+			p.skipped(name, nil)
 			changed = true
 		}
 	}
@@ -93,4 +97,23 @@ func holdsCredentials(name string) bool {
 		return !strings.HasPrefix(name, ".")
 	}
 	return name == oldCreds
+}
+
+// skipped notes why a file of the folder is of no use; nil for one that is, or is gone.
+func (p *Pool) skipped(name string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if delete(p.broken, name); err != nil && len(p.broken) < maxBroken {
+		p.broken[name] = cut(gemini.Mask(err.Error()))
+	}
+}
+
+// maxBroken bounds the broken files that are remembered by name.
+const maxBroken = 1000
+
+// Broken is why files of the folder are skipped, by their names.
+func (p *Pool) Broken() map[string]string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.broken)
 }

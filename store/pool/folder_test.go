@@ -304,3 +304,20 @@ func TestCopyOfACredentialInUse(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// A file that is skipped is said, until it is mended or gone.
+func TestBrokenFiles(t *testing.T) {
+	p := folder(t, Options{}, "bad.json", `{"type": "gemini_api_key", "api_key": "AIza-with a blank"}`, "worse.json", `{`, "good.json", keyFile)
+	b := p.Broken()
+	if len(b) != 2 || !strings.Contains(b["bad.json"], "api_key") || b["worse.json"] == "" || strings.Contains(b["bad.json"], "blank") {
+		t.Errorf("%q", b)
+	}
+	put(t, p.dir, "bad.json", keyFile)
+	if err := os.Remove(filepath.Join(p.dir, "worse.json")); err != nil {
+		t.Fatal(err)
+	}
+	p.Rescan()
+	if b := p.Broken(); len(b) != 0 {
+		t.Errorf("%q", b)
+	}
+}

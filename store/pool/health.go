@@ -64,11 +64,13 @@ func (p *Pool) visit(ctx context.Context, id string, limit time.Duration, do fun
 func (p *Pool) ensure(ctx context.Context, e *entry, home bool) error {
 	for range 5 { // a token, a project, and what may happen to either meanwhile
 		p.mu.Lock()
-		wait, lacks := p.waitFor(e, home), e.cred.Unusable()
-		p.mu.Unlock()
+		lacks := e.cred.Unusable()
 		if lacks != "" { // Google would only say that it does not know the sign-in, as if that were dead
+			p.mu.Unlock()
 			return &Trouble{Reason: lacks}
 		}
+		wait := p.waitFor(e, home)
+		p.mu.Unlock()
 		if wait == nil {
 			return nil
 		}

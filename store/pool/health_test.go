@@ -137,6 +137,10 @@ func TestTestWithoutTheClientsSecret(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "OAUTH_CLIENT_SECRET") || status(t, p, "a.json").Disabled || len(s.CallsOf("token")) != 0 {
 		t.Errorf("%v, %d refreshes, %+v", err, len(s.CallsOf("token")), status(t, p, "a.json"))
 	}
+	_, err = p.Verify(t.Context(), "a.json")
+	if err == nil || !strings.Contains(err.Error(), "OAUTH_CLIENT_SECRET") || status(t, p, "a.json").Disabled || len(s.CallsOf("token")) != 0 {
+		t.Errorf("%v, %d refreshes, %+v", err, len(s.CallsOf("token")), status(t, p, "a.json"))
+	}
 }
 
 // A test that Google said nothing to says what stood in the way.
@@ -364,7 +368,7 @@ func TestTestBesideCalls(t *testing.T) {
 		l.Release()
 		l.Release()
 	}
-	if out := p.named("a.json").account.out; out != 0 || p.Leases() != 0 {
+	if out := p.named("a.json").account.grant.out; out != 0 || p.Leases() != 0 {
 		t.Errorf("%d calls are counted, %d leases", out, p.Leases())
 	}
 	use(t, p, 3)

@@ -95,6 +95,10 @@ func (p *Pool) blamed(e *entry, err error) {
 // renewNow makes a new token, whatever the old one is worth.
 func (p *Pool) renewNow(ctx context.Context, e *entry) error {
 	p.mu.Lock()
+	if lacks := e.cred.Unusable(); lacks != "" {
+		p.mu.Unlock()
+		return &Trouble{Reason: lacks}
+	}
 	a := e.account
 	wait := p.refresh(a)
 	p.mu.Unlock()

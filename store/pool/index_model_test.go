@@ -349,7 +349,7 @@ func TestRoomIsOneAccounts(t *testing.T) {
 		l.Release()
 		l.Release()
 	}
-	if p.Leases() != 0 || p.queue[0].account.out != 0 {
-		t.Errorf("%d leases, %d calls", p.Leases(), p.queue[0].account.out)
+	if p.Leases() != 0 || p.queue[0].account.grant.out != 0 {
+		t.Errorf("%d leases, %d calls", p.Leases(), p.queue[0].account.grant.out)
 	}
 }

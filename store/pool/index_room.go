@@ -2,10 +2,10 @@ package pool
 
 import "gcli2api/store/oauth"
 
-// taken is where the calls with an entry are counted: those of an account over all its projects.
+// taken is where the calls with an entry are counted: those of a sign-in over all its projects and files.
 func (e *entry) taken() *int {
-	if e.account != nil && e.cred.Kind == oauth.CodeAssist {
-		return &e.account.out
+	if e.account != nil && e.account.grant != nil {
+		return &e.account.grant.out
 	}
 	return &e.out
 }
@@ -43,12 +43,12 @@ func (p *Pool) giveBack(e *entry) {
 	p.crowd(e)
 }
 
-// crowd takes over whether there is room for another call with an entry, and the others of its account.
+// crowd takes over whether there is room for another call with an entry, and the others of its sign-in.
 func (p *Pool) crowd(e *entry) {
 	one := [1]*entry{e}
 	all := one[:]
 	if e.taken() != &e.out {
-		all = e.account.entries
+		all = e.account.grant.entries()
 	}
 	for _, s := range all {
 		if p.seated(s) && p.index.room.put(s.pos, p.roomy(s)) {

@@ -89,6 +89,7 @@ func (p *Pool) takeOver(e *entry, s oauth.Start) {
 		e.email = s.Email
 	}
 	now := p.now()
+	p.takeUsage(e, s, now)
 	if s.CoolingUntil.After(now) {
 		e.cool = unknownRest(s.CoolingUntil)
 	}
@@ -97,4 +98,24 @@ func (p *Pool) takeOver(e *entry, s oauth.Start) {
 			e.mark(model, now.UnixNano()).cooldown = unknownRest(until)
 		}
 	}
+}
+
+// takeUsage takes over what was counted of today, and limits that an operator had set.
+func (p *Pool) takeUsage(e *entry, s oauth.Start, now time.Time) {
+	if begin := s.NextReset.Add(-24 * time.Hour); s.NextReset.After(now) && !begin.After(now) {
+		e.day = Day{Since: begin.Unix(), Pro: s.Pro, Total: s.Total}
+	}
+	for _, t := range s.Calls {
+		if !t.After(now) && now.Sub(t) < dayHours*time.Hour {
+			e.hours = countHour(e.hours, hourOf(t))
+		}
+	}
+	if s.LimitPro != nil {
+		e.wish.DailyPro = s.LimitPro
+	}
+	if s.LimitTotal != nil {
+		e.wish.DailyTotal = s.LimitTotal
+	}
+	e.noPreview = s.NoPreview
+	e.capped = p.caps(e, now)
 }

@@ -84,3 +84,31 @@ func TestOldProductThatIsBroken(t *testing.T) {
 		t.Errorf("taken out of the table: %q\n%s", got, log.String())
 	}
 }
+
+// What the old product counted of today, and the limits that somebody had set, come along (behaviour 6.2, 6.8).
+func TestUsageOfTheOldProduct(t *testing.T) {
+	c := newClock() // noon
+	table := func(name, more string) string {
+		return fmt.Sprintf("[%q]\nrefresh_token = \"1//%[1]s\"\nproject_id = \"p\"\n%s\n", name, more)
+	}
+	reset := c.at.Truncate(24 * time.Hour).Add(31 * time.Hour) // 07:00 tomorrow
+	day := func(at time.Time) string {
+		return fmt.Sprintf("gemini_2_5_pro_calls = 3\ntotal_calls = 10\nnext_reset_time = %q\n", at.Format("2006-01-02T15:04:05-07:00"))
+	}
+	toml := table("own.json", day(reset)+"daily_limit_gemini_2_5_pro = 3\ndaily_limit_total = 1000\npreview = false\n"+
+		fmt.Sprintf("call_timestamps = [%q, %q, \"x\"]", c.at.Add(-2*time.Hour).Format(time.RFC3339Nano), c.at.Add(-30*time.Hour).Format(time.RFC3339Nano))) +
+		table("usual.json", day(reset.Add(-24*time.Hour))+"daily_limit_gemini_2_5_pro = 100\npreview = true\n") +
+		table("odd.json", "gemini_2_5_pro_calls = -1\ntotal_calls = \"x\"\nnext_reset_time = \"soon\"\ndaily_limit_total = -5\ncall_timestamps = 7\n")
+	p := folder(t, Options{Now: c.now, Settings: Settings{EnforceLimits: true, DailyPro: 50, DailyTotal: 500, DailyReset: 7 * time.Hour}}, "creds.toml", toml)
+	for _, row := range []struct{ id, want string }{
+		{"own.json", "3/10/1 of 3/500"}, {"usual.json", "0/0/0 of 50/500"}, {"odd.json", "0/0/0 of 50/500"},
+	} {
+		u, _ := p.UsageOf(row.id)
+		if got := fmt.Sprintf("%d/%d/%d of %d/%d", u.Pro, u.Total, u.Last24h, u.LimitPro, u.LimitTotal); got != row.want || !u.NextReset.Equal(reset) {
+			t.Errorf("%s: %s until %s, want %s", row.id, got, u.NextReset, row.want)
+		}
+	}
+	if own, usual := status(t, p, "own.json"), status(t, p, "usual.json"); !own.NoPreview || usual.NoPreview || !own.ProCappedUntil.Equal(reset) || !usual.ProCappedUntil.IsZero() {
+		t.Errorf("%+v\n%+v", own, usual)
+	}
+}

@@ -119,8 +119,11 @@ type Pool struct {
 	breakers map[fuse]*breaker     // closed ones that have counted nothing are not there
 	google   breaker               // of all calls
 	closed   bool
-	lines    []func() // log lines for unlock
-	cause    string   // the exchange whose report is dealt with, for those lines
+	running  bool              // what comes now was not there at the start
+	broken   map[string]string // files that are skipped, and why
+	guests   []*entry          // that have come and nothing is known of
+	lines    []func()          // log lines for unlock
+	cause    string            // the exchange whose report is dealt with, for those lines
 }
 
 // New loads the credentials and begins to watch the folder. A broken file is a warning in the log,
@@ -133,7 +136,7 @@ func New(o Options) (*Pool, error) {
 		dir: o.Dir, oauth: o.OAuth, serves: o.Serves, states: o.States, log: o.Log, now: o.Now, hide: o.Hide,
 		claims: o.Claims, node: nodeName(),
 		files: map[string]*source{}, warned: map[string]bool{},
-		byID: map[string]*entry{}, lanes: map[lane]*rotation{}, line: newLine(), dice: rand.Uint64N, breakers: map[fuse]*breaker{},
+		byID: map[string]*entry{}, broken: map[string]string{}, lanes: map[lane]*rotation{}, line: newLine(), dice: rand.Uint64N, breakers: map[fuse]*breaker{},
 	}
 	if p.serves == nil {
 		p.serves = Serves
@@ -173,6 +176,9 @@ func New(o Options) (*Pool, error) {
 		p.repeat(time.Hour, p.sweepStates)
 		p.wg.Go(p.sweepStates)
 	}
+	p.mu.Lock()
+	p.running = true
+	p.mu.Unlock()
 	return p, nil
 }
 

@@ -154,7 +154,7 @@ func TestPurge(t *testing.T) {
 			p.Rescan()
 		}},
 	} {
-		a := rotating(s, 1)[0]
+		a := s.AddAccount(simulator.Account{Email: "u0@example.com", Tier: "free-tier"})
 		add("a.json", a)
 		p.Delete("a.json")
 		row.prepare(a)
@@ -176,7 +176,7 @@ func TestPurge(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Rescan()
-	a := rotating(s, 1)[0]
+	a := s.AddAccount(simulator.Account{Email: "u0@example.com", Tier: "free-tier"})
 	add("x.json", a)
 	p.Delete("x.json")
 	add("y.json", a)

@@ -185,6 +185,7 @@ func (p *Pool) replace(queue, idle []*entry) {
 	}
 	before := len(p.queue)
 	p.queue, p.idle, p.byID = queue, idle, byID
+	p.connect()
 	p.loosened++
 	p.index.stale = true
 	said := []any{"credentials", len(queue), "before", before}

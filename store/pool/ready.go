@@ -57,8 +57,10 @@ func (a *account) works(t time.Time) bool {
 // refresh renews the token of an account, once for all who ask meanwhile. It does not end with the
 // exchange that began it.
 func (p *Pool) refresh(a *account) <-chan struct{} {
-	if a.refreshing != nil {
-		return a.refreshing
+	for _, b := range a.fellows() {
+		if b.refreshing != nil { // what comes of it is for all of them
+			return b.refreshing
+		}
 	}
 	done := make(chan struct{})
 	a.refreshing = done
@@ -73,17 +75,23 @@ func (p *Pool) refresh(a *account) <-chan struct{} {
 			p.hideAll(oauth.Credential{RefreshToken: got.RefreshToken})
 		}
 		p.mu.Lock()
+		all := a.fellows()
 		if fail == nil {
-			p.renewed(a, got)
+			p.renewed(all, got)
 		} else if p.ctx.Err() == nil {
 			p.notRenewed(a, fail)
 		}
-		p.unlock(a.entries...) // States hears of it before those who wait
+		for _, b := range all {
+			p.save(b.entries)
+		}
+		p.unlock() // States hears of it before those who wait
 		if fail == nil && got.RefreshToken != "" {
 			// The old one may be dead already. The state first: it is good for the file before the
 			// change and after it, wherever a crash comes.
 			p.durable(ctx, a)
-			p.amend(a, oauth.Change{RefreshToken: got.RefreshToken})
+			for _, b := range all {
+				p.amend(b, oauth.Change{RefreshToken: got.RefreshToken})
+			}
 		}
 		p.mu.Lock()
 		a.refreshing = nil
@@ -127,7 +135,14 @@ func (p *Pool) renew(ctx context.Context, a *account) (oauth.Tokens, *oauth.Refr
 	return google.Refresh(ctx, cred)
 }
 
-func (p *Pool) renewed(a *account, got oauth.Tokens) {
+// renewed gives a new token to the accounts that share the sign-in.
+func (p *Pool) renewed(all []*account, got oauth.Tokens) {
+	for _, a := range all {
+		p.takeToken(a, got)
+	}
+}
+
+func (p *Pool) takeToken(a *account, got oauth.Tokens) {
 	// One that lives shorter than refreshNow is used all the same, not renewed without end.
 	a.token, a.expiry, a.stale, a.retryAt = got.AccessToken, got.Expiry, false, p.now().Add(refreshAgain)
 	a.failed, a.ahead = nil, aheadOf(got.Expiry.Sub(p.now()))
@@ -155,6 +170,7 @@ func (p *Pool) notRenewed(a *account, fail *oauth.RefreshError) {
 	}
 	for _, e := range a.entries {
 		if fail.Permanent {
+			e.noteCode(fail.Status, fail.Reason)
 			p.disable(e, fail.Reason, "")
 		} else {
 			p.rests(e, between(30*time.Second, 60*time.Second), cooldown{code: apierror.UpstreamUnavailable, status: 503})

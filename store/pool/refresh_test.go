@@ -59,6 +59,9 @@ func TestRefreshTable(t *testing.T) {
 			if rest := time.Until(st.CoolingUntil); st.Disabled != row.off || !strings.Contains(st.Reason, row.says) || !row.off && (rest < 25*time.Second || rest > time.Minute) {
 				t.Errorf("%+v", st)
 			}
+			if noted := len(st.LastCodes) == 1 && st.LastCodes[0] >= 400 && st.LastCodes[0] < 500 && len(st.Messages) == 1; noted != row.off {
+				t.Errorf("codes %v, %v", st.LastCodes, st.Messages)
+			}
 			if n := len(s.CallsOf("token")); n != row.calls {
 				t.Errorf("%d calls", n)
 			}

@@ -84,6 +84,7 @@ func (p *Pool) look(name string, settled, reread bool) bool {
 	}
 	f.unsure = false
 	p.admit(f, sheet)
+	p.skipped(name, err)
 	if err != nil {
 		p.log.Warn("credential file skipped", "file", name, "reason", err)
 	}
@@ -154,6 +155,7 @@ func (p *Pool) admit(f *source, sheet oauth.Sheet) {
 				e = p.newEntry(c, a, f)
 				e.listed = len(item.Creds) > 1
 				p.begin(e, item.ID)
+				p.met(e)
 			} else {
 				e.cred.Label = c.Label
 				entries = append(entries, old.siblings(e)...)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"gcli2api/store"
@@ -29,13 +30,16 @@ const (
 
 // keeper brings the figures into the store.
 type keeper struct {
-	store   store.Store
-	log     *slog.Logger
-	owner   string
-	cancel  context.CancelFunc
-	done    chan struct{}
-	failing bool
-	rolled  string // the day on which old days were added up last
+	store  store.Store
+	log    *slog.Logger
+	owner  string
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	flushing sync.Mutex // also of failing
+	failing  bool
+
+	rolled string // the day on which old days were added up last
 }
 
 // Open begins with what the store has and keeps it up to date until Close. Close it before the
@@ -176,6 +180,8 @@ func (s *Stats) keep(ctx context.Context) {
 
 // flush adds what is new to the store, all of it or nothing.
 func (s *Stats) flush(ctx context.Context) bool {
+	s.kept.flushing.Lock() // one at a time, or the later one would not wait for what the first one holds
+	defer s.kept.flushing.Unlock()
 	s.mu.Lock()
 	batch := s.fresh
 	s.fresh = map[slot]Count{}

@@ -33,24 +33,31 @@ func (t timing) delay(now time.Time) (d time.Duration, said bool) {
 	}
 	if at, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(t.stamp)); err == nil {
 		// Below five minutes a duration is trusted more than a clock; else the later one holds.
-		if left := at.Sub(now); !said || left > d && left > skew {
+		left := at.Sub(now)
+		if !said && left <= skew {
+			d, said = t.besides(now)
+		}
+		if !said || left > d && left > skew {
 			d, said = left, true
 		}
 	}
 	if !said {
-		for _, m := range resets.FindAllStringSubmatch(t.text, 8) {
-			if d, said = duration(strings.TrimRight(m[1], ".")); said {
-				break
-			}
-		}
-	}
-	if !said {
-		d, said = header(t.retryAfter, now)
+		d, said = t.besides(now)
 	}
 	if !said {
 		return 0, false
 	}
 	return min(max(d, shortest), longest), true
+}
+
+// besides looks for a time where no detail has one: in the text, then in the header.
+func (t timing) besides(now time.Time) (d time.Duration, said bool) {
+	for _, m := range resets.FindAllStringSubmatch(t.text, 8) {
+		if d, said = duration(strings.TrimRight(m[1], ".")); said {
+			return d, true
+		}
+	}
+	return header(t.retryAfter, now)
 }
 
 // duration reads "0.53s", "539ms", "13h19m1.2s", and days, which Go does not know.

@@ -92,6 +92,8 @@ func TestParseErrorForTheClient(t *testing.T) {
 		{429, strings.Replace(variantH, "limit: 10", "limit: 0.5", 1), apierror.RateLimited, 429, 56 * time.Second},
 		{429, "", apierror.RateLimited, 429, 0},
 		{429, message(429, "", "Quota exceeded ... per day per user per tier"), apierror.QuotaExhausted, 429, 0},
+		{429, message(429, "", "Requests Per Day used up"), apierror.QuotaExhausted, 429, 0},
+		{400, `{"error":{"message":"x","details":[{"reason":"API_KEY_EXPIRED"}]}}`, apierror.NoCredential, 503, 0},
 		{499, message(499, "CANCELLED", "x"), apierror.UpstreamUnavailable, 502, 0},
 		{500, message(500, "INTERNAL", "x"), apierror.UpstreamUnavailable, 502, 0},
 		{501, message(501, "UNIMPLEMENTED", "x"), apierror.Unsupported, 501, 0},
@@ -109,6 +111,10 @@ func TestParseErrorForTheClient(t *testing.T) {
 	ours := ParseError(400, "", []byte(`{"error":{"message":"API key not valid. Please pass a valid API key."}}`), now)
 	if ours.Message != "Google refused a credential of this gateway: API key not valid. Please pass a valid API key." {
 		t.Errorf("it reads as if the client's key were wrong: %q", ours.Message)
+	}
+	far := ParseError(400, "", []byte(message(400, "FAILED_PRECONDITION", "User location is not supported for the API use.")), now)
+	if far.Code != apierror.BadRequest || !strings.HasPrefix(far.Message, "User location is not supported for the API use.") || !strings.Contains(far.Message, "address of this gateway") {
+		t.Errorf("it reads as if the client were in the wrong country: %q", far.Message)
 	}
 	if e.Param != "tools[0]" || e.Message != `Unknown name "x"` {
 		t.Errorf("%q, %q", e.Param, e.Message)
@@ -128,6 +134,8 @@ func TestDelay(t *testing.T) {
 		{"within the skew the duration", timing{stamp: "2025-11-30T01:42:23Z", retry: "3s"}, 3 * time.Second, true},
 		{"stamp alone", timing{stamp: "2025-11-30T01:38:33.5Z"}, 10500 * time.Millisecond, true},
 		{"stamp in the past", timing{stamp: "2025-11-29T01:38:33Z"}, time.Second, true},
+		{"stamp in the past, and a text", timing{stamp: "2025-11-30T01:38:03Z", text: "Your quota will reset after 12s."}, 12 * time.Second, true},
+		{"stamp before the text", timing{stamp: "2025-11-30T03:38:23Z", text: "Your quota will reset after 12s."}, 2 * time.Hour, true},
 		{"RetryInfo before metadata", timing{retry: "68940s", reset: "1s"}, 68940 * time.Second, true},
 		{"metadata", timing{reset: "13h19m1.5s", text: "resets in 5s"}, 13*time.Hour + 19*time.Minute + 1500*time.Millisecond, true},
 		{"text", timing{text: "Please retry in 56.185908122s.", retryAfter: "5"}, 56185908122 * time.Nanosecond, true},

@@ -11,6 +11,9 @@ import (
 // for the fault in the password that it sent to the gateway.
 const refusedOurs = "Google refused a credential of this gateway: "
 
+// whereFrom stands behind Google's refusal of a country: that of the client does not matter.
+const whereFrom = " (Google looks at the network address of this gateway, not at yours: its operator can set a proxy in a country that Google serves)"
+
 // forClient chooses what a client is told when no other try helps.
 func (f *findings) forClient() *apierror.Error {
 	s := f.said
@@ -22,8 +25,11 @@ func (f *findings) forClient() *apierror.Error {
 	case message == "":
 		message = "the upstream answered with HTTP " + strconv.Itoa(s.HTTP)
 	}
-	if code == apierror.NoCredential {
+	switch {
+	case code == apierror.NoCredential:
 		message = clip(refusedOurs + message)
+	case code == apierror.BadRequest && strings.Contains(strings.ToLower(s.Text), "location is not supported"):
+		message = clip(message + whereFrom)
 	}
 	e := apierror.New(code, message)
 	if status != 0 {
@@ -77,7 +83,7 @@ func verdict(s *apierror.Said) (code apierror.Code, status int) {
 // deadKey knows AI Studio's answer to a bad key, which is a 400 and no fault of the client.
 func deadKey(s *apierror.Said) bool {
 	text := strings.ToLower(s.Text)
-	return s.Reason == "API_KEY_INVALID" || strings.Contains(text, "api key not valid") || strings.Contains(text, "api key expired")
+	return s.Reason == "API_KEY_INVALID" || s.Reason == "API_KEY_EXPIRED" || strings.Contains(text, "api key not valid") || strings.Contains(text, "api key expired")
 }
 
 // tooLong knows Google's words for a prompt that the model cannot read.
@@ -95,7 +101,8 @@ func usedUp(s *apierror.Said) bool {
 			return true
 		}
 	}
-	return strings.Contains(s.Text, "per day") || limitZero(s.Text)
+	text := strings.ToLower(s.Text)
+	return strings.Contains(text, "per day") || limitZero(text)
 }
 
 // limitZero finds "limit: 0" that is not the beginning of another number.

@@ -59,9 +59,13 @@ func appendRequest(dst []byte, x *pipeline.Exchange, model string) []byte {
 		case "contents":
 			dst = appendContents(dst, value, x)
 		case "tools":
-			dst = appendTools(dst, x, value, mixed)
+			if mixed {
+				dst = x.AppendUnmixed(dst, value)
+			} else {
+				dst = append(dst, value...)
+			}
 		case "toolConfig":
-			dst = appendToolConfig(dst, x, value, mixed)
+			dst = x.AppendToolConfig(dst, value, mixed)
 		case "systemInstruction":
 			dst = appendSystem(dst, value)
 		case "generationConfig":

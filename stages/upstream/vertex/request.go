@@ -44,7 +44,7 @@ func appendCall(dst []byte, x *pipeline.Exchange) []byte {
 		case "tools":
 			dst = appendTools(dst, x, value, mixed)
 		case "toolConfig":
-			dst = appendToolConfig(dst, x, value, mixed)
+			dst = x.AppendToolConfig(dst, value, mixed)
 		case "generationConfig":
 			dst = appendConfig(dst, x, value)
 		case "safetySettings":

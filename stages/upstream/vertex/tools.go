@@ -15,13 +15,10 @@ func appendTools(dst []byte, x *pipeline.Exchange, v []byte, mixed bool) []byte 
 	if wire.KindOf(v) != wire.KindArray {
 		return append(dst, v...)
 	}
-	t := gemini.ToolsetOf(v)
 	if mixed {
-		for _, tool := range t.Hosted {
-			x.LeftOut(tool)
-		}
-		return gemini.AppendTools(dst, v, func(string) bool { return false })
+		return x.AppendUnmixed(dst, v)
 	}
+	t := gemini.ToolsetOf(v)
 	if t.Has(fileSearch) {
 		x.LeftOut(fileSearch)
 		v = gemini.AppendTools(nil, v, func(name string) bool { return name != fileSearch })
@@ -51,15 +48,4 @@ func appendSearch(dst []byte, x *pipeline.Exchange, v []byte) []byte {
 	}
 	x.Dropped("tools.googleSearch.searchTypes")
 	return append(dst, ']')
-}
-
-// appendToolConfig leaves out what only the Gemini API knows.
-func appendToolConfig(dst []byte, x *pipeline.Exchange, v []byte, mixed bool) []byte {
-	if _, there := gemini.Find(v, gemini.ServerTools); !there {
-		return append(dst, v...)
-	}
-	if !mixed {
-		x.Dropped("toolConfig." + gemini.ServerTools)
-	}
-	return gemini.AppendWith(dst, v, gemini.ServerTools, nil)
 }
