@@ -42,9 +42,9 @@ func TestRestoreOddNames(t *testing.T) {
 // Two names that differ in capitals alone are one file on some disks.
 func TestNamesThatDifferInCapitals(t *testing.T) {
 	hour := time.Now().Add(time.Hour)
-	p := folder(t, Options{}, "Ann.json", ready("a", "ya29.a", hour))
-	in, err := p.Import(Offer{Name: "ann.json", Data: []byte(strings.ReplaceAll(ready("b", "ya29.b", hour), "a@example.com", "b@example.com"))})
-	if err != nil || in.File != "ann-2.json" || ids(p) != "Ann.json ann-2.json" {
+	p := folder(t, Options{}, "ann.json", ready("a", "ya29.a", hour))
+	in, err := p.Import(Offer{Name: "Ann.json", Data: []byte(strings.ReplaceAll(ready("b", "ya29.b", hour), "a@example.com", "b@example.com"))})
+	if err != nil || in.File != "Ann-2.json" || ids(p) != "Ann-2.json ann.json" {
 		t.Errorf("%+v %v: %q", in, err, ids(p))
 	}
 }
