@@ -74,7 +74,11 @@ func TestOneRefreshAmongNodes(t *testing.T) {
 		all.Go(func() { get(0, one) })
 		<-door.arrived // it has the lease, and waits for Google
 		all.Go(func() { get(1, two) })
-		<-c.refused
+		select {
+		case <-c.refused:
+		case <-time.After(30 * time.Second): // a bound for a failure, not a measure
+			t.Error("the second node was not told to wait its turn")
+		}
 		close(door.open)
 		all.Wait()
 		if n := len(g.CallsOf("token")); n != 1 || tokens[0] == "" || tokens[0] != tokens[1] {
