@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"slices"
@@ -24,6 +25,8 @@ import (
 	"gcli2api/stages/upstream/codeassist"
 	"gcli2api/stages/upstream/geminiapi"
 	"gcli2api/stages/upstream/vertex"
+	"gcli2api/store/apikey"
+	"gcli2api/store/audit"
 	"gcli2api/store/ephemeral"
 	"gcli2api/store/oauth"
 	"gcli2api/store/open"
@@ -42,7 +45,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	in, err := config.ParseArgs(args)
 	if use := (*config.UsageError)(nil); errors.As(err, &use) {
-		return explain(use)
+		return map[bool]int{true: exitUsage}[use.Tell()]
 	}
 	find := func() string { return config.Find(in.File, os.Getenv("GCLI2API_CONFIG")) }
 	o := config.Options{File: find(), Environ: os.Environ()}
@@ -60,15 +63,6 @@ func run(args []string) int {
 	}
 	fmt.Println("gcli2api", config.Version())
 	return 0
-}
-
-func explain(use *config.UsageError) int {
-	if use.Cause == nil {
-		fmt.Print(use.Text)
-		return 0
-	}
-	fmt.Fprintf(os.Stderr, "gcli2api: %v\n\n%s", use.Cause, use.Text)
-	return exitUsage
 }
 
 // load reads the configuration and refuses what could not be served.
@@ -154,6 +148,8 @@ type gateway struct {
 	kept    pool.Claims // the store, for leases
 	states  *pool.Memory
 	figures *stats.Stats
+	book    *apikey.Book
+	audit   *audit.Log
 	memory  *ephemeral.Memory
 	signIns *oauth.SignIns
 	out     outbound.Live
@@ -243,19 +239,23 @@ func (g *gateway) openStore() error {
 	g.opened = append(g.opened, kept.Close)
 	google := oauth.New(oauth.Options{HTTP: g.out.HTTP, HTTPVia: g.out.HTTPVia, Log: g.log.Logger(), Settings: g.live.oauth})
 	g.signIns = oauth.NewSignIns(oauth.SignInOptions{Client: google, Store: kept, Hide: g.log.Hide})
-	if g.states, err = pool.Remember(context.Background(), kept, g.log.Logger()); err != nil {
+	ctx, log := context.Background(), g.log.Logger()
+	return errors.Join(
+		keep(g, &g.states)(pool.Remember(ctx, kept, log)),
+		keep(g, &g.figures)(stats.Open(ctx, kept, log)),
+		keep(g, &g.audit)(audit.Open(ctx, audit.Options{Store: kept, Log: log, Settings: func() audit.Settings { return audit.SettingsOf(g.live.Snapshot()) }})),
+		keep(g, &g.book)(apikey.Open(ctx, apikey.Options{Store: kept, Log: log, Hide: g.log.Hide, Settings: func() apikey.Settings { return apikey.SettingsOf(g.live.Snapshot()) }})),
+		keep(g, &g.memory)(ephemeral.Open(ctx, kept, log)))
+}
+
+// keep puts a part in its place, and has it closed at the end.
+func keep[T io.Closer](g *gateway, at *T) func(T, error) error {
+	return func(part T, err error) error {
+		if err == nil {
+			*at, g.opened = part, append(g.opened, part.Close)
+		}
 		return err
 	}
-	g.opened = append(g.opened, g.states.Close)
-	if g.figures, err = stats.Open(context.Background(), kept, g.log.Logger()); err != nil {
-		return err
-	}
-	g.opened = append(g.opened, g.figures.Close)
-	if g.memory, err = ephemeral.Open(context.Background(), kept, g.log.Logger()); err != nil {
-		return err
-	}
-	g.opened = append(g.opened, g.memory.Close)
-	return nil
 }
 
 func (g *gateway) openPool() (err error) {
@@ -281,7 +281,7 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	clients := upstream.Clients{Caller: func() outbound.Caller { return &g.out }, Dialects: map[string]upstream.Dialect{
 		"codeassist": codeassist.New(g.live), "gemini": geminiapi.New(g.live), "vertex": vertex.New(g.live)}}
 	listing := geminiapi.NewListing(geminiapi.ListingOptions{Settings: g.live, Pool: g.pool, Caller: &g.out, Log: g.log.Logger()})
-	kinds := catalogue(stages.Services{Access: g.live, Pool: g.pool, Clients: clients, Stats: g.figures, Memory: g.memory, Pictures: &g.out, Listing: listing})
+	kinds := catalogue(stages.Services{Access: g.live, Book: g.book, Pool: g.pool, Clients: clients, Stats: g.figures, Audit: g.audit, Memory: g.memory, Pictures: &g.out, Listing: listing})
 	if g.engine, err = pipeline.NewEngine(pipeline.Options{Kinds: kinds, Loopback: loopback, Live: listing.Live(), Log: g.log.Logger()}); err != nil {
 		return exitFailed, err
 	}
@@ -289,7 +289,7 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	if err := g.engine.Apply(g.c); err != nil {
 		return exitUsage, pipeline.Located(g.c, err)
 	}
-	seen := console.Services{Access: g.live, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Log: g.log.Logger(), Kept: g.states.Sync,
+	seen := console.Services{Access: g.live, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Book: g.book, Audit: g.audit, Log: g.log.Logger(), Kept: g.states.Sync,
 		SignIn: g.signIns, Landing: console.NewLanding(g.c, g.log.Logger())}
 	g.opened = append(g.opened, seen.Landing.Serve(seen).Close)
 	g.server = server.New(server.Options{Engine: g.engine, Log: g.log.Logger(), ChatOpen: g.live.ChatOpen, GeminiSSE: g.live.GeminiSSE,

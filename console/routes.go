@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"gcli2api/pipeline"
+	"gcli2api/store/apikey"
+	"gcli2api/store/audit"
 	"gcli2api/store/oauth"
 	"gcli2api/store/pool"
 	"gcli2api/store/stats"
@@ -31,6 +33,8 @@ type Services struct {
 	Engine *pipeline.Engine
 	Pool   *pool.Pool
 	Stats  *stats.Stats
+	Book   *apikey.Book // API keys, quotas, costs
+	Audit  *audit.Log   // who changed what, and which requests came
 	Tester Tester       // makes the calls of /creds/test
 	Log    *slog.Logger // nil is slog.Default
 

@@ -7,6 +7,7 @@ package pipeline
 
 import (
 	"context"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -41,6 +42,7 @@ type Exchange struct {
 	Encoder      wire.Encoder  // hub events to client bytes                            (shape)
 	Header       Header        // response headers, until the status line is out        (any)
 	Outcome      Outcome       // how it ended                                          (server)
+	Used         gemini.Usage  // tokens of the answer, as far as it came; known to Enders before usage (usage)
 
 	ctx     context.Context
 	sleep   func(context.Context, time.Duration) bool // nil is the real time
@@ -78,12 +80,28 @@ type Caller struct {
 	ID   string // key id, "" for the others
 	// Group binds the caller to the credentials of a group; "" is bound to none.
 	Group string
+	// Models are globs of the base names that the caller may ask (models.Matches); none allows all.
+	Models []string
+}
+
+// May tells whether the caller may ask a model by its base name.
+func (c Caller) May(base string) bool {
+	return len(c.Models) == 0 || slices.ContainsFunc(c.Models, func(glob string) bool { return models.Matches(glob, base) })
+}
+
+// Priced tells that what was paid for is what will be asked; where nobody is charged it always is.
+func (x *Exchange) Priced() bool {
+	asked := x.Model.Base
+	if x.Fallback != "" {
+		asked = x.Fallback
+	}
+	return x.Charge.Key == "" || x.Charge.Base == asked
 }
 
 // Charge is what quota reserved for this exchange.
 type Charge struct {
 	Key   string // key id, "" when nobody is charged
-	Model string // the name that was priced
+	Base  string // base name of the model that was priced
 	Units int64
 }
 

@@ -13,6 +13,8 @@ import (
 	"gcli2api/stages/translate"
 	"gcli2api/stages/upstream"
 	"gcli2api/stages/usage"
+	"gcli2api/store/apikey"
+	"gcli2api/store/audit"
 	"gcli2api/store/pool"
 	"gcli2api/store/stats"
 )
@@ -20,10 +22,11 @@ import (
 // Services are what the stages stand on; each outlives every reload.
 type Services struct {
 	Access  auth.Access
-	Ledger  quota.Ledger
+	Book    *apikey.Book // nil where there are no keys
 	Pool    *pool.Pool
 	Clients upstream.Clients
 	Stats   *stats.Stats
+	Audit   *audit.Log // nil takes no request down
 
 	Memory   pipeline.Ephemeral // what callers find again; nil keeps nothing
 	Pictures translate.Pictures // what clients name by address; nil fetches nothing
@@ -33,7 +36,7 @@ type Services struct {
 // Catalogue is every stage that no list does without, in the default order.
 func Catalogue(s Services) []pipeline.Kind {
 	return []pipeline.Kind{
-		auth.Kind(s.Access), quota.Kind(s.Ledger), format.Kind(), model.Kind(s.Listing), translate.Kind(s.Memory, s.Pictures),
-		credential.Kind(s.Pool), upstream.Kind(s.Clients), retry.Kind(), shape.Kind(s.Memory), usage.Kind(s.Stats),
+		auth.Kind(s.Access, s.Book), quota.Kind(s.Book), format.Kind(), model.Kind(s.Listing), translate.Kind(s.Memory, s.Pictures),
+		credential.Kind(s.Pool), upstream.Kind(s.Clients), retry.Kind(), shape.Kind(s.Memory), usage.Kind(s.Stats, s.Audit),
 	}
 }

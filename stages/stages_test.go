@@ -3,14 +3,13 @@ package stages_test
 import (
 	"context"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"gcli2api/pipeline"
-	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/config"
-	"gcli2api/pipeline/models"
 	"gcli2api/pipeline/outbound"
 	"gcli2api/pipeline/simulator"
 	"gcli2api/pipeline/wire"
@@ -19,6 +18,8 @@ import (
 	"gcli2api/stages/upstream"
 	"gcli2api/stages/upstream/codeassist"
 	"gcli2api/stages/upstream/geminiapi"
+	"gcli2api/store/apikey"
+	"gcli2api/store/embedded"
 	"gcli2api/store/pool"
 	"gcli2api/store/stats"
 )
@@ -89,26 +90,6 @@ type access struct{}
 func (access) Password() string   { return "secret" }
 func (access) PublicModels() bool { return false }
 
-// ledger counts what keys are charged; a poor one has nothing left for a dearer model.
-type ledger struct {
-	reserved, committed, refunded int
-	poor                          bool
-}
-
-func (l *ledger) Reserve(_ context.Context, key string, m models.Model) (pipeline.Charge, *apierror.Error) {
-	l.reserved++
-	return pipeline.Charge{Key: key, Model: m.Canonical(), Units: 1}, nil
-}
-func (l *ledger) Reprice(_ context.Context, c pipeline.Charge, m models.Model) (pipeline.Charge, *apierror.Error) {
-	if l.poor {
-		return pipeline.Charge{}, apierror.New(apierror.QuotaExhausted, "the key has no quota left")
-	}
-	c.Model = m.Canonical()
-	return c, nil
-}
-func (l *ledger) Commit(context.Context, pipeline.Charge) *apierror.Error { l.committed++; return nil }
-func (l *ledger) Refund(pipeline.Charge)                                  { l.refunded++ }
-
 type address string
 
 func (a address) CodeAssist() string      { return string(a) }
@@ -121,13 +102,16 @@ type house struct {
 	sim    *simulator.Server
 	pool   *pool.Pool
 	stats  *stats.Stats
-	ledger *ledger
+	book   *apikey.Book
+	key    *apikey.Key // with a quota of 1000
+	secret string
 	kinds  []pipeline.Kind
 }
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	h := &house{t: t, stats: stats.New(), ledger: &ledger{}}
+	h := &house{t: t, stats: stats.New()}
+	h.openBook()
 	var err error
 	if h.sim, err = simulator.Start(simulator.Options{}); err != nil {
 		t.Fatal(err)
@@ -144,7 +128,7 @@ func newHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	at := address(h.sim.URL())
-	h.kinds = catalogue(stages.Services{Access: access{}, Ledger: h.ledger, Pool: h.pool, Stats: h.stats,
+	h.kinds = catalogue(stages.Services{Access: access{}, Book: h.book, Pool: h.pool, Stats: h.stats,
 		Clients: upstream.Clients{Caller: func() outbound.Caller { return client }, Dialects: map[string]upstream.Dialect{
 			"codeassist": codeassist.New(at), "gemini": geminiapi.New(at)}}})
 	t.Cleanup(func() {
@@ -154,6 +138,42 @@ func newHouse(t *testing.T) *house {
 		_, _, _ = h.pool.Close(), client.Close(), h.sim.Close()
 	})
 	return h
+}
+
+// openBook makes a book with one key.
+func (h *house) openBook() {
+	h.t.Helper()
+	db, err := embedded.Open(embedded.Options{Path: filepath.Join(h.t.TempDir(), "x.db")})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if h.book, err = apikey.Open(h.t.Context(), apikey.Options{Store: db, Log: slog.New(slog.DiscardHandler)}); err != nil {
+		h.t.Fatal(err)
+	}
+	if h.key, h.secret, err = h.book.Keys.Create(h.t.Context(), apikey.Terms{Quota: 1000}); err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { _, _ = h.book.Close(), db.Close() })
+}
+
+// terms changes what the operator wants of the key.
+func (h *house) terms(change func(*apikey.Terms)) {
+	h.t.Helper()
+	one, err := h.book.Keys.Edit(h.t.Context(), h.key.ID, func(t *apikey.Terms) error { change(t); return nil })
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.key = one
+}
+
+// used is what the key was charged so far.
+func (h *house) used() int64 {
+	h.t.Helper()
+	b, err := h.book.Ledger.Balance(h.t.Context(), h.key)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return b.Used
 }
 
 // run serves one request with a list, as the server would.

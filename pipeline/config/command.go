@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 )
 
@@ -28,6 +29,16 @@ func (e *UsageError) Error() string {
 		return "help was asked for"
 	}
 	return e.Cause.Error()
+}
+
+// Tell prints what there is to say, and whether it is an error.
+func (e *UsageError) Tell() (wrong bool) {
+	if e.Cause == nil {
+		fmt.Print(e.Text)
+		return false
+	}
+	fmt.Fprintf(os.Stderr, "gcli2api: %v\n\n%s", e.Cause, e.Text)
+	return true
 }
 
 // Unwrap gives the cause.

@@ -25,6 +25,8 @@ func ServerSections() []Section {
 		{Name: "pipeline", Help: "The list of stages that a request walks down. Each stage has a table of its own below.", Params: pipelineParams()},
 		{Name: "models", Help: "Known models, aliases and fallbacks."},
 		{Name: "pool", Help: "Credentials: where they come from and how they take turns.", Params: poolParams(), Example: poolExample},
+		{Name: "keys", Help: "API keys that the operator hands out.", Params: keyParams()},
+		{Name: "usage", Help: "What is counted and written down, and for how long.", Params: usageParams()},
 		{Name: "store", Help: "Where everything is kept: a file in the credentials folder, unless one of these is set.", Params: storeParams()},
 		{Name: "google", Help: "Google's addresses and what the gateway says about itself there.", Params: googleParams()},
 		{Name: "outbound", Help: "Calls to the outside.", Params: outboundParams()},

@@ -1,4 +1,4 @@
-// Package auth lets in who knows the password.
+// Package auth lets in who knows the password or has a key.
 //
 // It decides on headers and query alone, before the body is read.
 package auth
@@ -11,6 +11,7 @@ import (
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
+	"gcli2api/store/apikey"
 )
 
 // Access is what the stage asks about who may come in. It is asked at each request, so that a
@@ -23,15 +24,15 @@ type Access interface {
 // Settings is the [stage.auth] table.
 type Settings struct{}
 
-// Kind describes the stage to the registry.
-func Kind(a Access) pipeline.Kind {
+// Kind describes the stage to the registry. A nil book has no keys.
+func Kind(a Access, b *apikey.Book) pipeline.Kind {
 	return pipeline.Kind{
 		Name:  "auth",
-		Does:  "lets in who knows the password, before the body is read",
+		Does:  "lets in who knows the password or has an API key, before the body is read",
 		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Count, pipeline.Embed, pipeline.List, pipeline.Get, pipeline.Recall, pipeline.Forget},
 		Gives: []pipeline.Fact{pipeline.HasCaller},
 		New: pipeline.New(Settings{}, func(Settings, *pipeline.Build) (pipeline.Stage, error) {
-			return &stage{access: a}, nil
+			return &stage{access: a, book: b}, nil
 		}),
 		Off:      anonymous,
 		MayBeOff: mayBeOff,
@@ -60,6 +61,7 @@ func mayBeOff(b *pipeline.Build) error {
 
 type stage struct {
 	access Access
+	book   *apikey.Book
 	known  atomic.Pointer[digest]
 }
 
@@ -94,6 +96,13 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 		got := sha256.Sum256([]byte(secret))
 		if subtle.ConstantTimeCompare(got[:], want.sum[:]) == 1 {
 			x.Caller = pipeline.Caller{Kind: "password"}
+			return pipeline.Next
+		}
+		if s.book == nil {
+			continue
+		}
+		if one, ok := s.book.Keys.Find(secret); ok {
+			x.Caller = pipeline.Caller{Kind: "key", ID: one.ID, Group: one.Group, Models: one.Models}
 			return pipeline.Next
 		}
 	}

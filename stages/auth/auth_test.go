@@ -59,7 +59,7 @@ func TestEveryPlace(t *testing.T) {
 	for name, f := range spots("secret") {
 		t.Run(name, func(t *testing.T) {
 			x, v := ask(t, access{password: "secret"}, pipeline.Generate, f)
-			if v != pipeline.Next || x.Caller != (pipeline.Caller{Kind: "password"}) || x.Reply.Err != nil {
+			if v != pipeline.Next || x.Caller.Kind != "password" || x.Reply.Err != nil {
 				t.Errorf("verdict %v, caller %+v, reply %v", v, x.Caller, x.Reply.Err)
 			}
 			x, v = ask(t, access{password: "other"}, pipeline.Generate, f)
@@ -159,7 +159,7 @@ func TestPublicModels(t *testing.T) {
 }
 
 func TestEveryRouteIsGuarded(t *testing.T) {
-	k := Kind(access{})
+	k := Kind(access{}, nil)
 	for _, v := range []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Count, pipeline.Embed, pipeline.List, pipeline.Get} {
 		found := false
 		for _, has := range k.Verbs {

@@ -33,6 +33,9 @@ type stage struct{ pool *pool.Pool }
 
 // Process settles x.Lease, one that this exchange has not tried yet where there is one.
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
+	if !x.Priced() {
+		return x.Fail(apierror.Newf(apierror.BadRequest, "the model %q was paid for, and %q would be asked: it is not", x.Charge.Base, x.Model.Base).Naming("model"))
+	}
 	tried, served := triedBy(x)
 	if x.Lease != nil {
 		x.Lease.Release()

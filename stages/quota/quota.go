@@ -5,31 +5,18 @@
 package quota
 
 import (
-	"context"
-
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/models"
+	"gcli2api/store/apikey"
 )
-
-// Ledger keeps what keys may still spend. What a model costs goes by its base and its features.
-type Ledger interface {
-	// Reserve takes the price of one request for m from the key, or says why it cannot.
-	Reserve(ctx context.Context, key string, m models.Model) (pipeline.Charge, *apierror.Error)
-	// Reprice takes the price of m in the place of what c has reserved; on an error c stands.
-	Reprice(ctx context.Context, c pipeline.Charge, m models.Model) (pipeline.Charge, *apierror.Error)
-	// Commit waits until the reservation is durable.
-	Commit(ctx context.Context, c pipeline.Charge) *apierror.Error
-	// Refund gives the reservation back.
-	Refund(c pipeline.Charge)
-}
 
 // Settings is the [stage.quota] table.
 type Settings struct{}
 
-// Kind describes the stage to the registry. A nil ledger means that there are no keys: nobody can
-// have come in with one.
-func Kind(l Ledger) pipeline.Kind {
+// Kind describes the stage to the registry. A nil book means that there are no keys: nobody can have
+// come in with one.
+func Kind(book *apikey.Book) pipeline.Kind {
 	return pipeline.Kind{
 		Name:   "quota",
 		Does:   "reserves the price of the request from the caller's key",
@@ -38,15 +25,22 @@ func Kind(l Ledger) pipeline.Kind {
 		Before: []pipeline.Fact{pipeline.HasLease},
 		New: pipeline.New(Settings{}, func(_ Settings, b *pipeline.Build) (pipeline.Stage, error) {
 			c, err := b.Models()
-			return &stage{ledger: l, catalogue: c, parsed: b.Has("model")}, err
+			return &stage{book: book, catalogue: c, parsed: b.Has("model")}, err
 		}),
 	}
 }
 
 type stage struct {
-	ledger    Ledger
+	book      *apikey.Book
 	catalogue *models.Catalogue
 	parsed    bool // the stage model takes features off the name; else they are a part of it
+}
+
+type billKey struct{}
+
+func billOf(x *pipeline.Exchange) *apikey.Bill {
+	b, _ := x.Note(billKey{}).(*apikey.Bill)
+	return b
 }
 
 // Process reserves the price for callers with a key.
@@ -54,18 +48,20 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	if x.Caller.Kind != "key" || x.Charge.Key != "" || x.In.Trial {
 		return pipeline.Next
 	}
-	if s.ledger == nil {
+	if s.book == nil {
 		return x.Fail(apierror.New(apierror.Forbidden, "API keys are not in use on this gateway"))
 	}
 	m, fail := s.asked(x)
 	if fail != nil {
 		return x.Fail(fail)
 	}
-	c, fail := s.ledger.Reserve(x.Context(), x.Caller.ID, m)
+	bill, fail := s.book.Ledger.Reserve(x.Context(), apikey.Ask{Key: x.Caller.ID, Model: m})
 	if fail != nil {
 		return x.Fail(fail) // x.Charge stays empty: End must not give back what nobody took
 	}
-	x.Charge = c
+	x.Charge = bill.Charge()
+	x.Keep(billKey{}, bill)
+	bill.Tell(x.Header.Set)
 	return pipeline.Next
 }
 
@@ -95,31 +91,31 @@ func (s *stage) asked(x *pipeline.Exchange) (models.Model, *apierror.Error) {
 // Reprice takes the price of another model before that one is asked. By then it is known whether answers are
 // gone on with: the stage that does so asks for events.
 func (s *stage) Reprice(x *pipeline.Exchange, m models.Model) *apierror.Error {
-	if x.Charge.Key == "" {
+	bill := billOf(x)
+	if bill == nil {
 		return nil
 	}
 	if x.Fetch != pipeline.InEvents {
 		m.Features &^= models.AntiTruncation
 	}
-	c, fail := s.ledger.Reprice(x.Context(), x.Charge, m)
-	if fail != nil {
+	if fail := bill.Reprice(x.Context(), m); fail != nil {
 		return fail
 	}
-	x.Charge = c
+	x.Charge = bill.Charge()
 	return nil
 }
 
 // Begin waits until the charge is durable: a crash never leaves a served call uncharged.
 func (s *stage) Begin(x *pipeline.Exchange) *apierror.Error {
-	if x.Charge.Key == "" {
-		return nil
+	if bill := billOf(x); bill != nil {
+		return bill.Commit(x.Context())
 	}
-	return s.ledger.Commit(x.Context(), x.Charge)
+	return nil
 }
 
-// End gives the reservation back when no answer began.
+// End settles the bill: it gives the reservation back when no answer began.
 func (s *stage) End(x *pipeline.Exchange) {
-	if x.Charge.Key != "" && !x.Outcome.Began {
-		s.ledger.Refund(x.Charge)
+	if bill := billOf(x); bill != nil {
+		bill.Close(x.Outcome.Began, apikey.Tokens{Input: x.Used.Prompt + x.Used.ToolUse, Output: x.Used.Candidates + x.Used.Thoughts})
 	}
 }

@@ -8,26 +8,30 @@ import (
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
+	"gcli2api/store/audit"
 	"gcli2api/store/stats"
 )
 
 // Settings is the [stage.usage] table.
 type Settings struct{}
 
-// Kind describes the stage to the registry.
-func Kind(s *stats.Stats) pipeline.Kind {
+// Kind describes the stage to the registry. Where a is nil no request is taken down.
+func Kind(s *stats.Stats, a *audit.Log) pipeline.Kind {
 	return pipeline.Kind{
 		Name:  "usage",
 		Does:  "counts calls, errors and tokens by credential, key and model",
 		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Embed},
 		Needs: []pipeline.Fact{pipeline.HasReply},
 		New: pipeline.New(Settings{}, func(Settings, *pipeline.Build) (pipeline.Stage, error) {
-			return &stage{s}, nil
+			return &stage{s, a}, nil
 		}),
 	}
 }
 
-type stage struct{ stats *stats.Stats }
+type stage struct {
+	stats *stats.Stats
+	audit *audit.Log // nil takes no request down
+}
 
 type meterKey struct{}
 
@@ -70,6 +74,9 @@ func (s *stage) End(x *pipeline.Exchange) {
 			t.Code = "" // a client that leaves is no failure of the credential
 		}
 		r.Tries = append(r.Tries, t)
+	}
+	if metered {
+		x.Used = m.usage
 	}
 	if metered && len(r.Tries) > 0 {
 		t := &r.Tries[len(r.Tries)-1]

@@ -76,7 +76,7 @@ func check(t *testing.T, s *stats.Stats, creds, keys []stats.Row) {
 
 func TestWholeAnswer(t *testing.T) {
 	s := stats.New()
-	u := &stage{s}
+	u := &stage{stats: s}
 	x := exchange(pipeline.Caller{Kind: "key", ID: "k1"})
 	try(x, "a", "")
 	x.Reply.Body = []byte(counts)
@@ -91,7 +91,7 @@ func TestWholeAnswer(t *testing.T) {
 // Every try counts, also the failed ones; the tokens are the last one's.
 func TestEveryTry(t *testing.T) {
 	s := stats.New()
-	u := &stage{s}
+	u := &stage{stats: s}
 	x := exchange(pipeline.Caller{Kind: "password"})
 	try(x, "a", apierror.RateLimited)
 	try(x, "b", apierror.UpstreamUnavailable)
@@ -109,7 +109,7 @@ func TestEveryTry(t *testing.T) {
 // The counts of a stream are cumulative: the last of each wins, they are never added up.
 func TestStream(t *testing.T) {
 	s := stats.New()
-	u := &stage{s}
+	u := &stage{stats: s}
 	x := exchange(pipeline.Caller{Kind: "password"})
 	try(x, "a", "")
 	events := []string{
@@ -157,7 +157,7 @@ func TestHowItEnded(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := stats.New()
-			u := &stage{s}
+			u := &stage{stats: s}
 			x := exchange(c.caller)
 			for _, code := range c.tries {
 				try(x, "a", code)
@@ -174,7 +174,7 @@ func TestHowItEnded(t *testing.T) {
 // What passed before a stream broke was paid for.
 func TestTokensOfABrokenStream(t *testing.T) {
 	s := stats.New()
-	u := &stage{s}
+	u := &stage{stats: s}
 	x := exchange(pipeline.Caller{Kind: "password"})
 	x.Lease = lease("a")
 	x.Try()

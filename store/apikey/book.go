@@ -1,0 +1,58 @@
+package apikey
+
+import (
+	"context"
+	"log/slog"
+
+	"gcli2api/pipeline/config"
+	"gcli2api/store"
+)
+
+// Options are what a Book stands on.
+type Options struct {
+	Store    store.Store
+	Log      *slog.Logger
+	Settings func() Settings     // asked at each use; nil is the defaults
+	Hide     func(secret string) // keeps a new key out of the log; nil hides nothing
+}
+
+// Settings are the [keys] table.
+type Settings struct {
+	Reveal      bool
+	SecretKey   string
+	DefaultCost int64
+}
+
+// SettingsOf reads the [keys] table.
+func SettingsOf(c *config.Snapshot) Settings {
+	return Settings{c.Bool("keys.reveal"), c.String("keys.secret_key"), int64(c.Int("keys.default_cost"))}
+}
+
+// Book is all there is about keys.
+type Book struct {
+	Keys   *Keys
+	Costs  *Costs
+	Ledger *Ledger
+}
+
+// Open reads what the store has. Close it before the store.
+func Open(ctx context.Context, o Options) (*Book, error) {
+	if o.Settings == nil {
+		o.Settings = func() Settings { return Settings{DefaultCost: 1} }
+	}
+	if o.Hide == nil {
+		o.Hide = func(string) {}
+	}
+	keys, err := openKeys(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	costs, err := openCosts(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return &Book{Keys: keys, Costs: costs, Ledger: &Ledger{keys: keys, costs: costs, store: o.Store, log: o.Log}}, nil
+}
+
+// Close ends what is under way.
+func (b *Book) Close() error { return nil }
