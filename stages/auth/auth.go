@@ -6,7 +6,6 @@ package auth
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"strings"
 	"sync/atomic"
 
 	"gcli2api/pipeline"
@@ -86,11 +85,7 @@ func (s *stage) want() *digest {
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	want := s.want()
 	given := false
-	for _, place := range places {
-		secret := place(&x.In)
-		if secret == "" {
-			continue
-		}
+	for secret := range pipeline.Secrets(&x.In) {
 		given = true
 		// Digests have one length, so the comparison tells nothing about the password's.
 		got := sha256.Sum256([]byte(secret))
@@ -114,24 +109,4 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	}
 	return x.Fail(apierror.New(apierror.Unauthorized,
 		"a password or API key is missing: send it as Authorization: Bearer, x-api-key, x-goog-api-key or ?key="))
-}
-
-// places is the last column of behaviour 2.1, the most usual ones first.
-var places = [...]func(*pipeline.Request) string{
-	func(r *pipeline.Request) string { return bearer(r.Header("Authorization")) },
-	func(r *pipeline.Request) string { return r.Header("x-goog-api-key") },
-	func(r *pipeline.Request) string { return r.Query("key") },
-	func(r *pipeline.Request) string { return r.Header("x-api-key") },
-	func(r *pipeline.Request) string { return r.Header("access_token") },
-	func(r *pipeline.Request) string { return r.Header("anthropic-auth-token") },
-	func(r *pipeline.Request) string { return r.Header("x-anthropic-auth-token") },
-}
-
-// bearer cuts the scheme off an Authorization header, whatever its case.
-func bearer(h string) string {
-	const scheme = "bearer "
-	if len(h) > len(scheme) && strings.EqualFold(h[:len(scheme)], scheme) {
-		return strings.TrimSpace(h[len(scheme):])
-	}
-	return ""
 }
