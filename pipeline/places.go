@@ -12,25 +12,24 @@ type Asker interface {
 }
 
 // Secrets gives every password and key that came with a request, from all places in which clients put
-// them (behaviour 2.1), the most usual ones first.
-func Secrets(from Asker) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		if s := bearer(from.Header("Authorization")); s != "" && !yield(s) {
-			return
-		}
-		headers, queries := [...]string{"x-goog-api-key", "x-api-key", "access_token", "anthropic-auth-token", "x-anthropic-auth-token"}, [...]string{"key", "api_key"}
-		for _, name := range headers[:1] {
-			if s := from.Header(name); s != "" && !yield(s) {
-				return
-			}
-		}
-		for _, name := range queries {
-			if s := from.Query(name); s != "" && !yield(s) {
-				return
-			}
-		}
-		for _, name := range headers[1:] {
-			if s := from.Header(name); s != "" && !yield(s) {
+// them (behaviour 2.1), the most usual ones first. ofKey is true for a place that is for API keys only.
+func Secrets(from Asker) iter.Seq2[string, bool] {
+	return func(yield func(secret string, ofKey bool) bool) {
+		for _, p := range [...]struct {
+			look  func(string) string
+			name  string
+			ofKey bool
+		}{
+			{func(name string) string { return bearer(from.Header(name)) }, "Authorization", false},
+			{from.Header, "x-goog-api-key", false},
+			{from.Query, "key", false},
+			{from.Header, "x-api-key", false},
+			{from.Header, "access_token", false},
+			{from.Header, "anthropic-auth-token", false},
+			{from.Header, "x-anthropic-auth-token", false},
+			{from.Query, "api_key", true},
+		} {
+			if s := p.look(p.name); s != "" && !yield(s, p.ofKey) {
 				return
 			}
 		}
