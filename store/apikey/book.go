@@ -14,6 +14,7 @@ type Options struct {
 	Log      *slog.Logger
 	Settings func() Settings     // asked at each use; nil is the defaults
 	Hide     func(secret string) // keeps a new key out of the log; nil hides nothing
+	Old      string              // folder in which the old product may have left keys and costs; "" is none
 }
 
 // Settings are the [keys] table.
@@ -42,6 +43,9 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 	}
 	if o.Hide == nil {
 		o.Hide = func(string) {}
+	}
+	if err := takeOver(ctx, o); err != nil {
+		return nil, err
 	}
 	keys, err := openKeys(ctx, o)
 	if err != nil {

@@ -34,6 +34,8 @@ func openKeys(ctx context.Context, o Options) (*Keys, error) {
 			return nil, doc.Err
 		case doc.Err != nil:
 			k.log.Error("an API key cannot be read, it is not in use", "document", id[:min(8, len(id))], "error", doc.Err)
+		case doc.Value.ID == "":
+			k.log.Warn("an API key of the old product is not in use yet: its file went away before it was taken over", "document", id[:min(8, len(id))])
 		default:
 			doc.Value.hash = id
 			k.put(&doc.Value)
