@@ -55,4 +55,7 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 }
 
 // Close ends what is under way.
-func (b *Book) Close() error { return nil }
+func (b *Book) Close() error {
+	b.Costs.close()
+	return nil
+}
