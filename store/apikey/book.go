@@ -3,6 +3,7 @@ package apikey
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"gcli2api/pipeline/config"
 	"gcli2api/store"
@@ -14,6 +15,7 @@ type Options struct {
 	Log      *slog.Logger
 	Settings func() Settings     // asked at each use; nil is the defaults
 	Hide     func(secret string) // keeps a new key out of the log; nil hides nothing
+	Now      func() time.Time    // nil is time.Now
 }
 
 // Settings are the [keys] table.
@@ -42,6 +44,9 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 	}
 	if o.Hide == nil {
 		o.Hide = func(string) {}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	keys, err := openKeys(ctx, o)
 	if err != nil {

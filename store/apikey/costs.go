@@ -28,11 +28,12 @@ var (
 	ErrNoCost    = errors.New("nothing was changed for this model: it costs what is built in")
 )
 
-// Cost is what one call of a model costs, as an operator set it.
+// Cost is what one call of a model costs, as an operator set it. In and Out are for gateways that charge by
+// tokens; where both are zero and Units is not, the prices of the stage quota count there.
 type Cost struct {
 	Units int64 `json:"units"`
-	In    int64 `json:"input,omitempty"`  // units of a million tokens that go up, where tokens are paid for
-	Out   int64 `json:"output,omitempty"` // likewise of what comes back; where both are 0 nothing was said of tokens
+	In    int64 `json:"in,omitempty"`  // units for a million tokens that go up
+	Out   int64 `json:"out,omitempty"` // units for a million tokens that come back
 }
 
 // CostRow is an entry of the cost table.
@@ -213,8 +214,9 @@ func (c *Costs) Price(m models.Model) int64 {
 	return doubled(cost.Units, double)
 }
 
-// PerMillion is what a million tokens of a model cost, up and down, where the table says so.
-func (c *Costs) PerMillion(m models.Model) (in, out int64, ok bool) {
+// TokenPrice is what a million tokens of a model cost, in units, going up and coming back; false where the
+// table has no price by tokens. A model that an operator made free is free.
+func (c *Costs) TokenPrice(m models.Model) (in, out int64, ok bool) {
 	if cost := c.now.Load().tokens(&m); cost != nil {
 		return cost.In, cost.Out, true
 	}
@@ -225,7 +227,7 @@ func (c *Costs) PerMillion(m models.Model) (in, out int64, ok bool) {
 func (c *Costs) Of(m models.Model) (cost Cost, listed bool) {
 	_, listed, _ = c.now.Load().find(&m)
 	cost.Units = c.Price(m)
-	cost.In, cost.Out, _ = c.PerMillion(m)
+	cost.In, cost.Out, _ = c.TokenPrice(m)
 	return cost, listed
 }
 

@@ -67,15 +67,18 @@ func (t *costTable) tokens(m *models.Model) *Cost {
 		return nil
 	}
 	for i := range p.variants {
-		if v := &p.variants[i]; v.fits(m) && (v.cost.In != 0 || v.cost.Out != 0) {
+		if v := &p.variants[i]; v.fits(m) && v.cost.ofTokens() {
 			return &v.cost
 		}
 	}
-	if p.plain != nil && (p.plain.In != 0 || p.plain.Out != 0) {
+	if p.plain != nil && p.plain.ofTokens() {
 		return p.plain
 	}
 	return nil
 }
+
+// ofTokens tells a cost that says what tokens cost, be it nothing. No cost that is built in does.
+func (c *Cost) ofTokens() bool { return c.In != 0 || c.Out != 0 || c.Units == 0 }
 
 // tableOf makes the table of what is built in and what an operator set, by costID.
 func tableOf(own map[string]Cost) *costTable {
