@@ -3,6 +3,7 @@ package apikey
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"gcli2api/pipeline/config"
 	"gcli2api/store"
@@ -14,6 +15,7 @@ type Options struct {
 	Log      *slog.Logger
 	Settings func() Settings     // asked at each use; nil is the defaults
 	Hide     func(secret string) // keeps a new key out of the log; nil hides nothing
+	Now      func() time.Time    // nil is time.Now
 	Old      string              // folder in which the old product may have left keys and costs; "" is none
 }
 
@@ -44,6 +46,9 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 	if o.Hide == nil {
 		o.Hide = func(string) {}
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	if err := takeOver(ctx, o); err != nil {
 		return nil, err
 	}
@@ -59,4 +64,7 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 }
 
 // Close ends what is under way.
-func (b *Book) Close() error { return nil }
+func (b *Book) Close() error {
+	b.Costs.close()
+	return nil
+}

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"gcli2api/store"
 )
@@ -39,7 +38,6 @@ type takeover struct {
 	costs store.Docs[Cost]
 	marks store.Docs[mark]
 	log   *slog.Logger
-	seal  func(secret string) []byte
 	now   time.Time
 }
 
@@ -49,7 +47,7 @@ func takeOver(ctx context.Context, o Options) error {
 	if o.Old == "" {
 		return nil
 	}
-	t := &takeover{store: o.Store, log: o.Log, now: time.Now().UTC().Truncate(time.Second),
+	t := &takeover{store: o.Store, log: o.Log, now: o.Now().UTC().Truncate(time.Second),
 		keys: store.Docs[Key]{Store: o.Store, Table: store.Keys}, costs: store.Docs[Cost]{Store: o.Store, Table: store.Costs},
 		marks: store.Docs[mark]{Store: o.Store, Table: store.Imports}}
 	return errors.Join(
@@ -90,7 +88,7 @@ func (t *takeover) file(ctx context.Context, path, what string, all func(context
 const maxLeft = 50
 
 func (t *takeover) tell(path, what string, c tally) {
-	line := t.log.With("file", path, "taken", c.taken, "taken_before", c.known)
+	line := t.log.With("file", path, "taken", c.taken, "there_already", c.known)
 	switch {
 	case len(c.left) > 0:
 		line.Warn(what+" of the old product were taken over, but not all of them; the file stays as it is",
@@ -203,14 +201,11 @@ func (o *oldTable) key(now time.Time) (key *Key, used int64, err error) {
 	if used, err = o.whole("used_quota"); err != nil {
 		return nil, 0, err
 	}
-	switch {
-	case quota <= 0:
-		return nil, 0, errors.New("total_quota is not positive")
-	case used < 0:
+	if used < 0 {
 		return nil, 0, errors.New("used_quota is negative")
 	}
 	key = &Key{ID: newID(), Mask: Mask(o.name), Created: o.created(now), Terms: Terms{Description: o.description(), Quota: quota}, hash: hashOf(o.name)}
-	return key, used, nil
+	return key, used, key.Check()
 }
 
 // goodSecret takes what a client can send in a header and nobody can guess.
@@ -253,66 +248,14 @@ func (o *oldTable) created(now time.Time) time.Time {
 	return at.UTC().Truncate(time.Second)
 }
 
-// maxDescription bounds a description that is taken over, in characters.
-const maxDescription = 200
-
+// description is cut where it is longer than one may be here.
 func (o *oldTable) description() string {
 	text, _ := o.fields["description"].(string)
-	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "")), " ")
-	for n := utf8.RuneCountInString(text); n > maxDescription; n-- {
-		_, size := utf8.DecodeLastRuneInString(text)
-		text = text[:len(text)-size]
-	}
-	return text
+	runes := []rune(strings.Join(strings.Fields(strings.ToValidUTF8(text, "")), " "))
+	return string(runes[:min(len(runes), MaxDescription)])
 }
 
 func (o *oldTable) stats() map[string]any {
 	stats, _ := o.fields["model_stats"].(map[string]any)
 	return stats
-}
-
-// allCosts brings the cost table in: what an operator has set here stays as it is, and what was deleted here
-// stays deleted.
-func (t *takeover) allCosts(ctx context.Context, data []byte, c *tally) error {
-	for _, table := range oldTables(data) {
-		if table.name != "model_costs" {
-			continue
-		}
-		if table.err != nil {
-			c.leave("line %d, model_costs: %v", table.line, table.err)
-		}
-		for name := range table.fields {
-			if err := t.cost(ctx, table, name, c); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (t *takeover) cost(ctx context.Context, table *oldTable, name string, c *tally) error {
-	units, err := table.whole(name)
-	if err == nil && units < 0 {
-		err = errors.New("a cost is never negative")
-	}
-	if err != nil {
-		c.leave("model_costs, %.100q: %v", name, err)
-		return nil
-	}
-	id := "cost/" + hashOf(name)
-	seen, err := t.marked(ctx, id)
-	if seen || err != nil {
-		c.known++
-		return err
-	}
-	_, err = t.costs.Put(ctx, name, Cost{Units: units}, store.New)
-	switch {
-	case errors.Is(err, store.ErrConflict):
-		c.known++
-	case err != nil:
-		return err
-	default:
-		c.taken++
-	}
-	return t.mark(ctx, id)
 }

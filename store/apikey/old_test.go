@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"gcli2api/pipeline/models"
 	"gcli2api/store"
 	"gcli2api/store/embedded"
 	"gcli2api/store/storetest"
@@ -106,7 +107,7 @@ func TestOldKeys(t *testing.T) {
 	if h.used(b, oldSpent) != 80 || h.used(b, oldChosen) != 0 {
 		t.Errorf("used %d and %d", h.used(b, oldSpent), h.used(b, oldChosen))
 	}
-	for _, says := range []string{"taken=3", "line 21, ***: a key needs 16 characters or more", "line 25, sk-ccccdd...MMM: total_quota is not positive",
+	for _, says := range []string{"taken=3", "line 21, ***: a key needs 16 characters or more", "line 25, sk-ccccdd...MMM: total_quota: must be a whole number from 1 to",
 		"line 29, sk-ddddee...NNN: used_quota is missing", "line 32, sk-eeeeff...OOO: it stands there again in line 36", "level=WARN"} {
 		if !strings.Contains(h.said.String(), says) {
 			t.Errorf("it does not say %q: %s", says, h.said)
@@ -140,7 +141,7 @@ func TestOldKeysComeOnce(t *testing.T) {
 	if _, ok := b.Keys.Find(oldSpent); ok {
 		t.Error("a key that was deleted here is back")
 	}
-	if h.used(b, oldAlice) != 25 || h.used(b, "another-key-of-my-own") != 1 || !strings.Contains(h.said.String(), "taken=1 taken_before=3") {
+	if h.used(b, oldAlice) != 25 || h.used(b, "another-key-of-my-own") != 1 || !strings.Contains(h.said.String(), "taken=1 there_already=3") {
 		t.Errorf("used %d: %s", h.used(b, oldAlice), h.said)
 	}
 }
@@ -278,6 +279,65 @@ func TestOldFileThatCannotBeRead(t *testing.T) {
 	h.open()
 	if !strings.Contains(h.said.String(), "API keys of the old product are not taken over") {
 		t.Error(h.said)
+	}
+}
+
+func TestOldCosts(t *testing.T) {
+	ctx := context.Background()
+	h := newOldHouse(t, oldCostsFile)
+	costs := store.Docs[Cost]{Store: h.store, Table: store.Costs}
+	if _, err := costs.Put(ctx, "set-here", Cost{Units: 3}, store.New); err != nil {
+		t.Fatal(err)
+	}
+	b := h.open()
+	price := func(name string) int64 {
+		grammar, err := models.New(models.Defaults())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b.Costs.Price(grammar.Parse(name))
+	}
+	for name, units := range map[string]int64{"gemini-2.5-pro": 8, "流式抗截断/gemini-2.5-pro": 20, "假流式/gemini-2.5-pro": 8, "gemini-2.5-pro-search": 8,
+		"gemini-2.5-flash": 2, "gemini-3-pro-preview": 15, "my-free-model": 0, "set-here": 3, "dear": 7} {
+		if got := price(name); got != units {
+			t.Errorf("%s costs %d, not %d", name, got, units)
+		}
+	}
+	var own []string
+	for _, row := range b.Costs.List() {
+		if row.Own {
+			own = append(own, row.Name)
+		}
+	}
+	if len(own) != 6 { // gemini-2.5-pro in three forms, my-free-model, dear, and the one set here
+		t.Errorf("set: %q", own)
+	}
+	for _, says := range []string{"taken=5", "there_already=1", `\"bad\": cost must be`, `\"worse\": worse is no whole number`} {
+		if !strings.Contains(h.said.String(), says) {
+			t.Errorf("it does not say %q: %s", says, h.said)
+		}
+	}
+
+	// What is deleted here does not come back, with the file as it was and with another line in it.
+	if err := b.Costs.Reset(ctx, models.Model{Base: "gemini-2.5-pro"}); err != nil {
+		t.Fatal(err)
+	}
+	text, _ := os.ReadFile(filepath.Join(h.dir, oldCostsFile))
+	for _, more := range []string{"", "\"new-one\" = 4\n"} {
+		h.write(oldCostsFile, string(text)+more)
+		b = h.open()
+		if price("gemini-2.5-pro") != 10 || more != "" && price("new-one") != 4 {
+			t.Errorf("with %q: %d, %d", more, price("gemini-2.5-pro"), price("new-one"))
+		}
+	}
+}
+
+// The old product's own table changes nothing here.
+func TestOldCostsThatAreBuiltIn(t *testing.T) {
+	h := newOldHouse(t)
+	h.write(oldCostsFile, "port = 7861\n[model_costs]\n\"gemini-2.5-pro\" = 10\n\"流式抗截断/gemini-2.5-pro\" = 20\n\"假流式/gemini-2.5-flash\" = 2\n")
+	if b := h.open(); slices.ContainsFunc(b.Costs.List(), func(r CostRow) bool { return r.Own }) || h.said.Len() > 0 {
+		t.Errorf("%+v %s", b.Costs.List(), h.said)
 	}
 }
 
