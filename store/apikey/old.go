@@ -18,14 +18,14 @@ const (
 	oldCostsFile = "config.toml" // in its table model_costs
 )
 
-// mark remembers in the table Imports that something was taken over: by the hash of a key, of a model's
+// oldMark remembers in the table Imports that something was taken over: by the hash of a key, of a model's
 // name, or of a whole file. It outlives what became of it here.
-type mark struct {
+type oldMark struct {
 	At time.Time `json:"at"`
 }
 
-// taken is a key on its way in: a document of the table Keys without an id, which is not in use.
-type taken struct {
+// oldDraft is a key on its way in: a document of the table Keys without an id, which is not in use.
+type oldDraft struct {
 	ID   string `json:"id,omitempty"` // of a key that is here
 	Key  *Key   `json:"taking,omitempty"`
 	Used int64  `json:"taking_used,omitempty"`
@@ -36,7 +36,7 @@ type takeover struct {
 	store store.Store
 	keys  store.Docs[Key]
 	costs store.Docs[Cost]
-	marks store.Docs[mark]
+	marks store.Docs[oldMark]
 	log   *slog.Logger
 	now   time.Time
 }
@@ -49,24 +49,25 @@ func takeOver(ctx context.Context, o Options) error {
 	}
 	t := &takeover{store: o.Store, log: o.Log, now: o.Now().UTC().Truncate(time.Second),
 		keys: store.Docs[Key]{Store: o.Store, Table: store.Keys}, costs: store.Docs[Cost]{Store: o.Store, Table: store.Costs},
-		marks: store.Docs[mark]{Store: o.Store, Table: store.Imports}}
+		marks: store.Docs[oldMark]{Store: o.Store, Table: store.Imports}}
 	return errors.Join(
 		t.file(ctx, filepath.Join(o.Old, oldKeysFile), "API keys", t.allKeys),
 		t.file(ctx, filepath.Join(o.Old, oldCostsFile), "costs of models", t.allCosts))
 }
 
-// tally is what became of one file.
-type tally struct {
+// oldTally is what became of one file.
+type oldTally struct {
 	taken, known int
 	left         []string // lines that were not taken, and why
+	uncounted    int      // keys whose model_stats stay behind: the old product added up costs there, not calls
 }
 
-func (c *tally) leave(format string, args ...any) {
+func (c *oldTally) leave(format string, args ...any) {
 	c.left = append(c.left, fmt.Sprintf(format, args...))
 }
 
 // file takes over what one file holds, unless exactly this file was taken over before.
-func (t *takeover) file(ctx context.Context, path, what string, all func(context.Context, []byte, *tally) error) error {
+func (t *takeover) file(ctx context.Context, path, what string, all func(context.Context, []byte, *oldTally) error) error {
 	data, err := readOld(path)
 	if err != nil {
 		t.log.Warn(what+" of the old product are not taken over", "file", path, "reason", err)
@@ -76,7 +77,7 @@ func (t *takeover) file(ctx context.Context, path, what string, all func(context
 	if seen, err := t.marked(ctx, id); len(data) == 0 || seen || err != nil {
 		return err
 	}
-	var c tally
+	var c oldTally
 	if err := all(ctx, data, &c); err != nil {
 		return fmt.Errorf("take over %s: %w", path, err)
 	}
@@ -84,15 +85,18 @@ func (t *takeover) file(ctx context.Context, path, what string, all func(context
 	return t.mark(ctx, id)
 }
 
-// maxLeft is how many lines of a file the log names one by one.
-const maxLeft = 50
+// maxOldLeft is how many lines of a file the log names one by one.
+const maxOldLeft = 50
 
-func (t *takeover) tell(path, what string, c tally) {
+func (t *takeover) tell(path, what string, c oldTally) {
 	line := t.log.With("file", path, "taken", c.taken, "there_already", c.known)
+	if c.uncounted > 0 {
+		line = line.With("model_stats_not_taken", c.uncounted)
+	}
 	switch {
 	case len(c.left) > 0:
 		line.Warn(what+" of the old product were taken over, but not all of them; the file stays as it is",
-			"left", len(c.left), "reasons", c.left[:min(len(c.left), maxLeft)])
+			"left", len(c.left), "reasons", c.left[:min(len(c.left), maxOldLeft)])
 	case c.taken+c.known > 0:
 		line.Info(what + " of the old product were taken over; the file stays as it is")
 	}
@@ -107,16 +111,19 @@ func (t *takeover) marked(ctx context.Context, id string) (bool, error) {
 }
 
 func (t *takeover) mark(ctx context.Context, id string) error {
-	_, err := t.marks.Put(ctx, id, mark{t.now}, store.Any)
+	_, err := t.marks.Put(ctx, id, oldMark{t.now}, store.Any)
 	return err
 }
 
-func (t *takeover) allKeys(ctx context.Context, data []byte, c *tally) error {
+func (t *takeover) allKeys(ctx context.Context, data []byte, c *oldTally) error {
 	for _, one := range oldTables(data) {
 		key, used, err := one.key(t.now)
 		if err != nil {
 			c.leave("line %d, %s: %v", one.line, Mask(one.name), err)
 			continue
+		}
+		if len(one.stats()) > 0 {
+			c.uncounted++
 		}
 		fresh, err := t.adopt(ctx, key, used)
 		switch {
@@ -126,9 +133,6 @@ func (t *takeover) allKeys(ctx context.Context, data []byte, c *tally) error {
 			c.taken++
 		default:
 			c.known++
-		}
-		if n := len(one.stats()); fresh && n > 0 {
-			c.leave("line %d, %s: calls by model (model_stats of %d models)", one.line, key.Mask, n)
 		}
 	}
 	return nil
@@ -145,14 +149,14 @@ func (t *takeover) allKeys(ctx context.Context, data []byte, c *tally) error {
 // Without a mark nothing was done yet; a document without an id is gone on with at step 2; a mark without
 // such a document means that the key was good here, and whatever became of it since counts.
 func (t *takeover) adopt(ctx context.Context, key *Key, used int64) (bool, error) {
-	drafts := store.Docs[taken]{Store: t.store, Table: store.Keys}
+	drafts := store.Docs[oldDraft]{Store: t.store, Table: store.Keys}
 	id := "key/" + key.hash
 	draft, rev, err := drafts.Get(ctx, key.hash)
 	if errors.Is(err, store.ErrNotFound) {
 		if seen, err := t.marked(ctx, id); seen || err != nil {
 			return false, err
 		}
-		draft = taken{Key: key, Used: used}
+		draft = oldDraft{Key: key, Used: used}
 		if rev, err = drafts.Put(ctx, key.hash, draft, store.New); errors.Is(err, store.ErrConflict) {
 			draft, rev, err = drafts.Get(ctx, key.hash) // another node was faster
 		}
@@ -178,12 +182,12 @@ func (t *takeover) adopt(ctx context.Context, key *Key, used int64) (bool, error
 	return err == nil, err
 }
 
-// minSecret is how long a key must be that does not look like ours, and minKinds of how many different
+// minOldKey is how long a key must be that does not look like ours, and minOldKinds of how many different
 // characters: a shorter one could be guessed.
 const (
-	minSecret = 16
-	minKinds  = 8
-	maxSecret = 256
+	minOldKey   = 16
+	minOldKinds = 8
+	maxOldKey   = 256
 )
 
 // key is the key that a table of the file stands for, and what it has used.
@@ -218,12 +222,12 @@ func goodSecret(name string) error {
 		kinds[r] = true
 	}
 	switch {
-	case len(name) < minSecret:
-		return fmt.Errorf("a key needs %d characters or more", minSecret)
-	case len(name) > maxSecret:
-		return fmt.Errorf("a key may have up to %d characters", maxSecret)
-	case len(kinds) < minKinds:
-		return fmt.Errorf("a key needs %d different characters or more, or it could be guessed", minKinds)
+	case len(name) < minOldKey:
+		return fmt.Errorf("a key needs %d characters or more", minOldKey)
+	case len(name) > maxOldKey:
+		return fmt.Errorf("a key may have up to %d characters", maxOldKey)
+	case len(kinds) < minOldKinds:
+		return fmt.Errorf("a key needs %d different characters or more, or it could be guessed", minOldKinds)
 	}
 	return nil
 }

@@ -355,7 +355,7 @@ func FuzzOldTables(f *testing.F) {
 		names := []string{}
 		for _, one := range oldTables(data) {
 			names = append(names, one.name)
-			if key, used, err := one.key(time.Now()); err == nil && (key.Quota <= 0 || used < 0 || len(one.name) < minSecret || key.Created.IsZero()) {
+			if key, used, err := one.key(time.Now()); err == nil && (key.Quota <= 0 || used < 0 || len(one.name) < minOldKey || key.Created.IsZero()) {
 				t.Errorf("%q became %+v", one.name, key)
 			}
 		}

@@ -19,7 +19,7 @@ type oldCost struct {
 
 // allCosts brings the cost table in: what an operator has set here stays as it is, and what was deleted here
 // stays deleted.
-func (t *takeover) allCosts(ctx context.Context, data []byte, c *tally) error {
+func (t *takeover) allCosts(ctx context.Context, data []byte, c *oldTally) error {
 	for _, table := range oldTables(data) {
 		if table.name != "model_costs" {
 			continue
@@ -38,7 +38,7 @@ func (t *takeover) allCosts(ctx context.Context, data []byte, c *tally) error {
 
 // costs reads the entries. The old product wrote its whole built-in table at the first change: of models that
 // cost here what they cost there, with all their variants, nothing is kept.
-func (o *oldTable) costs(c *tally) []oldCost {
+func (o *oldTable) costs(c *oldTally) []oldCost {
 	grammar, err := models.New(models.Defaults())
 	if err != nil {
 		c.leave("model_costs: %v", err)
@@ -65,7 +65,7 @@ func (o *oldTable) costs(c *tally) []oldCost {
 	return all
 }
 
-func (t *takeover) cost(ctx context.Context, one oldCost, c *tally) error {
+func (t *takeover) cost(ctx context.Context, one oldCost, c *oldTally) error {
 	id := costID(one.model)
 	mark := "cost/" + hashOf(id)
 	seen, err := t.marked(ctx, mark)

@@ -34,18 +34,18 @@ func readOld(path string) ([]byte, error) {
 	return bytes.TrimPrefix(data, []byte("\ufeff")), err
 }
 
-// section is a table of a TOML file as it stands there, with its header.
-type section struct {
+// oldSection is a table of a TOML file as it stands there, with its header.
+type oldSection struct {
 	table string // first part of the header; empty in front of all headers
 	whole bool   // the header has no other part
 	line  int
 	text  []byte
 }
 
-// sections cuts a file at its headers. Behind an error of grammar nothing is cut any more, so that the last
-// section is one that cannot be read.
-func sections(data []byte) []section {
-	all := []section{{line: 1, text: data}}
+// oldSections cuts a file at its headers. Behind an error of grammar nothing is cut any more, so that the last
+// oldSection is one that cannot be read.
+func oldSections(data []byte) []oldSection {
+	all := []oldSection{{line: 1, text: data}}
 	p, from, line := unstable.Parser{}, 0, 1
 	p.Reset(data)
 	for p.NextExpression() {
@@ -59,14 +59,14 @@ func sections(data []byte) []section {
 		line += bytes.Count(data[from:at], []byte("\n"))
 		last := &all[len(all)-1]
 		last.text = data[from:at]
-		all = append(all, section{table: string(key.Node().Data), whole: key.IsLast(), line: line, text: data[at:]})
+		all = append(all, oldSection{table: string(key.Node().Data), whole: key.IsLast(), line: line, text: data[at:]})
 		from = at
 	}
 	return all
 }
 
 // read gives the tables of a section. The library's own error would quote the line.
-func (s section) read() (map[string]any, error) {
+func (s oldSection) read() (map[string]any, error) {
 	var all map[string]any
 	err := toml.Unmarshal(s.text, &all)
 	if where := (*toml.DecodeError)(nil); errors.As(err, &where) {
@@ -91,7 +91,7 @@ type oldTable struct {
 func oldTables(data []byte) []*oldTable {
 	byName := map[string]*oldTable{}
 	headers := map[string]bool{}
-	for _, s := range sections(data) {
+	for _, s := range oldSections(data) {
 		if s.whole && headers[s.table] {
 			byName[s.table].err = fmt.Errorf("it stands there again in line %d: leave one of them", s.line)
 			continue
