@@ -2,6 +2,7 @@ package apikey
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -39,6 +40,7 @@ type takeover struct {
 	marks store.Docs[oldMark]
 	log   *slog.Logger
 	now   time.Time
+	seal  func(one *Key, secret string) error
 }
 
 // takeOver looks into the credentials folder for what the old product left. Files that cannot be read are
@@ -50,6 +52,12 @@ func takeOver(ctx context.Context, o Options) error {
 	t := &takeover{store: o.Store, log: o.Log, now: o.Now().UTC().Truncate(time.Second),
 		keys: store.Docs[Key]{Store: o.Store, Table: store.Keys}, costs: store.Docs[Cost]{Store: o.Store, Table: store.Costs},
 		marks: store.Docs[oldMark]{Store: o.Store, Table: store.Imports}}
+	t.seal = func(one *Key, secret string) (err error) {
+		if with := o.Settings(); with.Reveal {
+			one.Sealed, err = seal(with.SecretKey, one.ID, secret)
+		}
+		return err
+	}
 	return errors.Join(
 		t.file(ctx, filepath.Join(o.Old, oldKeysFile), "API keys", t.allKeys),
 		t.file(ctx, filepath.Join(o.Old, oldCostsFile), "costs of models", t.allCosts))
@@ -73,7 +81,7 @@ func (t *takeover) file(ctx context.Context, path, what string, all func(context
 		t.log.Warn(what+" of the old product are not taken over", "file", path, "reason", err)
 		return nil
 	}
-	id := "file/" + filepath.Base(path) + "/" + hashOf(string(data))
+	id := "file/" + filepath.Base(path) + "/" + hexOf(data)
 	if seen, err := t.marked(ctx, id); len(data) == 0 || seen || err != nil {
 		return err
 	}
@@ -102,6 +110,8 @@ func (t *takeover) tell(path, what string, c oldTally) {
 	}
 }
 
+func hexOf(data []byte) string { return digest(sha256.Sum256(data)).doc() }
+
 func (t *takeover) marked(ctx context.Context, id string) (bool, error) {
 	_, err := t.store.Get(ctx, store.Imports, id)
 	if errors.Is(err, store.ErrNotFound) {
@@ -124,6 +134,9 @@ func (t *takeover) allKeys(ctx context.Context, data []byte, c *oldTally) error 
 		}
 		if len(one.stats()) > 0 {
 			c.uncounted++
+		}
+		if err := t.seal(key, one.name); err != nil {
+			return err
 		}
 		fresh, err := t.adopt(ctx, key, used)
 		switch {
@@ -150,15 +163,15 @@ func (t *takeover) allKeys(ctx context.Context, data []byte, c *oldTally) error 
 // such a document means that the key was good here, and whatever became of it since counts.
 func (t *takeover) adopt(ctx context.Context, key *Key, used int64) (bool, error) {
 	drafts := store.Docs[oldDraft]{Store: t.store, Table: store.Keys}
-	id := "key/" + key.hash
-	draft, rev, err := drafts.Get(ctx, key.hash)
+	id := "key/" + key.sum.doc()
+	draft, rev, err := drafts.Get(ctx, key.sum.doc())
 	if errors.Is(err, store.ErrNotFound) {
 		if seen, err := t.marked(ctx, id); seen || err != nil {
 			return false, err
 		}
 		draft = oldDraft{Key: key, Used: used}
-		if rev, err = drafts.Put(ctx, key.hash, draft, store.New); errors.Is(err, store.ErrConflict) {
-			draft, rev, err = drafts.Get(ctx, key.hash) // another node was faster
+		if rev, err = drafts.Put(ctx, key.sum.doc(), draft, store.New); errors.Is(err, store.ErrConflict) {
+			draft, rev, err = drafts.Get(ctx, key.sum.doc()) // another node was faster
 		}
 	}
 	if err != nil {
@@ -175,7 +188,7 @@ func (t *takeover) adopt(ctx context.Context, key *Key, used int64) (bool, error
 	if err := t.mark(ctx, id); err != nil {
 		return false, err
 	}
-	_, err = t.keys.Put(ctx, key.hash, *draft.Key, rev)
+	_, err = t.keys.Put(ctx, key.sum.doc(), *draft.Key, rev)
 	if errors.Is(err, store.ErrConflict) {
 		return false, nil // another node has done it
 	}
@@ -187,7 +200,6 @@ func (t *takeover) adopt(ctx context.Context, key *Key, used int64) (bool, error
 const (
 	minOldKey   = 16
 	minOldKinds = 8
-	maxOldKey   = 256
 )
 
 // key is the key that a table of the file stands for, and what it has used.
@@ -208,7 +220,7 @@ func (o *oldTable) key(now time.Time) (key *Key, used int64, err error) {
 	if used < 0 {
 		return nil, 0, errors.New("used_quota is negative")
 	}
-	key = &Key{ID: newID(), Mask: Mask(o.name), Created: o.created(now), Terms: Terms{Description: o.description(), Quota: quota}, hash: hashOf(o.name)}
+	key = &Key{ID: newID(), Mask: Mask(o.name), Created: o.created(now), Terms: Terms{Description: o.description(), Quota: quota}, sum: sha256.Sum256([]byte(o.name))}
 	return key, used, key.Check()
 }
 
@@ -224,8 +236,8 @@ func goodSecret(name string) error {
 	switch {
 	case len(name) < minOldKey:
 		return fmt.Errorf("a key needs %d characters or more", minOldKey)
-	case len(name) > maxOldKey:
-		return fmt.Errorf("a key may have up to %d characters", maxOldKey)
+	case len(name) > maxSecret:
+		return fmt.Errorf("a key may have up to %d characters", maxSecret)
 	case len(kinds) < minOldKinds:
 		return fmt.Errorf("a key needs %d different characters or more, or it could be guessed", minOldKinds)
 	}

@@ -146,6 +146,24 @@ func TestOldKeysComeOnce(t *testing.T) {
 	}
 }
 
+// What the operator wants to see again is sealed, as of a new key.
+func TestOldKeysAreSealed(t *testing.T) {
+	h := newOldHouse(t, oldKeysFile)
+	o := h.options()
+	o.Settings = func() Settings {
+		return Settings{Reveal: true, SecretKey: "a secret of the tests", DefaultCost: 1}
+	}
+	b, err := Open(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	one, _ := b.Keys.Find(oldAlice)
+	if got, err := b.Keys.Reveal(one.ID); err != nil || got != oldAlice {
+		t.Errorf("%s, %v", Mask(got), err)
+	}
+}
+
 // At each write the store fails, before it or after it; then the gateway is started again.
 func TestOldKeysThroughCrashes(t *testing.T) {
 	for _, late := range []bool{false, true} {

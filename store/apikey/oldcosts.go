@@ -67,7 +67,7 @@ func (o *oldTable) costs(c *oldTally) []oldCost {
 
 func (t *takeover) cost(ctx context.Context, one oldCost, c *oldTally) error {
 	id := costID(one.model)
-	mark := "cost/" + hashOf(id)
+	mark := "cost/" + hexOf([]byte(id))
 	seen, err := t.marked(ctx, mark)
 	if err != nil {
 		return err
