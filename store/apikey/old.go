@@ -200,6 +200,7 @@ func (t *takeover) adopt(ctx context.Context, key *Key, used int64) (bool, error
 const (
 	minOldKey   = 16
 	minOldKinds = 8
+	maxOldKey   = 200 // bytes: as long as one may be to ask what is left of it
 )
 
 // key is the key that a table of the file stands for, and what it has used.
@@ -236,8 +237,8 @@ func goodSecret(name string) error {
 	switch {
 	case len(name) < minOldKey:
 		return fmt.Errorf("a key needs %d characters or more", minOldKey)
-	case len(name) > maxSecret:
-		return fmt.Errorf("a key may have up to %d characters", maxSecret)
+	case len(name) > maxOldKey:
+		return fmt.Errorf("a key may have up to %d characters", maxOldKey)
 	case len(kinds) < minOldKinds:
 		return fmt.Errorf("a key needs %d different characters or more, or it could be guessed", minOldKinds)
 	}

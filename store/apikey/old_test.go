@@ -274,7 +274,7 @@ func TestOldFilesThatAreBroken(t *testing.T) {
 		{"list", "[[\"" + oldSpent + "\"]]\ntotal_quota = 5\n", 0, "it is no table"},
 		{"spaces", "[\"sk-with spaces in the middle of it\"]\ntotal_quota = 5\nused_quota = 0\n", 0, "visible characters"},
 		{"guessable", "[\"aaaaaaaaaaaaaaaaaaaaaaa\"]\ntotal_quota = 5\nused_quota = 0\n", 0, "different characters"},
-		{"endless", "[\"sk-" + strings.Repeat("abcdefgh", 100) + "\"]\ntotal_quota = 5\nused_quota = 0\n", 0, "up to 256 characters"},
+		{"endless", "[\"sk-" + strings.Repeat("abcdefgh", 100) + "\"]\ntotal_quota = 5\nused_quota = 0\n", 0, "up to 200 characters"},
 		{"byte order mark and CRLF", "\ufeff" + strings.ReplaceAll(good, "\n", "\r\n"), 1, ""},
 	} {
 		h := newOldHouse(t)
