@@ -121,7 +121,7 @@ func TestWhatHasNoCost(t *testing.T) {
 	g, c := grammar(t), costsOn(t, costStore(t, filepath.Join(t.TempDir(), "db")))
 	for name, says := range map[string]string{
 		"": "no model", "流式抗截断/": "no model", "-search": "no model", "gpt-4o": "alias", "gemini-*": "*", "a b": "space", "a\x00b": "control",
-		"a\xffb": "text", strings.Repeat("x", maxCostName+1): "longer", "gemini-2.5-pro-thinking-512": "tokens", "gemini-2.5-flash-image-2k": "pictures",
+		"a\xffb": "text", strings.Repeat("x", maxCostName+1): "200 bytes", "gemini-2.5-pro-thinking-512": "tokens", "gemini-2.5-flash-image-2k": "pictures",
 		"gemini-2.5-pro-low-high": "asks for",
 	} {
 		if err := c.SetModel(t.Context(), g.Parse(name), Cost{Units: 1}); err == nil || !strings.Contains(err.Error(), says) {
@@ -129,7 +129,8 @@ func TestWhatHasNoCost(t *testing.T) {
 		}
 	}
 	for says, cost := range map[string]Cost{"cost": {Units: -1}, "input": {In: -1}, "output": {Out: MaxCost + 1}} {
-		if err := c.SetModel(t.Context(), g.Parse("m"), cost); err == nil || !strings.HasPrefix(err.Error(), says) {
+		var wrong *FieldError
+		if err := c.SetModel(t.Context(), g.Parse("m"), cost); !errors.As(err, &wrong) || wrong.Field != says {
 			t.Errorf("%+v: %v", cost, err)
 		}
 	}
