@@ -266,3 +266,9 @@ func doubled(units int64, double bool) int64 {
 	}
 	return units
 }
+
+// IsBuiltIn tells a model that has a cost of its own without anybody's doing.
+func (c *Costs) IsBuiltIn(base string) bool {
+	_, ok := builtIn(base)
+	return ok
+}
