@@ -56,11 +56,17 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Book{Keys: keys, Costs: costs, Ledger: &Ledger{keys: keys, costs: costs, store: o.Store, log: o.Log}}, nil
+	ledger := &Ledger{keys: keys, costs: costs, store: o.Store, log: o.Log}
+	keys.spent = func(ctx context.Context, one *Key) (int64, error) {
+		b, err := ledger.Balance(ctx, one)
+		return b.Used, err
+	}
+	keys.start()
+	return &Book{Keys: keys, Costs: costs, Ledger: ledger}, nil
 }
 
-// Close ends what is under way.
+// Close ends what is under way, and writes what is only in memory.
 func (b *Book) Close() error {
 	b.Costs.close()
-	return nil
+	return b.Keys.close()
 }
