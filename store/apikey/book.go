@@ -56,8 +56,12 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Book{Keys: keys, Costs: costs, Ledger: &Ledger{keys: keys, costs: costs, store: o.Store, log: o.Log}}, nil
+	ledger, err := openLedger(ctx, o, keys, costs)
+	if err != nil {
+		return nil, err
+	}
+	return &Book{Keys: keys, Costs: costs, Ledger: ledger}, nil
 }
 
 // Close ends what is under way.
-func (b *Book) Close() error { return nil }
+func (b *Book) Close() error { return b.Ledger.Close() }
