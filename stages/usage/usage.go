@@ -3,6 +3,8 @@ package usage
 
 import (
 	"bytes"
+	"net/http"
+	"time"
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
@@ -37,60 +39,118 @@ type meterKey struct{}
 
 // Process reads the usage of a whole answer, or wraps a stream to read it as it passes.
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
-	m := &meter{inner: x.Reply.Stream}
+	m := &meter{inner: x.Reply.Stream, usage: x.Reply.Usage}
 	x.Keep(meterKey{}, m)
 	switch {
 	case m.inner != nil:
 		x.Reply.Stream = m
-	case x.Reply.Usage != gemini.Usage{}:
-		m.usage = x.Reply.Usage
-	case x.Reply.Body != nil:
+	case m.usage == gemini.Usage{} && x.Reply.Body != nil:
 		m.read(x.Reply.Body)
 	}
 	return pipeline.Next
 }
 
-// End records the request and its tries. The tokens belong to the last try: the earlier ones failed.
+// Begin notes when the first byte of an answer goes out.
+func (s *stage) Begin(x *pipeline.Exchange) *apierror.Error {
+	if m, ok := x.Note(meterKey{}).(*meter); ok {
+		m.begun = time.Now()
+	}
+	return nil
+}
+
+// ending is how a request ended, for all who take it down.
+type ending struct {
+	code   apierror.Code // "" when the client got a whole answer
+	status int           // that the client saw
+	units  int64         // charged
+	begun  time.Time     // when the first byte of the answer went out; zero when none did
+	first  time.Duration // until then; 0 when none did
+	took   time.Duration
+}
+
+func endingOf(x *pipeline.Exchange, m *meter) ending {
+	e := ending{took: time.Since(x.Started())}
+	if f := x.Outcome.Err; f != nil {
+		e.code = f.Code
+		if !x.Outcome.Began {
+			e.status = f.Status
+		}
+	}
+	if x.Outcome.Began {
+		e.units = x.Charge.Units // else they are given back
+		if m != nil && !m.begun.IsZero() {
+			e.begun, e.first = m.begun, max(m.begun.Sub(x.Started()), 1)
+		}
+	}
+	return e
+}
+
+// End records the request and its tries. The tokens belong to the last try: the earlier ones failed, or were
+// gone on with.
 func (s *stage) End(x *pipeline.Exchange) {
-	r := stats.Request{Key: x.Caller.ID, Model: x.Model.Base}
-	m, metered := x.Note(meterKey{}).(*meter)
-	if metered {
+	m, _ := x.Note(meterKey{}).(*meter)
+	if m != nil {
+		x.Used = m.usage
+	}
+	e := endingOf(x, m)
+	r := stats.Request{Key: caller(x), Model: x.Model.Base, Code: e.code, Units: e.units, First: e.first, Took: e.took}
+	if m != nil {
 		r.Tries = m.tries[:0]
-	}
-	switch {
-	case r.Key != "":
-	case x.Caller.Kind != "":
-		r.Key = x.Caller.Kind
-	default:
-		r.Key = "refused" // nobody was let in
-	}
-	if x.Outcome.Err != nil {
-		r.Code = x.Outcome.Err.Code
 	}
 	for i := range x.Attempts {
 		a := &x.Attempts[i]
-		t := stats.Try{Credential: a.Credential, Model: a.Model, Code: a.Code}
+		t := stats.Try{Credential: a.Credential, Model: a.Model, Code: a.Code, Took: a.Took}
 		if a.Code == apierror.ClientGone {
 			t.Code = "" // a client that leaves is no failure of the credential
 		}
 		r.Tries = append(r.Tries, t)
 	}
-	if metered {
-		x.Used = m.usage
+	if n := len(r.Tries); m != nil && n > 0 {
+		spend(&r.Tries[n-1], m.usage)
 	}
-	if metered && len(r.Tries) > 0 {
-		t := &r.Tries[len(r.Tries)-1]
-		t.Prompt = m.usage.Prompt + m.usage.ToolUse
-		t.Output = m.usage.Candidates + m.usage.Thoughts
-		t.Total = m.usage.Total
-	}
+	heard(r.Tries, x.Attempts, e.begun)
 	s.stats.Record(r)
+}
+
+// heard gives the first byte to the try that it came from: the last one that had begun by then.
+func heard(tries []stats.Try, attempts []pipeline.Attempt, begun time.Time) {
+	if begun.IsZero() {
+		return
+	}
+	for i := len(tries) - 1; i >= 0; i-- {
+		if after := begun.Sub(attempts[i].Start); after >= 0 {
+			tries[i].First = max(after, 1)
+			return
+		}
+	}
+}
+
+// caller is who a request counts for.
+func caller(x *pipeline.Exchange) string {
+	switch {
+	case x.Caller.ID != "":
+		return x.Caller.ID
+	case x.Caller.Kind != "":
+		return x.Caller.Kind
+	}
+	return "refused" // nobody was let in
+}
+
+func spend(t *stats.Try, u gemini.Usage) {
+	t.Prompt = u.Prompt + u.ToolUse
+	t.Output = u.Candidates + u.Thoughts
+	t.Total = u.Total
+	if t.Total == 0 {
+		t.Total = t.Prompt + t.Output
+	}
+	t.Cached, t.Thought = u.Cached, u.Thoughts
 }
 
 // meter reads the usage of the events that pass.
 type meter struct {
 	inner wire.Stream
 	usage gemini.Usage
+	begun time.Time
 	tries [1]stats.Try // room for what End records
 }
 

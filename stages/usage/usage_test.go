@@ -84,7 +84,7 @@ func TestWholeAnswer(t *testing.T) {
 		t.Fatalf("verdict %v", v)
 	}
 	u.End(x)
-	c := stats.Count{Calls: 1, Prompt: 12, Output: 7, Total: 19}
+	c := stats.Count{Calls: 1, Prompt: 12, Output: 7, Total: 19, Thought: 4}
 	check(t, s, []stats.Row{row("a", "m", c)}, []stats.Row{row("k1", "m", c)})
 }
 
@@ -99,7 +99,7 @@ func TestEveryTry(t *testing.T) {
 	x.Reply.Body = []byte(counts)
 	u.Process(x)
 	u.End(x)
-	tokens := stats.Count{Calls: 1, Prompt: 12, Output: 7, Total: 19}
+	tokens := stats.Count{Calls: 1, Prompt: 12, Output: 7, Total: 19, Thought: 4}
 	twice := tokens
 	twice.Calls, twice.Errors = 2, 1
 	check(t, s, []stats.Row{row("a", "m", twice), row("b", "m", stats.Count{Calls: 1, Errors: 1})},
@@ -136,7 +136,7 @@ func TestStream(t *testing.T) {
 		t.Errorf("closed %d times", inner.closed)
 	}
 	u.End(x)
-	c := stats.Count{Calls: 1, Prompt: 10, Output: 7, Total: 17}
+	c := stats.Count{Calls: 1, Prompt: 10, Output: 7, Total: 17, Thought: 4}
 	check(t, s, []stats.Row{row("a", "m", c)}, []stats.Row{row("password", "m", c)})
 }
 
@@ -185,7 +185,7 @@ func TestTokensOfABrokenStream(t *testing.T) {
 	x.Report(apierror.From(err))
 	x.Outcome.Err = apierror.From(err)
 	u.End(x)
-	c := stats.Count{Calls: 1, Errors: 1, Prompt: 12, Output: 7, Total: 19}
+	c := stats.Count{Calls: 1, Errors: 1, Prompt: 12, Output: 7, Total: 19, Thought: 4}
 	check(t, s, []stats.Row{row("a", "m", c)}, []stats.Row{row("password", "m", c)})
 }
 
