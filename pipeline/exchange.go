@@ -141,6 +141,9 @@ type Outcome struct {
 	Err   *apierror.Error // nil when the client got a whole answer
 	Gone  bool            // the client left
 	Began bool            // a byte of an answer went out (not of a ping or an error)
+
+	Status int           // what the status line says
+	First  time.Duration // from Started to that byte; 0 when none went out
 }
 
 // NewExchange makes an exchange for one request. ctx ends when the client leaves.
