@@ -3,7 +3,6 @@ package usage
 
 import (
 	"bytes"
-	"net/http"
 	"time"
 
 	"gcli2api/pipeline"
@@ -50,52 +49,25 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	return pipeline.Next
 }
 
-// Begin notes when the first byte of an answer goes out.
-func (s *stage) Begin(x *pipeline.Exchange) *apierror.Error {
-	if m, ok := x.Note(meterKey{}).(*meter); ok {
-		m.begun = time.Now()
-	}
-	return nil
-}
-
-// ending is how a request ended, for all who take it down.
-type ending struct {
-	code   apierror.Code // "" when the client got a whole answer
-	status int           // that the client saw
-	units  int64         // charged
-	begun  time.Time     // when the first byte of the answer went out; zero when none did
-	first  time.Duration // until then; 0 when none did
-	took   time.Duration
-}
-
-func endingOf(x *pipeline.Exchange, m *meter) ending {
-	e := ending{took: time.Since(x.Started())}
-	if f := x.Outcome.Err; f != nil {
-		e.code = f.Code
-		if !x.Outcome.Began {
-			e.status = f.Status
-		}
-	}
-	if x.Outcome.Began {
-		e.units = x.Charge.Units // else they are given back
-		if m != nil && !m.begun.IsZero() {
-			e.begun, e.first = m.begun, max(m.begun.Sub(x.Started()), 1)
-		}
-	}
-	return e
-}
-
-// End records the request and its tries. The tokens belong to the last try: the earlier ones failed, or were
-// gone on with.
+// End tells the stages before what was spent.
 func (s *stage) End(x *pipeline.Exchange) {
-	m, _ := x.Note(meterKey{}).(*meter)
-	if m != nil {
+	if m, ok := x.Note(meterKey{}).(*meter); ok {
 		x.Used = m.usage
 	}
-	e := endingOf(x, m)
-	r := stats.Request{Key: caller(x), Model: x.Model.Base, Code: e.code, Units: e.units, First: e.first, Took: e.took}
-	if m != nil {
+}
+
+// Record counts the request and its tries, when it is settled what it cost. The tokens belong to the last try:
+// the earlier ones failed, or were gone on with.
+func (s *stage) Record(x *pipeline.Exchange) {
+	r := stats.Request{Key: caller(x), Model: x.Model.Base, First: x.Outcome.First, Took: time.Since(x.Started())}
+	if m, ok := x.Note(meterKey{}).(*meter); ok {
 		r.Tries = m.tries[:0]
+	}
+	if x.Outcome.Err != nil {
+		r.Code = x.Outcome.Err.Code
+	}
+	if x.Outcome.Began {
+		r.Units = x.Charge.Units // else they were given back
 	}
 	for i := range x.Attempts {
 		a := &x.Attempts[i]
@@ -105,20 +77,21 @@ func (s *stage) End(x *pipeline.Exchange) {
 		}
 		r.Tries = append(r.Tries, t)
 	}
-	if n := len(r.Tries); m != nil && n > 0 {
-		spend(&r.Tries[n-1], m.usage)
+	if n := len(r.Tries); n > 0 {
+		spend(&r.Tries[n-1], x.Used)
+		heard(r.Tries, x)
 	}
-	heard(r.Tries, x.Attempts, e.begun)
 	s.stats.Record(r)
 }
 
 // heard gives the first byte to the try that it came from: the last one that had begun by then.
-func heard(tries []stats.Try, attempts []pipeline.Attempt, begun time.Time) {
-	if begun.IsZero() {
+func heard(tries []stats.Try, x *pipeline.Exchange) {
+	if x.Outcome.First <= 0 {
 		return
 	}
+	at := x.Started().Add(x.Outcome.First)
 	for i := len(tries) - 1; i >= 0; i-- {
-		if after := begun.Sub(attempts[i].Start); after >= 0 {
+		if after := at.Sub(x.Attempts[i].Start); after >= 0 {
 			tries[i].First = max(after, 1)
 			return
 		}
@@ -150,7 +123,6 @@ func spend(t *stats.Try, u gemini.Usage) {
 type meter struct {
 	inner wire.Stream
 	usage gemini.Usage
-	begun time.Time
 	tries [1]stats.Try // room for what End records
 }
 
