@@ -67,7 +67,7 @@ func statusOf(one *apikey.Key, b apikey.Balance) string {
 // viewOf shows a key with its figures.
 func (s Services) viewOf(ctx context.Context, one *apikey.Key) (keyView, error) {
 	b, err := s.Book.Ledger.Balance(ctx, one)
-	return s.shownKey(one, b, s.answersOf(one.ID)), err
+	return s.shownKey(one, b, s.Stats.ByKey(one.ID)), err
 }
 
 func (s Services) shownKey(one *apikey.Key, b apikey.Balance, answers map[string]int64) keyView {
@@ -110,14 +110,11 @@ func moment(t time.Time) *string {
 	return &text
 }
 
-// answersOf is how many calls of a key were answered, by model.
-func (s Services) answersOf(id string) map[string]int64 { return s.answers(id)[id] }
-
-// answers is the same for all keys, or for one.
-func (s Services) answers(only string) map[string]map[string]int64 {
+// answers is how many calls of each key were answered, by model: what Stats.ByKey tells of one, in one go.
+func (s Services) answers() map[string]map[string]int64 {
 	all := map[string]map[string]int64{}
 	for _, row := range s.Stats.Report().Keys {
-		if n := row.Calls - row.Errors; n > 0 && (only == "" || row.Who == only) {
+		if n := row.Calls - row.Errors; n > 0 {
 			if all[row.Who] == nil {
 				all[row.Who] = map[string]int64{}
 			}

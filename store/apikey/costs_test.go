@@ -211,7 +211,9 @@ func TestCostsAcrossNodes(t *testing.T) {
 // ofManyDeaf has no hints.
 type ofManyDeaf struct{ store.Store }
 
-func (ofManyDeaf) Watch(context.Context) (<-chan store.Change, error) { return nil, errors.New("no hints") }
+func (ofManyDeaf) Watch(context.Context) (<-chan store.Change, error) {
+	return nil, errors.New("no hints")
+}
 
 func comesTrue(t *testing.T, is func() bool) {
 	t.Helper()
