@@ -71,6 +71,9 @@ func (e *Engine) place(s *snapshot, p *plan, i int, old *snapshot, c Settings) e
 	if _, ok := h.stage.(Ender); ok {
 		s.enders |= 1 << i
 	}
+	if _, ok := h.stage.(Recorder); ok {
+		s.recorders |= 1 << i
+	}
 	if _, ok := h.stage.(Beginner); ok {
 		s.beginners |= 1 << i
 	}

@@ -18,6 +18,7 @@ type snapshot struct {
 	enders    uint64 // bit i: stage i has an End
 	beginners uint64
 	repricers uint64
+	recorders uint64
 	starters  []Starter
 	models    *models.Catalogue
 	revision  string

@@ -2,6 +2,7 @@ package apikey
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -60,7 +61,11 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 	if err != nil {
 		return nil, err
 	}
-	ledger := &Ledger{keys: keys, costs: costs, store: o.Store, log: o.Log}
+	ledger, err := openLedger(ctx, o, keys, costs)
+	if err != nil {
+		costs.close()
+		return nil, err
+	}
 	keys.spent = func(ctx context.Context, one *Key) (int64, error) {
 		b, err := ledger.Balance(ctx, one)
 		return b.Used, err
@@ -72,5 +77,5 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 // Close ends what is under way, and writes what is only in memory.
 func (b *Book) Close() error {
 	b.Costs.close()
-	return b.Keys.close()
+	return errors.Join(b.Ledger.Close(), b.Keys.close())
 }

@@ -124,20 +124,31 @@ func (c *Costs) Set(ctx context.Context, name string, cost Cost) error {
 // SetModel changes what a model costs, from now on: of a base name all its variants that have no entry of
 // their own, of a name with features those that have these.
 func (c *Costs) SetModel(ctx context.Context, m models.Model, cost Cost) error {
-	if err := errors.Join(Priceable(m), cost.check()); err != nil {
-		return err
+	_, err := c.Edit(ctx, m, func(v *Cost) { *v = cost })
+	return err
+}
+
+// Edit is SetModel for who changes a part: change gets what an operator set before, or nothing. It may be
+// called several times.
+func (c *Costs) Edit(ctx context.Context, m models.Model, change func(*Cost)) (Cost, error) {
+	if err := Priceable(m); err != nil {
+		return Cost{}, err
 	}
 	id := costID(m)
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	if _, there := c.own[id]; !there && len(c.own) >= maxCosts {
-		return ErrManyCosts
+		return Cost{}, ErrManyCosts
 	}
-	if _, err := c.docs.Put(ctx, id, cost, store.Any); err != nil {
-		return err
+	now, err := c.docs.Update(ctx, id, func(v *Cost) error {
+		change(v)
+		return v.check()
+	})
+	if err != nil {
+		return now, err
 	}
-	c.put(id, &cost)
-	return nil
+	c.put(id, &now)
+	return now, nil
 }
 
 // Reset gives a model its built-in cost again; ErrNoCost when it has it already.
@@ -176,30 +187,31 @@ func (c Cost) check() error {
 		value int64
 	}{{"cost", c.Units}, {"input", c.In}, {"output", c.Out}} {
 		if v.value < 0 || v.value > MaxCost {
-			return fmt.Errorf("%s must be a whole number from 0 to %d", v.name, MaxCost)
+			return wrong(v.name, "must be a whole number from 0 to %d", MaxCost)
 		}
 	}
 	return nil
 }
 
-// Priceable tells what keeps a name out of the cost table.
+// Priceable tells what keeps a name out of the cost table: a *FieldError.
 func Priceable(m models.Model) error {
+	const field = "model_name"
 	if fail := m.Check(); fail != nil {
-		return errors.New(fail.Message)
+		return wrong(field, "%s", fail.Message)
 	}
 	switch {
 	case m.Base == "" || m.Nameless():
-		return errors.New("the name has no model in it")
-	case m.Alias() != "":
-		return fmt.Errorf("%q is an alias: set the cost of %q", m.Alias(), m.Base)
+		return wrong(field, "has no model in it")
 	case len(m.Base) > maxCostName:
-		return fmt.Errorf("the name is longer than %d bytes", maxCostName)
+		return wrong(field, "must have %d bytes at most", maxCostName)
 	case !nameable(m.Base):
-		return errors.New("the name has a space, a control character, a \"*\" or something that is no text in it")
+		return wrong(field, "must be text without spaces, control characters and \"*\"")
+	case m.Alias() != "":
+		return wrong(field, "is an alias: set the cost of %q", m.Base)
 	case m.HasBudget:
-		return errors.New("a number of tokens to think with has no cost of its own: name the model without it")
+		return wrong(field, "asks for a number of tokens to think with, which has no cost of its own")
 	case m.Picture != (models.Picture{}):
-		return errors.New("sizes and ratios of pictures have no cost of their own: name the model without them")
+		return wrong(field, "asks for a size or a ratio of pictures, which has no cost of its own")
 	}
 	return nil
 }
@@ -253,4 +265,10 @@ func doubled(units int64, double bool) int64 {
 		return units * 2 // no cost is larger than MaxCost
 	}
 	return units
+}
+
+// IsBuiltIn tells a model that has a cost of its own without anybody's doing.
+func (c *Costs) IsBuiltIn(base string) bool {
+	_, ok := builtIn(base)
+	return ok
 }

@@ -16,8 +16,8 @@ import (
 	"gcli2api/store/embedded"
 )
 
-// shared hides that the store is this process's own, as one on a server is not.
-type shared struct{ store.Store }
+// ofMany hides that the store is this process's own, as one on a server is not.
+type ofMany struct{ store.Store }
 
 func costStore(t testing.TB, file string) store.Store {
 	t.Helper()
@@ -39,7 +39,7 @@ func costsOn(t testing.TB, s store.Store) *Costs {
 	return c
 }
 
-func grammar(t testing.TB) *models.Catalogue {
+func costGrammar(t testing.TB) *models.Catalogue {
 	t.Helper()
 	s := models.Defaults()
 	s.Alias = map[string]string{"gpt-4o": "gemini-2.5-pro"}
@@ -54,7 +54,7 @@ func grammar(t testing.TB) *models.Catalogue {
 // The order of behaviour 7.2: the entry that says most of what is asked, the base (twice for anti-truncation),
 // the family, the default.
 func TestPrices(t *testing.T) {
-	g, c := grammar(t), costsOn(t, costStore(t, filepath.Join(t.TempDir(), "db")))
+	g, c := costGrammar(t), costsOn(t, costStore(t, filepath.Join(t.TempDir(), "db")))
 	check := func(what string, want map[string]int64) {
 		t.Helper()
 		for name, units := range want {
@@ -91,7 +91,7 @@ func TestPrices(t *testing.T) {
 }
 
 func TestWhatTheTableSays(t *testing.T) {
-	g, c := grammar(t), costsOn(t, costStore(t, filepath.Join(t.TempDir(), "db")))
+	g, c := costGrammar(t), costsOn(t, costStore(t, filepath.Join(t.TempDir(), "db")))
 	if err := c.SetModel(t.Context(), g.Parse("gemini-2.5-flash"), Cost{Units: 3, In: 100, Out: 400}); err != nil {
 		t.Fatal(err)
 	}
@@ -118,10 +118,10 @@ func TestWhatTheTableSays(t *testing.T) {
 }
 
 func TestWhatHasNoCost(t *testing.T) {
-	g, c := grammar(t), costsOn(t, costStore(t, filepath.Join(t.TempDir(), "db")))
+	g, c := costGrammar(t), costsOn(t, costStore(t, filepath.Join(t.TempDir(), "db")))
 	for name, says := range map[string]string{
 		"": "no model", "流式抗截断/": "no model", "-search": "no model", "gpt-4o": "alias", "gemini-*": "*", "a b": "space", "a\x00b": "control",
-		"a\xffb": "text", strings.Repeat("x", maxCostName+1): "longer", "gemini-2.5-pro-thinking-512": "tokens", "gemini-2.5-flash-image-2k": "pictures",
+		"a\xffb": "text", strings.Repeat("x", maxCostName+1): "200 bytes", "gemini-2.5-pro-thinking-512": "tokens", "gemini-2.5-flash-image-2k": "pictures",
 		"gemini-2.5-pro-low-high": "asks for",
 	} {
 		if err := c.SetModel(t.Context(), g.Parse(name), Cost{Units: 1}); err == nil || !strings.Contains(err.Error(), says) {
@@ -129,7 +129,8 @@ func TestWhatHasNoCost(t *testing.T) {
 		}
 	}
 	for says, cost := range map[string]Cost{"cost": {Units: -1}, "input": {In: -1}, "output": {Out: MaxCost + 1}} {
-		if err := c.SetModel(t.Context(), g.Parse("m"), cost); err == nil || !strings.HasPrefix(err.Error(), says) {
+		var wrong *FieldError
+		if err := c.SetModel(t.Context(), g.Parse("m"), cost); !errors.As(err, &wrong) || wrong.Field != says {
 			t.Errorf("%+v: %v", cost, err)
 		}
 	}
@@ -139,7 +140,7 @@ func TestWhatHasNoCost(t *testing.T) {
 }
 
 func TestTheTableIsBounded(t *testing.T) {
-	g, c := grammar(t), costsOn(t, costStore(t, filepath.Join(t.TempDir(), "db")))
+	g, c := costGrammar(t), costsOn(t, costStore(t, filepath.Join(t.TempDir(), "db")))
 	c.writing.Lock()
 	for i := range maxCosts {
 		c.own[fmt.Sprint("m", i)] = Cost{Units: 1}
@@ -155,7 +156,7 @@ func TestTheTableIsBounded(t *testing.T) {
 
 // The id of a document says what the entry is for, whatever the grammar makes of it later.
 func TestCostIDs(t *testing.T) {
-	g := grammar(t)
+	g := costGrammar(t)
 	for _, name := range []string{"gemini-2.5-pro", "流式抗截断/gemini-2.5-pro", "假流式/流式抗截断/a/b-maxthinking-search", "模型-中文-think"} {
 		m := g.Parse(name)
 		back := modelOf(costID(m))
@@ -166,7 +167,7 @@ func TestCostIDs(t *testing.T) {
 }
 
 func TestCostsOutliveTheProcess(t *testing.T) {
-	g, file := grammar(t), filepath.Join(t.TempDir(), "db")
+	g, file := costGrammar(t), filepath.Join(t.TempDir(), "db")
 	s := costStore(t, file)
 	if err := costsOn(t, s).SetModel(t.Context(), g.Parse("流式抗截断/gemini-2.5-pro"), Cost{Units: 3}); err != nil {
 		t.Fatal(err)
@@ -184,35 +185,37 @@ func TestCostsOutliveTheProcess(t *testing.T) {
 // Another node's changes count here within a second, with hints and without.
 func TestCostsAcrossNodes(t *testing.T) {
 	for name, wrap := range map[string]func(store.Store) store.Store{
-		"hints":    func(s store.Store) store.Store { return shared{s} },
-		"no hints": func(s store.Store) store.Store { return deaf{shared{s}} },
+		"hints":    func(s store.Store) store.Store { return ofMany{s} },
+		"no hints": func(s store.Store) store.Store { return ofManyDeaf{ofMany{s}} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			g, s := grammar(t), costStore(t, filepath.Join(t.TempDir(), "db"))
+			g, s := costGrammar(t), costStore(t, filepath.Join(t.TempDir(), "db"))
 			one, two := costsOn(t, wrap(s)), costsOn(t, wrap(s))
 			m := g.Parse("gemini-2.5-pro")
 			if err := one.SetModel(t.Context(), m, Cost{Units: 77}); err != nil {
 				t.Fatal(err)
 			}
 			begun := time.Now()
-			until(t, func() bool { return two.Price(m) == 77 })
+			comesTrue(t, func() bool { return two.Price(m) == 77 })
 			if took := time.Since(begun); took > 2*time.Second { // one, and a busy machine
 				t.Errorf("the change took %v", took)
 			}
 			if err := two.Reset(t.Context(), m); err != nil {
 				t.Fatal(err)
 			}
-			until(t, func() bool { return one.Price(m) == 10 })
+			comesTrue(t, func() bool { return one.Price(m) == 10 })
 		})
 	}
 }
 
-// deaf has no hints.
-type deaf struct{ store.Store }
+// ofManyDeaf has no hints.
+type ofManyDeaf struct{ store.Store }
 
-func (deaf) Watch(context.Context) (<-chan store.Change, error) { return nil, errors.New("no hints") }
+func (ofManyDeaf) Watch(context.Context) (<-chan store.Change, error) {
+	return nil, errors.New("no hints")
+}
 
-func until(t *testing.T, is func() bool) {
+func comesTrue(t *testing.T, is func() bool) {
 	t.Helper()
 	for late := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
 		if time.Now().After(late) {
@@ -223,7 +226,7 @@ func until(t *testing.T, is func() bool) {
 
 // Writers and readers at the same time: what was set last holds, in memory as in the store.
 func TestCostsAreSetAtTheSameTime(t *testing.T) {
-	g, s := grammar(t), costStore(t, filepath.Join(t.TempDir(), "db"))
+	g, s := costGrammar(t), costStore(t, filepath.Join(t.TempDir(), "db"))
 	c, m := costsOn(t, s), g.Parse("gemini-2.5-pro")
 	var all sync.WaitGroup
 	for i := range 8 {
@@ -244,7 +247,7 @@ func TestCostsAreSetAtTheSameTime(t *testing.T) {
 
 // The price is looked up for every request that has a key.
 func BenchmarkPrice(b *testing.B) {
-	g, c := grammar(b), costsOn(b, costStore(b, filepath.Join(b.TempDir(), "db")))
+	g, c := costGrammar(b), costsOn(b, costStore(b, filepath.Join(b.TempDir(), "db")))
 	if err := c.SetModel(b.Context(), g.Parse("流式抗截断/gemini-2.5-pro-search"), Cost{Units: 3}); err != nil {
 		b.Fatal(err)
 	}
@@ -258,7 +261,7 @@ func BenchmarkPrice(b *testing.B) {
 }
 
 func TestPriceAllocatesNothing(t *testing.T) {
-	g, c := grammar(t), costsOn(t, costStore(t, filepath.Join(t.TempDir(), "db")))
+	g, c := costGrammar(t), costsOn(t, costStore(t, filepath.Join(t.TempDir(), "db")))
 	m := g.Parse("流式抗截断/gemini-2.5-pro-maxthinking-search")
 	if n := testing.AllocsPerRun(100, func() { c.Price(m) }); n != 0 {
 		t.Errorf("%v allocations", n)

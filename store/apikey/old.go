@@ -104,7 +104,7 @@ func (t *takeover) tell(path, what string, c oldTally) {
 	switch {
 	case len(c.left) > 0:
 		line.Warn(what+" of the old product were taken over, but not all of them; the file stays as it is",
-			"left", len(c.left), "reasons", c.left[:min(len(c.left), maxOldLeft)])
+			"left", len(c.left), "reasons", strings.Join(c.left[:min(len(c.left), maxOldLeft)], "; "))
 	case c.taken+c.known > 0:
 		line.Info(what + " of the old product were taken over; the file stays as it is")
 	}
@@ -181,7 +181,7 @@ func (t *takeover) adopt(ctx context.Context, key *Key, used int64) (bool, error
 		return false, t.mark(ctx, id)
 	}
 	if draft.Used > 0 {
-		if _, err := t.store.Take(ctx, usedCounter(draft.Key.ID), draft.Used, draft.Used); err != nil && !errors.Is(err, store.ErrExhausted) {
+		if _, err := t.store.Take(ctx, mainCounter(draft.Key.ID, span{}), draft.Used, draft.Used); err != nil && !errors.Is(err, store.ErrExhausted) {
 			return false, err
 		}
 	}

@@ -86,11 +86,11 @@ func (h *oldHouse) used(b *Book, secret string) int64 {
 	if !ok {
 		h.t.Fatalf("%s is not known", Mask(secret))
 	}
-	all, err := h.store.Counters(context.Background(), usedCounter(one.ID))
+	all, err := h.store.Counters(context.Background(), mainCounter(one.ID, span{}))
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return all[usedCounter(one.ID)]
+	return all[mainCounter(one.ID, span{})]
 }
 
 func TestOldKeys(t *testing.T) {
@@ -128,7 +128,7 @@ func TestOldKeysComeOnce(t *testing.T) {
 	if err := b.Keys.Delete(ctx, spent.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.store.Take(ctx, usedCounter(alice.ID), 5, 1000); err != nil {
+	if _, err := h.store.Take(ctx, mainCounter(alice.ID, span{}), 5, 1000); err != nil {
 		t.Fatal(err)
 	}
 	b = h.open()
@@ -330,7 +330,7 @@ func TestOldCosts(t *testing.T) {
 	if len(own) != 6 { // gemini-2.5-pro in three forms, my-free-model, dear, and the one set here
 		t.Errorf("set: %q", own)
 	}
-	for _, says := range []string{"taken=5", "there_already=1", `\"bad\": cost must be`, `\"worse\": worse is no whole number`} {
+	for _, says := range []string{"taken=5", "there_already=1", `\"bad\": cost: must be`, `\"worse\": worse is no whole number`} {
 		if !strings.Contains(h.said.String(), says) {
 			t.Errorf("it does not say %q: %s", says, h.said)
 		}
