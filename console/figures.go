@@ -115,12 +115,11 @@ func pointRows(first []string, points []stats.Point) [][]string {
 
 // sendTable sends a table as a file.
 func sendTable(c *fiber.Ctx, name string, table [][]string) error {
-	c.Set(fiber.HeaderContentType, "text/csv; charset=utf-8")
-	c.Set(fiber.HeaderContentDisposition, `attachment; filename="`+name+`"`)
+	asFile(c, name)
 	w := csv.NewWriter(c.Response().BodyWriter())
 	for _, row := range table {
 		for i, cell := range row {
-			row[i] = harmless(cell)
+			row[i] = defused(cell)
 		}
 		if err := w.Write(row); err != nil {
 			return err
@@ -128,12 +127,4 @@ func sendTable(c *fiber.Ctx, name string, table [][]string) error {
 	}
 	w.Flush()
 	return w.Error()
-}
-
-// harmless keeps a spreadsheet from taking a cell for a formula. Clients choose names of models.
-func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
-		return "'" + cell
-	}
-	return cell
 }
