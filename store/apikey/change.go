@@ -125,10 +125,10 @@ func (k *Keys) keep(one *Key) {
 	k.put(one)
 }
 
-func (k *Keys) forget(sum digest) {
+func (k *Keys) forget(sum digest) (instead []digest) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.drop(sum)
+	return k.drop(sum)
 }
 
 // Rotate gives a key another secret, which is shown this once; the old one is dead when it returns. All

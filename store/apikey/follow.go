@@ -132,7 +132,9 @@ func (k *Keys) sync(ctx context.Context, sum digest) {
 		k.mu.RUnlock()
 		v, rev, err := k.docs.Get(ctx, sum.doc())
 		if errors.Is(err, store.ErrNotFound) {
-			k.forget(sum)
+			for _, older := range k.forget(sum) { // of two nodes that rotate a key at a time one gives in
+				k.sync(ctx, older)
+			}
 			return
 		}
 		if err != nil && rev == 0 {

@@ -134,8 +134,8 @@ func (k *Keys) put(one *Key) {
 	k.byDigest[one.sum], k.byID[one.ID] = one, one
 }
 
-// drop forgets a document. The caller holds mu.
-func (k *Keys) drop(sum digest) {
+// drop forgets a document, and gives those that may come into force now. The caller holds mu.
+func (k *Keys) drop(sum digest) (instead []digest) {
 	k.drops++
 	one := k.byDigest[sum]
 	delete(k.broken, sum.doc())
@@ -150,7 +150,9 @@ func (k *Keys) drop(sum digest) {
 	if one != nil && k.byID[one.ID] == one {
 		delete(k.byID, one.ID)
 		delete(k.uses, one.ID)
+		instead = slices.Clone(k.older[one.ID])
 	}
+	return instead
 }
 
 // tidy removes what a crash left: documents of keys that were rotated, counters of keys that are gone.
