@@ -36,43 +36,43 @@ type desk struct {
 	stats *stats.Stats
 	lines bytes.Buffer // of the log
 	clock atomic.Int64 // seconds of the throttle
-	store *counted
+	store *watched
 }
 
-// counted is a store that counts what is asked of it, and can look like one of several nodes, or fail.
-type counted struct {
+// watched is a store that counts what is asked of it, and can look like one of several nodes, or fail.
+type watched struct {
 	store.Store
 	alone bool
 	asked atomic.Int64
 	fails atomic.Pointer[error]
 }
 
-func (c *counted) Alone() bool { return c.alone }
+func (c *watched) Alone() bool { return c.alone }
 
-func (c *counted) Get(ctx context.Context, t store.Table, id string) (store.Doc, error) {
+func (c *watched) Get(ctx context.Context, t store.Table, id string) (store.Doc, error) {
 	c.asked.Add(1)
 	return c.Store.Get(ctx, t, id)
 }
 
-func (c *counted) Put(ctx context.Context, t store.Table, d store.Doc, when store.Rev) (store.Rev, error) {
+func (c *watched) Put(ctx context.Context, t store.Table, d store.Doc, when store.Rev) (store.Rev, error) {
 	if e := c.fails.Load(); e != nil {
 		return 0, *e
 	}
 	return c.Store.Put(ctx, t, d, when)
 }
 
-func (c *counted) Counters(ctx context.Context, prefix string) (map[string]int64, error) {
+func (c *watched) Counters(ctx context.Context, prefix string) (map[string]int64, error) {
 	c.asked.Add(1)
 	return c.Store.Counters(ctx, prefix)
 }
 
-func newDesk(t *testing.T, change ...func(*apikey.Options, *counted)) *desk {
+func newDesk(t *testing.T, change ...func(*apikey.Options, *watched)) *desk {
 	t.Helper()
 	db, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "db")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &desk{t: t, store: &counted{Store: db, alone: true}, stats: stats.New()}
+	d := &desk{t: t, store: &watched{Store: db, alone: true}, stats: stats.New()}
 	log := slog.New(slog.NewTextHandler(&d.lines, nil))
 	o := apikey.Options{Store: d.store, Log: log}
 	for _, f := range change {
@@ -414,7 +414,7 @@ func TestListsOfKeys(t *testing.T) {
 }
 
 func TestRevealedKeys(t *testing.T) {
-	d := newDesk(t, func(o *apikey.Options, _ *counted) {
+	d := newDesk(t, func(o *apikey.Options, _ *watched) {
 		o.Settings = func() apikey.Settings {
 			return apikey.Settings{Reveal: true, SecretKey: "sixteen characters or more", DefaultCost: 1}
 		}

@@ -73,7 +73,7 @@ func TestBadQueries(t *testing.T) {
 func TestUnknownKeysCostTheSame(t *testing.T) {
 	for _, alone := range []bool{true, false} {
 		t.Run(fmt.Sprint("alone ", alone), func(t *testing.T) {
-			d := newDesk(t, func(_ *apikey.Options, c *counted) { c.alone = alone })
+			d := newDesk(t, func(_ *apikey.Options, c *watched) { c.alone = alone })
 			_, key := d.made(`{}`)
 			work := func(secret string) int64 {
 				d.clock.Add(60)

@@ -61,7 +61,7 @@ func TestChargedByTokens(t *testing.T) {
 	} {
 		for way, of := range ways {
 			t.Run(c.name+"/"+way, func(t *testing.T) {
-				b := openOn(t, of(newStore(t)), nil)
+				b := openOn(t, of(kept(t)), nil)
 				one := newKey(t, b, Terms{Quota: c.quota})
 				bill, fail := b.Ledger.Reserve(t.Context(), Ask{Key: one.ID, Model: flash, Times: 9, Tokens: c.asks, Rate: &rate})
 				if (fail != nil) != (c.reserved < 0) {
@@ -91,7 +91,7 @@ func TestChargedByTokens(t *testing.T) {
 
 // The cost table has prices of its own; what costs nothing there is free.
 func TestTokenPrices(t *testing.T) {
-	b := openOn(t, newStore(t), nil)
+	b := openOn(t, kept(t), nil)
 	for name, cost := range map[string]Cost{"dear": {Units: 1, In: 5_000_000, Out: 7_000_000}, "free": {}, "by-calls": {Units: 3}} {
 		if err := b.Costs.Set(t.Context(), name, cost); err != nil {
 			t.Fatal(err)
@@ -123,7 +123,7 @@ func TestTokenPrices(t *testing.T) {
 // What is free writes nothing and waits for nothing, also where nothing is left.
 func TestFree(t *testing.T) {
 	for name, way := range ways {
-		s := newStore(t)
+		s := kept(t)
 		b := openOn(t, way(s), nil)
 		if err := b.Costs.Set(t.Context(), "free", Cost{}); err != nil {
 			t.Fatal(err)
@@ -137,14 +137,14 @@ func TestFree(t *testing.T) {
 		if err := b.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if got := counters(t, s); len(got) != 0 {
+		if got := countersOf(t, s); len(got) != 0 {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
 }
 
 func TestTimes(t *testing.T) {
-	b := openOn(t, newStore(t), nil)
+	b := openOn(t, kept(t), nil)
 	one := newKey(t, b, Terms{Quota: 100})
 	for times, want := range map[int64]int64{0: 2, 1: 2, 7: 14} {
 		bill, fail := b.Ledger.Reserve(t.Context(), Ask{Key: one.ID, Model: flash, Times: times})
