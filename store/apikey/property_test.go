@@ -61,7 +61,9 @@ func (w *world) open() {
 	}
 }
 
-func (w *world) note(format string, args ...any) { w.said = append(w.said, fmt.Sprintf(format, args...)) }
+func (w *world) note(format string, args ...any) {
+	w.said = append(w.said, fmt.Sprintf(format, args...))
+}
 
 func (w *world) check() {
 	w.Helper()
