@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -164,6 +165,7 @@ func (l *local) run() {
 // flush writes what is new. The order of its first two steps is what makes a group safe to wait for: a change
 // that was in the list before the next group stood there is taken now, or was already.
 func (l *local) flush() {
+	runtime.Gosched() // those who were woken by the last write may have something new
 	g := l.next.Swap(newGroup())
 	l.list = l.list[:0]
 	for t := l.dirty.Swap(nil); t != nil; t = t.next {
