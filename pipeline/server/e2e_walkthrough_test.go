@@ -138,6 +138,11 @@ func TestKeyWalkthrough(t *testing.T) {
 	if status != 200 || !strings.Contains(text, `"total_keys":1`) || strings.Contains(text, key) {
 		t.Errorf("%d %s", status, text)
 	}
+	for _, path := range []string{"/auth/keys/" + key + "/nothing", "/auth/keys/" + key + "/rotate", "/auth/keys/" + key + "/a/b?key=" + key} {
+		if status, text := g.curl("GET", path, "", panel...); status < 400 || strings.Contains(text, key) {
+			t.Errorf("%d %s", status, text)
+		}
+	}
 	if status, text = g.curl("DELETE", "/auth/keys/"+key, "", panel...); status != 200 || !strings.Contains(text, `"message"`) {
 		t.Errorf("%d %s", status, text)
 	}
