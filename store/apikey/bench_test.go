@@ -26,7 +26,7 @@ func cpu(b *testing.B) time.Duration {
 func BenchmarkReserve(b *testing.B) {
 	for name, callers := range map[string]int{"calls": 1, "64-callers": 64} {
 		b.Run(name, func(b *testing.B) {
-			book := openOn(b, newStore(b), nil)
+			book := openOn(b, onDisk(b), nil)
 			one, secret, err := book.Keys.Create(b.Context(), Terms{Quota: 1 << 60, Daily: 1 << 60})
 			if err != nil {
 				b.Fatal(err)
@@ -80,7 +80,7 @@ func BenchmarkCharge(b *testing.B) {
 	var bare, charged time.Duration
 	n := max(b.N/rounds, callers)
 	for range rounds {
-		s := newStore(b)
+		s := onDisk(b)
 		began := time.Now()
 		crowd(callers, n, func() {
 			if err := s.Add(context.Background(), []store.Delta{{Counter: "bare", N: 1}}); err != nil {

@@ -1,0 +1,188 @@
+package apikey
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"gcli2api/store"
+	"gcli2api/store/storetest"
+)
+
+func TestRotate(t *testing.T) {
+	s := newStore(t)
+	k := opened(t, sole{s}).Keys
+	one, old := k.mustCreate(t, Terms{Description: "Alice", Quota: 55})
+	now, secret, err := k.Rotate(t.Context(), one.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if secret == old || now.ID != one.ID || now.Mask != Mask(secret) || now.Terms.Quota != 55 || !now.Created.Equal(one.Created) || now.Rotated.IsZero() {
+		t.Errorf("%+v", now)
+	}
+	next, third, err := k.Rotate(t.Context(), one.ID)
+	if err != nil || !next.Rotated.After(now.Rotated) {
+		t.Fatal(err)
+	}
+	for name, keys := range map[string]*Keys{"at once": k, "after a restart": opened(t, sole{s}).Keys} {
+		for _, dead := range []string{old, secret} {
+			if _, ok := keys.Find(dead); ok {
+				t.Errorf("%s: an old key is good", name)
+			}
+		}
+		if got, ok := keys.Find(third); !ok || got.ID != one.ID || len(keys.List()) != 1 {
+			t.Errorf("%s: the new key is not good", name)
+		}
+	}
+	if docs, _ := s.List(t.Context(), store.Keys, "", 10); len(docs) != 1 || len(k.older) != 0 {
+		t.Errorf("%d documents, older %v", len(docs), k.older)
+	}
+	if _, _, err := k.Rotate(t.Context(), "key-nobody"); !errors.Is(err, ErrUnknown) {
+		t.Error(err)
+	}
+}
+
+// A clock that goes back does not bring an old key back.
+func TestRotateWithAClockThatGoesBack(t *testing.T) {
+	s := newStore(t)
+	k := opened(t, sole{s}).Keys
+	one, _ := k.mustCreate(t, Terms{})
+	if _, _, err := k.Rotate(t.Context(), one.ID); err != nil {
+		t.Fatal(err)
+	}
+	k.now = func() time.Time { return time.Now().Add(-time.Hour) }
+	s.Break(storetest.Fault{Err: errors.New("dead"), Calls: []string{"Delete"}})
+	_, secret, err := k.Rotate(t.Context(), one.ID)
+	if s.Heal(); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := opened(t, sole{s}).Keys.Find(secret); !ok {
+		t.Error("the key that was made last is not good after a restart")
+	}
+}
+
+// However a rotation is cut short, one key is good at once and after a restart, and it is the one that was
+// handed out last; when the key is deleted then, none is.
+func TestARotationThatIsCutShort(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault storetest.Fault
+		done  bool
+	}{
+		"before the new one is written":  {storetest.Fault{Err: errors.New("dead"), Calls: []string{"Put"}}, false},
+		"the new one is written, unsaid": {storetest.Fault{Err: errors.New("dead"), Calls: []string{"Put"}, Late: true}, false},
+		"before the old one is removed":  {storetest.Fault{Err: errors.New("dead"), Calls: []string{"Delete"}}, true},
+		"the old one is removed, unsaid": {storetest.Fault{Err: errors.New("dead"), Calls: []string{"Delete"}, Late: true}, true},
+		"somebody changed it in between": {storetest.Fault{Err: store.ErrConflict, Calls: []string{"Delete"}, Times: 1}, true},
+		"somebody removed it in between": {storetest.Fault{Err: store.ErrNotFound, Calls: []string{"Delete"}, Times: 1}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStore(t)
+			k := opened(t, sole{s}).Keys
+			one, old := k.mustCreate(t, Terms{})
+			s.Break(c.fault)
+			_, secret, err := k.Rotate(t.Context(), one.ID)
+			s.Heal()
+			if (err == nil) != c.done {
+				t.Fatal(err)
+			}
+			if name == "somebody removed it in between" {
+				if _, ok := k.Find(old); ok {
+					t.Error("a key that is gone is good")
+				}
+				return
+			}
+			want := map[bool]string{false: old, true: secret}[c.done]
+			for name, keys := range map[string]*Keys{"at once": k, "after a restart": opened(t, sole{s}).Keys} {
+				if _, ok := keys.Find(want); !ok || len(keys.List()) != 1 || len(keys.byDigest) != 1 {
+					t.Errorf("%s: good %v, %d keys, %d secrets", name, ok, len(keys.List()), len(keys.byDigest))
+				}
+			}
+			if err := k.Delete(t.Context(), one.ID); err != nil {
+				t.Fatal(err)
+			}
+			if docs, _ := s.List(t.Context(), store.Keys, "", 10); len(docs) != 0 {
+				t.Errorf("%d documents after the key was deleted", len(docs))
+			}
+		})
+	}
+}
+
+// A crash between the two writes leaves both documents to whoever starts next, on a shared store as well.
+func TestTwoDocumentsOfOneKey(t *testing.T) {
+	s := newStore(t)
+	k := opened(t, sole{s}).Keys
+	one, old := k.mustCreate(t, Terms{})
+	s.Break(storetest.Fault{Err: errors.New("dead"), Calls: []string{"Delete"}})
+	_, secret, err := k.Rotate(t.Context(), one.ID)
+	if s.Heal(); err != nil {
+		t.Fatal(err)
+	}
+	node := opened(t, s).Keys
+	if _, ok := node.Find(old); ok || len(node.List()) != 1 {
+		t.Error("the old key is good on another node")
+	}
+	if _, ok := node.Find(secret); !ok {
+		t.Error("the new key is not good on another node")
+	}
+	if err := node.Delete(t.Context(), one.ID); err != nil {
+		t.Fatal(err)
+	}
+	after := opened(t, sole{s}).Keys
+	for _, dead := range []string{old, secret} {
+		if _, ok := after.Find(dead); ok {
+			t.Error("a deleted key is good again")
+		}
+	}
+}
+
+// Edits are not lost in a rotation, nor keys brought back that were deleted, by anybody at any time.
+func TestRotationsAmongOtherChanges(t *testing.T) {
+	s := newStore(t)
+	nodes := []*Keys{opened(t, s).Keys, opened(t, s).Keys}
+	one, _ := nodes[0].mustCreate(t, Terms{Quota: 100})
+	soon(t, "both nodes know the key", func() bool { _, ok := nodes[1].ByID(one.ID); return ok })
+	var all sync.WaitGroup
+	var mu sync.Mutex
+	added, secrets := int64(0), []string{}
+	for _, k := range nodes {
+		all.Go(func() {
+			for range 15 {
+				if _, secret, err := k.Rotate(context.Background(), one.ID); err == nil {
+					mu.Lock()
+					secrets = append(secrets, secret)
+					mu.Unlock()
+				} else if !errors.Is(err, ErrUnknown) {
+					t.Error(err)
+				}
+			}
+		})
+		all.Go(func() {
+			for range 15 {
+				if _, err := k.TopUp(context.Background(), one.ID, 10); err == nil {
+					mu.Lock()
+					added += 10
+					mu.Unlock()
+				} else if !errors.Is(err, ErrUnknown) {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	end := opened(t, sole{s}).Keys
+	got, ok := end.ByID(one.ID)
+	if !ok || len(end.List()) != 1 || got.Quota != 100+added {
+		t.Fatalf("there %v, %d keys, quota %+v, want %d", ok, len(end.List()), got, 100+added)
+	}
+	good := 0
+	for _, secret := range secrets {
+		if _, ok := end.Find(secret); ok {
+			good++
+		}
+	}
+	if good != 1 || added == 0 || len(secrets) == 0 {
+		t.Errorf("%d of %d keys are good, %d units added", good, len(secrets), added)
+	}
+}
