@@ -55,13 +55,12 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	if fail != nil {
 		return x.Fail(fail)
 	}
-	bill, fail := s.book.Ledger.Reserve(x.Context(), apikey.Ask{Key: x.Caller.ID, Model: m})
+	bill, fail := s.book.Ledger.Reserve(x.Context(), apikey.Ask{Key: x.Caller.ID, Model: m, Answer: x.Answer, Tell: x.Header.Set})
 	if fail != nil {
 		return x.Fail(fail) // x.Charge stays empty: End must not give back what nobody took
 	}
 	x.Charge = bill.Charge()
 	x.Keep(billKey{}, bill)
-	bill.Tell(x.Header.Set)
 	return pipeline.Next
 }
 
@@ -116,6 +115,9 @@ func (s *stage) Begin(x *pipeline.Exchange) *apierror.Error {
 // End settles the bill: it gives the reservation back when no answer began.
 func (s *stage) End(x *pipeline.Exchange) {
 	if bill := billOf(x); bill != nil {
+		if len(x.Attempts) == 0 && !x.Outcome.Began {
+			bill.Unasked()
+		}
 		bill.Close(x.Outcome.Began, apikey.Tokens{Input: x.Used.Prompt + x.Used.ToolUse, Output: x.Used.Candidates + x.Used.Thoughts})
 	}
 }

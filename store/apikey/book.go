@@ -51,8 +51,11 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Book{Keys: keys, Costs: costs, Ledger: &Ledger{keys: keys, costs: costs, store: o.Store, log: o.Log}}, nil
+	return &Book{Keys: keys, Costs: costs, Ledger: &Ledger{keys: keys, costs: costs, store: o.Store, log: o.Log, windows: openWindows(o)}}, nil
 }
 
 // Close ends what is under way.
-func (b *Book) Close() error { return nil }
+func (b *Book) Close() error {
+	b.Ledger.windows.close()
+	return nil
+}

@@ -10,6 +10,7 @@ import (
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/models"
+	"gcli2api/pipeline/wire"
 	"gcli2api/store"
 )
 
@@ -20,7 +21,7 @@ type Ledger struct {
 	store store.Store
 	log   *slog.Logger
 
-	windows windows
+	windows *windows
 }
 
 // Tokens is what went up and what came back.
@@ -35,6 +36,8 @@ type Ask struct {
 	Model  models.Model
 	Times  int64  // answers or items asked for: the price is taken as often; 0 is 1
 	Tokens Tokens // an estimate of what goes up, and the most that may come back
+	Answer wire.Format
+	Tell   func(name, value string) // takes response headers, also when the request is refused; nil tells nobody
 }
 
 // Bill is what one request has reserved. It belongs to one goroutine at a time.
@@ -52,6 +55,9 @@ func (l *Ledger) Reserve(ctx context.Context, a Ask) (*Bill, *apierror.Error) {
 		return nil, apierror.New(apierror.Unauthorized, "the API key was deleted")
 	}
 	pass, fail := l.windows.enter(ctx, one, a.Tokens)
+	if a.Tell != nil {
+		pass.tell(a.Answer, a.Tell)
+	}
 	if fail != nil {
 		return nil, fail
 	}
@@ -87,9 +93,6 @@ func usedCounter(id string) string { return "key/" + id + "/used" }
 // Charge is what is reserved now.
 func (b *Bill) Charge() pipeline.Charge { return b.charge }
 
-// Tell gives the response headers that tell the client how near to the limits of its key it is.
-func (b *Bill) Tell(set func(name, value string)) { b.pass.tell(set) }
-
 // Reprice takes the price of m in the place of what is reserved; on an error that stands.
 func (b *Bill) Reprice(ctx context.Context, m models.Model) *apierror.Error {
 	one, ok := b.ledger.keys.ByID(b.ask.Key)
@@ -113,10 +116,14 @@ func (b *Bill) Reprice(ctx context.Context, m models.Model) *apierror.Error {
 // Commit waits until the reservation is durable.
 func (b *Bill) Commit(context.Context) *apierror.Error { return nil }
 
+// Unasked says that nobody was asked for an answer: the request does not count among those of the minute.
+// Close still has to be called.
+func (b *Bill) Unasked() { b.pass.drop() }
+
 // Close ends the request: what was reserved is settled to what was spent when an answer began, and given
 // back when none did.
 func (b *Bill) Close(began bool, spent Tokens) {
-	b.pass.leave(spent)
+	b.pass.leave(began, spent)
 	if !began {
 		b.ledger.give(b.charge.Key, b.charge.Units)
 	}
