@@ -3,6 +3,7 @@ package apikey
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"gcli2api/pipeline/config"
 	"gcli2api/store"
@@ -14,6 +15,7 @@ type Options struct {
 	Log      *slog.Logger
 	Settings func() Settings     // asked at each use; nil is the defaults
 	Hide     func(secret string) // keeps a new key out of the log; nil hides nothing
+	Now      func() time.Time    // nil is time.Now
 }
 
 // Settings are the [keys] table.
@@ -43,6 +45,9 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 	if o.Hide == nil {
 		o.Hide = func(string) {}
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	keys, err := openKeys(ctx, o)
 	if err != nil {
 		return nil, err
@@ -51,11 +56,12 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Book{Keys: keys, Costs: costs, Ledger: &Ledger{keys: keys, costs: costs, store: o.Store, log: o.Log, windows: openWindows(o)}}, nil
+	ledger, err := openLedger(ctx, o, keys, costs)
+	if err != nil {
+		return nil, err
+	}
+	return &Book{Keys: keys, Costs: costs, Ledger: ledger}, nil
 }
 
 // Close ends what is under way.
-func (b *Book) Close() error {
-	b.Ledger.windows.close()
-	return nil
-}
+func (b *Book) Close() error { return b.Ledger.Close() }

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	slotLease = time.Minute // after which the places of a node that died are free
-	mostTries = 64          // to find a free place
+	slotLease  = time.Minute // after which the places of a node that died are free
+	mostClaims = 64          // to find a free place
 )
 
 // slots are the places of requests under way in a shared store. Each is a lease, run/<key>/<number>, of the
@@ -51,7 +51,7 @@ func slotName(id string, slot int64) string { return "run/" + id + "/" + strconv
 // take gives a place, or a negative one when there is none.
 func (s *slots) take(ctx context.Context, id string, limit int64) (int64, error) {
 	search := search{limit: limit, next: -1}
-	for range mostTries {
+	for range mostClaims {
 		slot := s.reserve(id, &search)
 		if slot < 0 {
 			return -1, nil
@@ -95,7 +95,7 @@ func (s *slots) reserve(id string, f *search) int64 {
 			f.next = rand.Int64N(f.limit)
 		}
 	}
-	for most := min(f.limit, int64(len(h.places))+mostTries); f.steps < most; {
+	for most := min(f.limit, int64(len(h.places))+mostClaims); f.steps < most; {
 		slot := f.next
 		f.next, f.steps = (slot+1)%f.limit, f.steps+1
 		if _, own := h.places[slot]; !own {

@@ -14,7 +14,7 @@ const (
 )
 
 // tend renews places and clears counters until ctx is over.
-func (w *shared) tend(ctx context.Context) {
+func (w *sharedWindows) tend(ctx context.Context) {
 	defer close(w.done)
 	tick := time.NewTicker(tending)
 	defer tick.Stop()
@@ -28,7 +28,7 @@ func (w *shared) tend(ctx context.Context) {
 	}
 }
 
-func (w *shared) round(ctx context.Context, sweep bool) {
+func (w *sharedWindows) round(ctx context.Context, sweep bool) {
 	ctx, cancel := context.WithTimeout(ctx, tending)
 	defer cancel()
 	lost, err := w.slots.renew(ctx)
@@ -48,7 +48,7 @@ func (w *shared) round(ctx context.Context, sweep bool) {
 
 // sweepRates clears the counters of steps that are over. Doing it twice does no harm: a counter stops at
 // zero, and no step comes again.
-func (w *shared) sweepRates(ctx context.Context) error {
+func (w *sharedWindows) sweepRates(ctx context.Context) error {
 	if mine, err := w.store.Claim(ctx, "sweep/rate", w.owner, sweeping); err != nil || !mine {
 		return err
 	}

@@ -34,9 +34,9 @@ type keeper interface {
 // openWindows chooses by who else may write to the store.
 func openWindows(o Options) *windows {
 	if store.Alone(o.Store) {
-		return &windows{newLocal(time.Now)}
+		return &windows{newLocalWindows(o.Now)}
 	}
-	return &windows{openShared(o.Store, o.Log)}
+	return &windows{openSharedWindows(o)}
 }
 
 func (w *windows) close() { w.keeper.close() }
@@ -90,16 +90,16 @@ func (p *pass) drop() {
 	}
 }
 
-// leave ends the request with what it came to. Of an answer whose tokens nobody counted the estimate stands.
+// leave ends the request with what it came to. Of an answer that told nothing of what went up the estimate stands.
 func (p *pass) leave(began bool, spent Tokens) {
 	if p == nil || !p.over.CompareAndSwap(false, true) {
 		return
 	}
-	all := min(max(spent.Input, 0), most) + min(max(spent.Output, 0), most)
-	if began && all == 0 {
-		all = p.estimate
+	in, out := min(max(spent.Input, 0), most), min(max(spent.Output, 0), most)
+	if began && in == 0 {
+		in = p.estimate
 	}
-	p.keeper.end(p, false, all)
+	p.keeper.end(p, false, in+out)
 }
 
 // tell gives the response headers that tell clients how near to the limits they are.

@@ -8,9 +8,9 @@ import (
 	"gcli2api/pipeline/apierror"
 )
 
-// local keeps the windows of a process that is alone, in memory. Only keys with limits that were used in
+// localWindows keeps the windows of a process that is alone, in memory. Only keys with limits that were used in
 // the last minute have something there.
-type local struct {
+type localWindows struct {
 	now   func() time.Time
 	start time.Time
 
@@ -31,16 +31,16 @@ type meter struct {
 
 const fewMeters = 64
 
-func newLocal(now func() time.Time) *local {
-	return &local{now: now, start: now(), meters: map[string]*meter{}, sweep: fewMeters}
+func newLocalWindows(now func() time.Time) *localWindows {
+	return &localWindows{now: now, start: now(), meters: map[string]*meter{}, sweep: fewMeters}
 }
 
 // clock does not mind changes of the time of day.
-func (l *local) clock() int64 { return int64(l.now().Sub(l.start)) + 1 }
+func (l *localWindows) clock() int64 { return int64(l.now().Sub(l.start)) + 1 }
 
-func (l *local) close() {}
+func (l *localWindows) close() {}
 
-func (l *local) enter(_ context.Context, one *Key, p *pass) *apierror.Error {
+func (l *localWindows) enter(_ context.Context, one *Key, p *pass) *apierror.Error {
 	for {
 		m := l.meter(one.ID)
 		if fail, again := l.try(m, one, p); !again {
@@ -50,7 +50,7 @@ func (l *local) enter(_ context.Context, one *Key, p *pass) *apierror.Error {
 }
 
 // try counts a request; again says that the meter was forgotten meanwhile.
-func (l *local) try(m *meter, one *Key, p *pass) (fail *apierror.Error, again bool) {
+func (l *localWindows) try(m *meter, one *Key, p *pass) (fail *apierror.Error, again bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.forgotten {
@@ -108,7 +108,7 @@ func (m *meter) refuses(now int64, one *Key, p *pass) *apierror.Error {
 	return nil
 }
 
-func (l *local) end(p *pass, back bool, spent int64) {
+func (l *localWindows) end(p *pass, back bool, spent int64) {
 	m := p.meter
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -126,7 +126,7 @@ func (l *local) end(p *pass, back bool, spent int64) {
 }
 
 // meter finds what a key has used, or begins anew.
-func (l *local) meter(id string) *meter {
+func (l *localWindows) meter(id string) *meter {
 	l.mu.RLock()
 	m := l.meters[id]
 	l.mu.RUnlock()
@@ -146,7 +146,7 @@ func (l *local) meter(id string) *meter {
 }
 
 // forget drops the meters that count nothing; l.mu is held.
-func (l *local) forget() {
+func (l *localWindows) forget() {
 	now := l.clock()
 	for id, m := range l.meters {
 		if m.idle(now) {

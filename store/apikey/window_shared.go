@@ -12,7 +12,7 @@ import (
 	"gcli2api/store"
 )
 
-// shared keeps the windows of nodes that share a store.
+// sharedWindows keeps the windows of nodes that share a store.
 //
 // Time goes in steps of five seconds, by the nodes' own clocks. What a key does in a step is one counter,
 // rate/<key>/<step>/r for requests and .../t for tokens: a request takes from that of the running step, with
@@ -23,7 +23,7 @@ import (
 // (slots.go).
 //
 // Where the store does not answer, keys with limits are not served: their charge could not be written either.
-type shared struct {
+type sharedWindows struct {
 	store store.Store
 	log   *slog.Logger
 	now   func() time.Time
@@ -41,30 +41,30 @@ type shared struct {
 const (
 	patience = 3 * time.Second // for the store, before a request
 	settling = 5 * time.Second // for the store, after it
-	again    = 2 * time.Second // when a client may look whether the store answers
+	lookBack = 2 * time.Second // when a client may look whether the store answers
 	attempts = 4               // to take from a step, before others are too fast for us
 )
 
-func openShared(s store.Store, log *slog.Logger) *shared {
+func openSharedWindows(o Options) *sharedWindows {
 	ctx, stop := context.WithCancel(context.Background())
-	w := newShared(s, log, time.Now)
+	w := newSharedWindows(o.Store, o.Log, o.Now)
 	w.stop, w.done = stop, make(chan struct{})
 	go w.tend(ctx)
 	return w
 }
 
-func newShared(s store.Store, log *slog.Logger, now func() time.Time) *shared {
+func newSharedWindows(s store.Store, log *slog.Logger, now func() time.Time) *sharedWindows {
 	owner := rand.Text()
-	return &shared{store: s, log: log, now: now, owner: owner, views: map[string]*view{}, sweep: fewMeters,
+	return &sharedWindows{store: s, log: log, now: now, owner: owner, views: map[string]*view{}, sweep: fewMeters,
 		slots: &slots{store: s, now: now, owner: owner, keys: map[string]*held{}}}
 }
 
-func (w *shared) close() {
+func (w *sharedWindows) close() {
 	w.stop()
 	<-w.done
 }
 
-func (w *shared) enter(ctx context.Context, one *Key, p *pass) *apierror.Error {
+func (w *sharedWindows) enter(ctx context.Context, one *Key, p *pass) *apierror.Error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	fail, err := w.count(ctx, one, p)
@@ -78,13 +78,13 @@ func (w *shared) enter(ctx context.Context, one *Key, p *pass) *apierror.Error {
 		w.end(p, true, 0) // what was taken so far
 	}
 	if err != nil {
-		return apierror.Wrap(apierror.Overloaded, "the store does not answer: the limits of the API key cannot be looked up", err).After(again)
+		return apierror.Wrap(apierror.Overloaded, "the store does not answer: the limits of the API key cannot be looked up", err).After(lookBack)
 	}
 	return fail
 }
 
 // count takes the request and its tokens from the running step.
-func (w *shared) count(ctx context.Context, one *Key, p *pass) (*apierror.Error, error) {
+func (w *sharedWindows) count(ctx context.Context, one *Key, p *pass) (*apierror.Error, error) {
 	tokens := p.estimate
 	p.estimate = 0 // until it is taken
 	if one.Requests <= 0 && one.Tokens <= 0 {
@@ -120,7 +120,7 @@ type ticket struct {
 type usage struct{ requests, tokens int64 }
 
 // take is false when the step is full or closed; then nothing was taken.
-func (w *shared) take(ctx context.Context, one *Key, p *pass, t ticket) (bool, error) {
+func (w *sharedWindows) take(ctx context.Context, one *Key, p *pass, t ticket) (bool, error) {
 	p.at = t.step
 	if one.Requests > 0 {
 		left, err := w.store.Take(ctx, rateName(one.ID, t.step, requestRate), 1, t.room.requests)
@@ -150,7 +150,7 @@ func notFull(err error) error {
 }
 
 // end gives back and settles; what p held is none of its afterwards.
-func (w *shared) end(p *pass, back bool, spent int64) {
+func (w *sharedWindows) end(p *pass, back bool, spent int64) {
 	ctx, cancel := context.WithTimeout(context.Background(), settling)
 	defer cancel()
 	if p.slot >= 0 {
@@ -179,7 +179,7 @@ func (w *shared) end(p *pass, back bool, spent int64) {
 }
 
 // view finds what this node knows of a key.
-func (w *shared) view(id string) *view {
+func (w *sharedWindows) view(id string) *view {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	v := w.views[id]

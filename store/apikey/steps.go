@@ -49,22 +49,22 @@ type view struct {
 	stale    bool  // the store says something else
 	read     time.Time
 	reading  chan struct{} // closed when the read is over; nil when there is none
-	requests rate
-	tokens   rate
+	requests gauge
+	tokens   gauge
 }
 
-// rate is what was used in the steps that count.
-type rate struct {
+// gauge is what was used in the steps that count.
+type gauge struct {
 	past    [before]int64 // the oldest first
 	sum     int64         // of past
 	running int64         // as far as this node has seen
 }
 
 // over is how much too much there would be.
-func (r *rate) over(n, limit int64) int64 { return r.sum + r.running + n - limit }
+func (r *gauge) over(n, limit int64) int64 { return r.sum + r.running + n - limit }
 
 // wait is how long it takes until so much has left.
-func (r *rate) wait(now time.Time, at, much int64) time.Duration {
+func (r *gauge) wait(now time.Time, at, much int64) time.Duration {
 	i := 0
 	for ; i < before; i++ {
 		if much -= r.past[i]; much <= 0 {
@@ -77,7 +77,7 @@ func (r *rate) wait(now time.Time, at, much int64) time.Duration {
 // leaves is when a step does not count any more.
 func leaves(at int64) time.Time { return time.Unix((at+before+1)*step, 0) }
 
-func (r *rate) level(now time.Time, at, limit int64) level {
+func (r *gauge) level(now time.Time, at, limit int64) level {
 	if limit <= 0 {
 		return level{}
 	}
@@ -157,7 +157,7 @@ func (v *view) good(now time.Time, one *Key, tokens int64) bool {
 }
 
 // refresh reads what the store knows where that is due. One goroutine reads for all.
-func (w *shared) refresh(ctx context.Context, one *Key, v *view, tokens int64) error {
+func (w *sharedWindows) refresh(ctx context.Context, one *Key, v *view, tokens int64) error {
 	for {
 		v.mu.Lock()
 		now := w.now()
@@ -190,7 +190,7 @@ type reading struct {
 }
 
 // read closes the steps before a new one and reads what there is.
-func (w *shared) read(ctx context.Context, id string, r reading) (err error) {
+func (w *sharedWindows) read(ctx context.Context, id string, r reading) (err error) {
 	var all map[string]int64
 	if r.moved {
 		err = w.closeBefore(ctx, id, r.step)
@@ -210,7 +210,7 @@ func (w *shared) read(ctx context.Context, id string, r reading) (err error) {
 }
 
 // closeBefore lets nobody take from the steps before a new one: room for the mark is there once.
-func (w *shared) closeBefore(ctx context.Context, id string, at int64) error {
+func (w *sharedWindows) closeBefore(ctx context.Context, id string, at int64) error {
 	for _, suffix := range [...]string{requestRate, tokenRate} {
 		for back := int64(1); back <= 2; back++ {
 			_, err := w.store.Take(ctx, rateName(id, at-back, suffix), closed, closed+mostRate)
@@ -226,7 +226,7 @@ func (w *shared) closeBefore(ctx context.Context, id string, at int64) error {
 // is ahead: the view goes on to the next one, and has to be read again.
 func (v *view) take(all map[string]int64, at int64, now time.Time) {
 	v.step, v.sealed, v.read, v.stale = at, at, now, false
-	v.requests, v.tokens = rate{}, rate{}
+	v.requests, v.tokens = gauge{}, gauge{}
 	newest := at - 1 // closed one
 	for name, n := range all {
 		when, suffix, ok := readName(name)
