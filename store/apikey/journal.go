@@ -69,6 +69,9 @@ func (j *journal) remove(at, n int64) {
 	open[i].n -= n
 	j.sum -= n
 	if open[i].n == 0 {
+		if i == len(open)-1 {
+			j.begun = j.gone - coarse // nobody knows when the one before was begun: nothing more goes into it
+		}
 		j.lines = append(j.lines[:j.head+i], j.lines[j.head+i+1:]...)
 	}
 }

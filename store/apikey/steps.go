@@ -133,6 +133,24 @@ func (v *view) saw(at int64, u usage) {
 	v.tokens.running = max(v.tokens.running, u.tokens)
 }
 
+// heard takes over what this node has put right. Of steps that are over it waits for the next read: too little
+// there would let too many in, while the running one is the store's to decide.
+func (v *view) heard(deltas []store.Delta) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, d := range deltas {
+		at, suffix, ok := readName(d.Counter)
+		if !ok || at != v.step {
+			continue
+		}
+		if suffix == requestRate {
+			v.requests.running = max(v.requests.running+d.N, 0)
+		} else {
+			v.tokens.running = max(v.tokens.running+d.N, 0)
+		}
+	}
+}
+
 // spoil says that the store knows better.
 func (v *view) spoil(at int64) {
 	v.mu.Lock()

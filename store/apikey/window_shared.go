@@ -175,7 +175,9 @@ func (w *sharedWindows) end(p *pass, back bool, spent int64) {
 	}
 	if err := w.store.Add(ctx, deltas); err != nil {
 		w.log.Warn("the requests or tokens a minute of an API key could not be settled", "key", p.id, "error", err)
+		return
 	}
+	w.view(p.id).heard(deltas)
 }
 
 // view finds what this node knows of a key.
