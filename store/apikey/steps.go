@@ -189,7 +189,10 @@ func (w *sharedWindows) refresh(ctx context.Context, one *Key, v *view, tokens i
 			at := max(v.step, stepOf(now))
 			moved := v.sealed != at
 			v.mu.Unlock()
-			return w.read(ctx, one.ID, reading{v, at, moved})
+			if err := w.read(ctx, one.ID, reading{v, at, moved}); err != nil {
+				return err
+			}
+			continue
 		}
 		v.mu.Unlock()
 		select {

@@ -18,9 +18,9 @@ import (
 // rate/<key>/<step>/r for requests and .../t for tokens: a request takes from that of the running step, with
 // what the twelve steps before have left of the limit. A node that comes to a new step first closes the two
 // before it, so that nobody takes from them any more: what it reads of them is all there will be. So no
-// sixty seconds have more requests than the limit, whatever the nodes do at a time, as long as their clocks
-// differ by less than five seconds; a request counts for 60 to 65. Places of requests under way are leases
-// (slots.go).
+// sixty seconds have more requests than the limit, whatever the nodes do at a time: a request counts for 60 to
+// 65, less what the clocks of the nodes differ by. They may differ by five seconds; a node whose clock is
+// behind goes by the steps of the others. Places of requests under way are leases (slots.go).
 //
 // Where the store does not answer, keys with limits are not served: their charge could not be written either.
 type sharedWindows struct {
