@@ -27,7 +27,7 @@ func BenchmarkReserve(b *testing.B) {
 	for name, callers := range map[string]int{"calls": 1, "64-callers": 64} {
 		b.Run(name, func(b *testing.B) {
 			book := openOn(b, onDisk(b), nil)
-			one, secret, err := book.Keys.Create(b.Context(), Terms{Quota: 1 << 60, Daily: 1 << 60})
+			one, secret, err := book.Keys.Create(b.Context(), Terms{Quota: 1e15, Daily: 1e15})
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -90,7 +90,7 @@ func BenchmarkCharge(b *testing.B) {
 		bare += time.Since(began)
 
 		book := openOn(b, s, nil)
-		one := newKey(b, book, Terms{Quota: 1 << 60})
+		one := newKey(b, book, Terms{Quota: 1e15})
 		began = time.Now()
 		crowd(callers, n, func() {
 			bill, fail := book.Ledger.Reserve(context.Background(), Ask{Key: one.ID, Model: pro})

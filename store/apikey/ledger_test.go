@@ -22,7 +22,7 @@ import (
 // among hides that nobody else has the store.
 type among struct{ store.Store }
 
-var errBroken = errors.New("the disk is full")
+var errFull = errors.New("the disk is full")
 
 // clock is set by hand.
 type clock struct{ at atomic.Int64 }
@@ -412,11 +412,11 @@ func TestStoreThatFails(t *testing.T) {
 		s := sole{&storetest.Flaky{Store: db}}
 		b := openOn(t, s, nil)
 		one := newKey(t, b, Terms{Quota: 100})
-		s.Break(storetest.Fault{Err: errBroken, Calls: []string{"Add"}, Late: late})
+		s.Break(storetest.Fault{Err: errFull, Calls: []string{"Add"}, Late: late})
 		stays, back := reserve(t, b, one, pro), reserve(t, b, one, flash)
 		for _, bill := range []*Bill{stays, back} {
 			fail := bill.Commit(t.Context())
-			if fail == nil || fail.Status != 503 || fail.RetryAfter == 0 || !errors.Is(fail, errBroken) {
+			if fail == nil || fail.Status != 503 || fail.RetryAfter == 0 || !errors.Is(fail, errFull) {
 				t.Fatalf("%+v", fail)
 			}
 		}
@@ -451,10 +451,10 @@ func TestRefundsOfAStoreThatFails(t *testing.T) {
 		b := openOn(t, s, nil)
 		one := newKey(t, b, Terms{Quota: 100})
 		bills := []*Bill{reserve(t, b, one, pro), reserve(t, b, one, pro), reserve(t, b, one, pro)}
-		s.Break(storetest.Fault{Err: errBroken, Calls: []string{"Add"}, Late: late})
+		s.Break(storetest.Fault{Err: errFull, Calls: []string{"Add"}, Late: late})
 		bills[0].Close(false, Tokens{})
 		till := b.Ledger.till.(*shared)
-		if err := till.refunds.wait(t.Context()); !errors.Is(err, errBroken) {
+		if err := till.refunds.wait(t.Context()); !errors.Is(err, errFull) {
 			t.Fatal(err)
 		}
 		bills[1].Close(false, Tokens{})
@@ -470,7 +470,7 @@ func TestRefundsOfAStoreThatFails(t *testing.T) {
 	s := &storetest.Flaky{Store: onDisk(t)}
 	b := openOn(t, s, nil)
 	one := newKey(t, b, Terms{Quota: 100})
-	s.Break(storetest.Fault{Err: errBroken, Calls: []string{"Take"}, Times: 1})
+	s.Break(storetest.Fault{Err: errFull, Calls: []string{"Take"}, Times: 1})
 	if _, fail := b.Ledger.Reserve(t.Context(), Ask{Key: one.ID, Model: pro}); fail == nil || fail.Status != 503 || fail.RetryAfter == 0 {
 		t.Errorf("%+v", fail)
 	}

@@ -217,7 +217,7 @@ func TestWhateverHappens(t *testing.T) {
 }
 
 // Many at a time: what was served is what the store has in the end.
-func TestManyAtATime(t *testing.T) {
+func TestManyBillsAtATime(t *testing.T) {
 	for name, way := range ways {
 		s := onDisk(t)
 		b := openOn(t, way(s), nil)
