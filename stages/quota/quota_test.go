@@ -206,22 +206,6 @@ func TestKeyThatWentAway(t *testing.T) {
 	s.End(x)
 }
 
-// A quota that is lowered while calls are under way leaves nothing, and never less.
-func TestLoweredMeanwhile(t *testing.T) {
-	s := newTill(t, apikey.Terms{Quota: 100})
-	x := s.chat(body)
-	s.Process(x)
-	if _, err := s.book.Keys.Edit(t.Context(), s.key.ID, func(t *apikey.Terms) error { t.Quota = 4; return nil }); err != nil {
-		t.Fatal(err)
-	}
-	if s.left() != 0 || s.Begin(x) != nil {
-		t.Errorf("left %d", s.left())
-	}
-	if s.End(x); s.left() != 4 {
-		t.Errorf("left %d after the refund", s.left())
-	}
-}
-
 func TestKeyWithoutLedger(t *testing.T) {
 	s := &stage{}
 	x := pipeline.NewExchange(context.Background(), pipeline.Request{Client: pipeline.Fixed{Data: []byte(body)}})

@@ -121,7 +121,7 @@ func TestEdit(t *testing.T) {
 	b := opened(t, sole{s})
 	k := b.Keys
 	one, secret := k.mustCreate(t, Terms{Quota: 100})
-	if err := s.Add(t.Context(), []store.Delta{{Counter: mainCounter(one.ID, span{}), N: 60}}); err != nil {
+	if err := b.Ledger.Set(t.Context(), one.ID, 60); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {

@@ -45,11 +45,11 @@ type local struct {
 func openLocal(ctx context.Context, s store.Store, log *slog.Logger, all *purses) (*local, error) {
 	l := &local{store: s, log: log, purses: all, kick: make(chan struct{}, 1), hurry: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{})}
 	l.next.Store(newGroup())
-	counters, err := s.Counters(ctx, allCounters)
+	found, err := s.Counters(ctx, counters)
 	if err != nil {
 		return nil, fmt.Errorf("read what API keys have used: %w", err)
 	}
-	for name, n := range counters {
+	for name, n := range found {
 		if id, ok := idOf(name); ok {
 			t := all.of(id).tally(name)
 			t.used, t.stored = n, n

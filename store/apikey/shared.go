@@ -136,7 +136,7 @@ func (s *shared) set(ctx context.Context, a *account, used int64) error {
 
 func (s *shared) read(ctx context.Context, id string) (map[string]int64, error) {
 	if id == "" {
-		return s.store.Counters(ctx, allCounters)
+		return s.store.Counters(ctx, counters)
 	}
 	return s.store.Counters(ctx, ofKey(id))
 }
