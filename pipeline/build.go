@@ -25,6 +25,10 @@ func (e *Engine) build(c Settings) (*snapshot, error) {
 			return nil, &StageError{Stage: k.Name, cause: err}
 		}
 	}
+	if s.models, err = e.asker("", plan, c).Models(); err != nil { // a list without a stage that asks for them
+		e.discard(s)
+		return nil, err
+	}
 	return s, nil
 }
 

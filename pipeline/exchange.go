@@ -120,7 +120,7 @@ type Attempt struct {
 // Reply is the answer so far: exactly one of Body, Stream and Err is set once there is one.
 type Reply struct {
 	Body   []byte          // a whole answer in the hub format
-	Usage  gemini.Usage    // of Body, where somebody has read it already; else zero
+	Usage  gemini.Usage    // of a whole answer, where somebody has read it already, also when it comes in events; else zero
 	Stream wire.Stream     // an answer that arrives event by event
 	Err    *apierror.Error // why there is none
 }

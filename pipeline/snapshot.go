@@ -3,6 +3,8 @@ package pipeline
 import (
 	"log/slog"
 	"sync/atomic"
+
+	"gcli2api/pipeline/models"
 )
 
 // snapshot is one checked list. It never changes; exchanges hold a counted reference to it.
@@ -18,6 +20,7 @@ type snapshot struct {
 	repricers uint64
 	recorders uint64
 	starters  []Starter
+	models    *models.Catalogue
 	revision  string
 	number    uint64
 	refs      atomic.Int64 // 1 for the engine and one for each exchange

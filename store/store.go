@@ -18,6 +18,7 @@ type Table string
 const (
 	CredentialStates Table = "credstate" // what the pool learned about a credential
 	Keys             Table = "key"       // API keys by the hash of the key
+	KeyUse           Table = "keyuse"    // when API keys were last used, many in a document
 	Costs            Table = "cost"      // prices of models
 	Settings         Table = "setting"   // the panel's overrides
 	Short            Table = "short"     // things with an expiry and an owner

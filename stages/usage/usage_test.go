@@ -63,6 +63,12 @@ func row(who, model string, c stats.Count) stats.Row {
 	return stats.Row{Who: who, Model: model, Count: c}
 }
 
+// end is how an exchange ends: its stages have settled everything when it is recorded.
+func end(u *stage, x *pipeline.Exchange) {
+	u.End(x)
+	u.Record(x)
+}
+
 func check(t *testing.T, s *stats.Stats, creds, keys []stats.Row) {
 	t.Helper()
 	r := s.Report()
@@ -83,8 +89,8 @@ func TestWholeAnswer(t *testing.T) {
 	if v := u.Process(x); v != pipeline.Next || string(x.Reply.Body) != counts {
 		t.Fatalf("verdict %v", v)
 	}
-	u.End(x)
-	c := stats.Count{Calls: 1, Prompt: 12, Output: 7, Total: 19}
+	end(u, x)
+	c := stats.Count{Calls: 1, Prompt: 12, Output: 7, Total: 19, Thought: 4}
 	check(t, s, []stats.Row{row("a", "m", c)}, []stats.Row{row("k1", "m", c)})
 }
 
@@ -98,8 +104,8 @@ func TestEveryTry(t *testing.T) {
 	try(x, "a", "")
 	x.Reply.Body = []byte(counts)
 	u.Process(x)
-	u.End(x)
-	tokens := stats.Count{Calls: 1, Prompt: 12, Output: 7, Total: 19}
+	end(u, x)
+	tokens := stats.Count{Calls: 1, Prompt: 12, Output: 7, Total: 19, Thought: 4}
 	twice := tokens
 	twice.Calls, twice.Errors = 2, 1
 	check(t, s, []stats.Row{row("a", "m", twice), row("b", "m", stats.Count{Calls: 1, Errors: 1})},
@@ -135,8 +141,8 @@ func TestStream(t *testing.T) {
 	if _ = x.Reply.Stream.Close(); inner.closed != 1 {
 		t.Errorf("closed %d times", inner.closed)
 	}
-	u.End(x)
-	c := stats.Count{Calls: 1, Prompt: 10, Output: 7, Total: 17}
+	end(u, x)
+	c := stats.Count{Calls: 1, Prompt: 10, Output: 7, Total: 17, Thought: 4}
 	check(t, s, []stats.Row{row("a", "m", c)}, []stats.Row{row("password", "m", c)})
 }
 
@@ -165,7 +171,7 @@ func TestHowItEnded(t *testing.T) {
 			x.Reply.Err = apierror.New(c.err, "x")
 			u.Process(x)
 			x.Outcome.Err = x.Reply.Err
-			u.End(x)
+			end(u, x)
 			check(t, s, c.creds, c.keys)
 		})
 	}
@@ -184,8 +190,8 @@ func TestTokensOfABrokenStream(t *testing.T) {
 	_, err := x.Reply.Stream.Next()
 	x.Report(apierror.From(err))
 	x.Outcome.Err = apierror.From(err)
-	u.End(x)
-	c := stats.Count{Calls: 1, Errors: 1, Prompt: 12, Output: 7, Total: 19}
+	end(u, x)
+	c := stats.Count{Calls: 1, Errors: 1, Prompt: 12, Output: 7, Total: 19, Thought: 4}
 	check(t, s, []stats.Row{row("a", "m", c)}, []stats.Row{row("password", "m", c)})
 }
 

@@ -2,7 +2,9 @@ package apikey
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"time"
 
 	"gcli2api/pipeline/config"
 	"gcli2api/store"
@@ -14,6 +16,7 @@ type Options struct {
 	Log      *slog.Logger
 	Settings func() Settings     // asked at each use; nil is the defaults
 	Hide     func(secret string) // keeps a new key out of the log; nil hides nothing
+	Now      func() time.Time    // nil is time.Now
 }
 
 // Settings are the [keys] table.
@@ -43,6 +46,9 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 	if o.Hide == nil {
 		o.Hide = func(string) {}
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	keys, err := openKeys(ctx, o)
 	if err != nil {
 		return nil, err
@@ -51,8 +57,21 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Book{Keys: keys, Costs: costs, Ledger: &Ledger{keys: keys, costs: costs, store: o.Store, log: o.Log}}, nil
+	ledger, err := openLedger(ctx, o, keys, costs)
+	if err != nil {
+		costs.close()
+		return nil, err
+	}
+	keys.spent = func(ctx context.Context, one *Key) (int64, error) {
+		b, err := ledger.Balance(ctx, one)
+		return b.Used, err
+	}
+	keys.start()
+	return &Book{Keys: keys, Costs: costs, Ledger: ledger}, nil
 }
 
-// Close ends what is under way.
-func (b *Book) Close() error { return nil }
+// Close ends what is under way, and writes what is only in memory.
+func (b *Book) Close() error {
+	b.Costs.close()
+	return errors.Join(b.Ledger.Close(), b.Keys.close())
+}
