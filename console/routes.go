@@ -115,6 +115,7 @@ func (s Services) routes() []route {
 		{"GET", "/usage/stats", panel, s.usage},
 		{"GET", "/usage/aggregated", panel, s.usageTotals},
 		{"GET", "/usage/figures", panel, s.figures},
+		{"GET", "/usage/series", panel, s.series},
 		{"POST", "/usage/update-limits", panel, s.setLimits},
 		{"POST", "/usage/reset", panel, s.resetUsage},
 	}

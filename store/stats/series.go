@@ -103,7 +103,7 @@ type Line struct {
 // Series is the answer to a query.
 type Series struct {
 	From, To time.Time // the periods, whole
-	Kept     time.Time // figures of this grain are not kept from before; zero where nothing is known
+	Kept     time.Time // figures of this grain are not kept from before
 	Points   []Point   // all lines together
 	Lines    []Line    // the largest first; none where nothing was to be told apart
 }
@@ -114,7 +114,7 @@ func (s *Stats) Series(ctx context.Context, q Query) (*Series, error) {
 		return nil, fmt.Errorf("%d periods are more than %d", n, MaxPoints)
 	}
 	p := q.span()
-	out := &Series{From: p.time(p.from), To: p.time(p.to), Kept: s.keptSince(q.By)}
+	out := &Series{From: p.time(p.from), To: p.time(p.to), Kept: s.KeptFrom(q.By)}
 	err := s.reader(ctx, &q, func(r *reader) error {
 		lines := map[string]int{}
 		if q.Group != Together {
@@ -143,9 +143,10 @@ func (s *Stats) Series(ctx context.Context, q Query) (*Series, error) {
 	return out, err
 }
 
-func (s *Stats) keptSince(by Grain) time.Time {
+// KeptFrom is from when on figures of a grain are kept.
+func (s *Stats) KeptFrom(by Grain) time.Time {
 	if s.kept == nil {
-		return time.Time{}
+		return s.now()
 	}
 	set, hour := s.kept.Settings(), hourOf(s.now())
 	if by == Hours {
@@ -157,7 +158,7 @@ func (s *Stats) keptSince(by Grain) time.Time {
 // Between is a Report of a stretch of time; Since is when it begins. The query's names and group do not count.
 func (s *Stats) Between(ctx context.Context, q Query) (Report, error) {
 	p := q.span()
-	r := Report{Since: p.time(p.from)}
+	r := Report{Since: p.time(p.from), Until: p.time(p.to)}
 	for side, rows := range map[string]*[]Row{byCred: &r.Credentials, byKey: &r.Keys} {
 		sums := table{}
 		err := s.reader(ctx, &Query{By: q.By, From: q.From, To: q.To}, func(r *reader) error {

@@ -226,6 +226,7 @@ type Row struct {
 // Report is everything counted so far.
 type Report struct {
 	Since       time.Time `json:"since"`
+	Until       time.Time `json:"until,omitzero"` // of a stretch of time
 	Credentials []Row     `json:"credentials"`
 	Keys        []Row     `json:"keys"`
 }
