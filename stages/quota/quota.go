@@ -117,5 +117,6 @@ func (s *stage) Begin(x *pipeline.Exchange) *apierror.Error {
 func (s *stage) End(x *pipeline.Exchange) {
 	if bill := billOf(x); bill != nil {
 		bill.Close(x.Outcome.Began, apikey.Tokens{Input: x.Used.Prompt + x.Used.ToolUse, Output: x.Used.Candidates + x.Used.Thoughts})
+		x.Charge.Units = bill.Charge().Units // what stays
 	}
 }

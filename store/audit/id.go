@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -19,8 +20,8 @@ type place struct {
 // newest is a place in front of all rows.
 func newest() place { return place{at: math.MaxInt64} }
 
-// front is the place in front of everything that happened at a time or before it.
-func front(t time.Time) place { return place{at: t.UnixMicro() + 1} }
+// front is the place in front of everything that happened at a time or before it: no node is called "".
+func front(t time.Time) place { return place{at: t.UnixMicro()} }
 
 // behind tells that p comes later in a list than q: it is older.
 func (p place) behind(q place) bool {
@@ -68,15 +69,15 @@ func cursorOf(text string) (place, error) {
 	}
 	p, ok := placeOf(text)
 	if !ok {
-		return p, BadCursor{}
+		return p, errCursor
 	}
 	return p, nil
 }
 
-// BadCursor is a cursor that no answer has given.
-type BadCursor struct{}
+var errCursor = errors.New(`"before" is no cursor: send the "next" of the answer before, as it was`)
 
-// Error says what to do.
-func (BadCursor) Error() string {
-	return `"before" is no cursor: send the "next" of the answer before, as it was`
+// CursorOK is an error for what no answer has given as a cursor.
+func CursorOK(text string) error {
+	_, err := cursorOf(text)
+	return err
 }
