@@ -19,7 +19,7 @@ func (s Services) createKeys(c *fiber.Ctx) error {
 	if err != nil {
 		return s.failed(c, err)
 	}
-	body, err := objectOf(c)
+	body, err := smallBody(c)
 	if err != nil {
 		return s.failed(c, err)
 	}
