@@ -22,14 +22,12 @@ func (a asker) Query(name string) string { return a.c.Query(name) }
 // nobody stands for a key that does not exist: looking it up does the same work.
 func nobody() *apikey.Key { return &apikey.Key{ID: "key-none"} }
 
-// holderOf looks up what the holder of a key may see of it. For a key that there is not it does the same work.
-func (s Services) holderOf(ctx context.Context, secret string) (v keyView, ok bool, err error) {
-	one, ok := s.Book.Keys.Find(secret)
+// holderOf is what the holder of a key that was found may see of it. Where none was found it does the same work.
+func (s Services) holderOf(ctx context.Context, one *apikey.Key, ok bool) (v keyView, err error) {
 	if !ok {
 		one = nobody()
 	}
-	v, err = s.viewOf(ctx, one)
-	return v, ok, err
+	return s.viewOf(ctx, one)
 }
 
 // ownQuota tells who has a key what is left of it (behaviour 7.4), also when that is nothing.
@@ -37,7 +35,8 @@ func (s Services) ownQuota(c *fiber.Ctx) error {
 	given := false
 	for secret := range pipeline.Secrets(asker{c}) {
 		given = true
-		v, ok, err := s.holderOf(c.Context(), secret)
+		one, ok := s.Book.Keys.Find(secret)
+		v, err := s.holderOf(c.Context(), one, ok)
 		if err != nil {
 			return s.failed(c, err)
 		}
@@ -69,7 +68,8 @@ func (s Services) queryKey(c *fiber.Ctx) error {
 	if err != nil {
 		return s.failed(c, err)
 	}
-	v, ok, err := s.holderOf(c.Context(), secret)
+	one, ok := s.Book.Keys.Look(secret)
+	v, err := s.holderOf(c.Context(), one, ok)
 	switch {
 	case err != nil:
 		return s.failed(c, err)
