@@ -48,12 +48,12 @@ func rowViews(rows []stats.Row) []rowView {
 	return views
 }
 
-// counted are the columns of a Count.
+// countCells are the columns of a Count.
 func countedNames() []string {
 	return []string{"calls", "errors", "success_rate", "prompt_tokens", "output_tokens", "cached_tokens", "thought_tokens", "total_tokens", "units"}
 }
 
-func counted(c stats.Count) []string {
+func countCells(c stats.Count) []string {
 	cells := []string{whole(c.Calls), whole(c.Errors), ""}
 	if r := rate(c); r != nil {
 		cells[2] = strconv.FormatFloat(*r, 'f', -1, 64)
@@ -73,7 +73,7 @@ func figuresTable(r stats.Report) [][]string {
 		rows []stats.Row
 	}{{"key", r.Keys}, {"credential", r.Credentials}} {
 		for _, row := range side.rows {
-			table = append(table, slices.Concat([]string{side.of, row.Who, row.Model}, counted(row.Count)))
+			table = append(table, slices.Concat([]string{side.of, row.Who, row.Model}, countCells(row.Count)))
 		}
 	}
 	return table
@@ -96,7 +96,7 @@ func seriesTable(found *stats.Series, group string) [][]string {
 func pointRows(first []string, points []stats.Point) [][]string {
 	rows := make([][]string, 0, len(points))
 	for _, v := range pointsOf(points) {
-		row := slices.Concat(first, []string{v.Time}, counted(v.Count))
+		row := slices.Concat(first, []string{v.Time}, countCells(v.Count))
 		for _, q := range []*quantiles{v.First, v.Took} {
 			if q == nil {
 				row = append(row, "", "", "")
@@ -115,12 +115,11 @@ func pointRows(first []string, points []stats.Point) [][]string {
 
 // sendTable sends a table as a file.
 func sendTable(c *fiber.Ctx, name string, table [][]string) error {
-	c.Set(fiber.HeaderContentType, "text/csv; charset=utf-8")
-	c.Set(fiber.HeaderContentDisposition, `attachment; filename="`+name+`"`)
+	asFile(c, name)
 	w := csv.NewWriter(c.Response().BodyWriter())
 	for _, row := range table {
 		for i, cell := range row {
-			row[i] = harmless(cell)
+			row[i] = defused(cell)
 		}
 		if err := w.Write(row); err != nil {
 			return err
@@ -128,12 +127,4 @@ func sendTable(c *fiber.Ctx, name string, table [][]string) error {
 	}
 	w.Flush()
 	return w.Error()
-}
-
-// harmless keeps a spreadsheet from taking a cell for a formula. Clients choose names of models.
-func harmless(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
-		return "'" + cell
-	}
-	return cell
 }

@@ -135,10 +135,10 @@ func lookupOf(c *fiber.Ctx, names ...string) (a lookup, err error) {
 	if a.csv = form == 2; err != nil {
 		return a, err
 	}
-	if a.from, err = instant(c, "from", time.Time{}); err != nil {
+	if a.from, err = when(c, "from", time.Time{}); err != nil {
 		return a, err
 	}
-	if a.to, err = instant(c, "to", time.Time{}); err != nil {
+	if a.to, err = when(c, "to", time.Time{}); err != nil {
 		return a, err
 	}
 	if status := a.text["status"]; status != "" && !audit.StatusOK(status) {
@@ -221,7 +221,7 @@ func (s Services) sheet(c *fiber.Ctx, name string, head []string, fill func(ctx 
 			default:
 			}
 			for i := range cells {
-				cells[i] = harmless(cells[i])
+				cells[i] = defused(cells[i])
 			}
 			return out.Write(cells)
 		})

@@ -177,14 +177,14 @@ func namesOf(c *fiber.Ctx, q *stats.Query) error {
 
 // stretch reads from and to: by default the last 24 hours, or 30 days.
 func stretch(c *fiber.Ctx, q *stats.Query) (err error) {
-	if q.To, err = instant(c, "to", time.Now()); err != nil {
+	if q.To, err = when(c, "to", time.Now()); err != nil {
 		return err
 	}
 	back := 24 * time.Hour
 	if q.By == stats.Days {
 		back *= 30
 	}
-	if q.From, err = instant(c, "from", q.To.Add(-back)); err != nil {
+	if q.From, err = when(c, "from", q.To.Add(-back)); err != nil {
 		return err
 	}
 	if !q.From.Before(q.To) {
@@ -196,8 +196,8 @@ func stretch(c *fiber.Ctx, q *stats.Query) (err error) {
 	return nil
 }
 
-// instant reads a time: RFC 3339, or a date, which is its midnight UTC.
-func instant(c *fiber.Ctx, name string, otherwise time.Time) (time.Time, error) {
+// when reads a time: RFC 3339, or a date, which is its midnight UTC.
+func when(c *fiber.Ctx, name string, otherwise time.Time) (time.Time, error) {
 	text := c.Query(name)
 	if text == "" {
 		return otherwise, nil

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -50,7 +51,7 @@ const (
 	chunkText = 64 << 10 // with 500 rows of numbers a document stays below 256 KB
 	// window is the time that one document covers at most; so far readers have to look around.
 	window     = 30 * time.Second
-	maxWaiting = 64 // chunks that a store which is away lets wait: 32,000 requests in some 8 MB
+	maxWaiting = 64 * chunkRows // rows that a store which is away lets wait, in some 8 MB
 )
 
 // slot is a row as Note leaves it: numbers, and where its texts end.
@@ -127,16 +128,23 @@ func (l *Log) room(at int64) (c *chunk, full bool) {
 	return c, len(l.rows.waiting) > 0
 }
 
-// shut closes the chunk that is open. One too many costs the oldest. The caller holds mu.
+// shut closes the chunk that is open. Where too much waits, that costs the oldest. The caller holds mu.
 func (l *Log) shut() {
-	w := append(l.rows.waiting, l.rows.open)
-	l.rows.open = nil
-	if len(w) > maxWaiting {
+	c := l.rows.open
+	if len(c.slots) < chunkRows/2 && len(c.text) < chunkText/2 { // those of a quiet hour are many, and small
+		c.slots, c.text = slices.Clip(slices.Clone(c.slots)), slices.Clip(slices.Clone(c.text))
+	}
+	w, rows := append(l.rows.waiting, c), 0
+	for _, one := range w {
+		rows += len(one.slots)
+	}
+	for rows > maxWaiting {
+		rows -= len(w[0].slots)
 		l.rows.lost += int64(len(w[0].slots) - w[0].written)
 		w[0] = nil
 		w = w[1:]
 	}
-	l.rows.waiting = w
+	l.rows.open, l.rows.waiting = nil, w
 }
 
 // forget drops what is in memory: nothing is to be kept.

@@ -1,11 +1,13 @@
 package stats
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,9 +21,18 @@ type disk struct {
 	store.Store
 	t    *testing.T
 	path string
+
+	mu   sync.Mutex
 	at   time.Time
 	fail error // of Add
+	lost error // of Add, which has been done all the same
+
+	shared bool // others may write there
+	hours  int  // settings; 0 is the default
+	days   int
 }
+
+func (d *disk) Alone() bool { return !d.shared }
 
 func newDisk(t *testing.T) *disk {
 	d := &disk{t: t, path: filepath.Join(t.TempDir(), "x.db"), at: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)}
@@ -43,15 +54,52 @@ func (d *disk) reopen() {
 }
 
 func (d *disk) Add(ctx context.Context, deltas []store.Delta) error {
-	if d.fail != nil {
-		return d.fail
+	d.mu.Lock()
+	fail, lost := d.fail, d.lost
+	d.mu.Unlock()
+	if fail != nil {
+		return fail
 	}
-	return d.Store.Add(ctx, deltas)
+	if err := d.Store.Add(ctx, deltas); err != nil {
+		return err
+	}
+	return lost
+}
+
+// breaks sets how writes go from now on.
+func (d *disk) breaks(fail, lost error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.fail, d.lost = fail, lost
+}
+
+func (d *disk) now() time.Time {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.at
+}
+
+func (d *disk) set(at time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.at = at
+}
+
+func (d *disk) settings() Settings {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return Settings{Hours: cmp.Or(d.hours, 192), Days: cmp.Or(d.days, 92)}
+}
+
+// kill ends s like a crash: what was not flushed is gone.
+func kill(s *Stats) {
+	s.kept.cancel()
+	<-s.kept.done
 }
 
 func (d *disk) stats() *Stats {
 	d.t.Helper()
-	s, err := openAt(d.t.Context(), Options{Store: d, Log: slog.New(slog.DiscardHandler)}, func() time.Time { return d.at })
+	s, err := openAt(d.t.Context(), Options{Store: d, Log: slog.New(slog.DiscardHandler), Settings: d.settings}, d.now)
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -147,7 +195,7 @@ func TestInventedNamesAreOne(t *testing.T) {
 // What the store does not take waits, and is counted once.
 func TestFiguresWaitForTheStore(t *testing.T) {
 	d := newDisk(t)
-	d.fail = errors.New("the disk is full")
+	d.breaks(errors.New("the disk is full"), nil)
 	s := d.stats()
 	s.Record(served("k", "c", "m"))
 	if s.flush(t.Context()) {
@@ -157,7 +205,7 @@ func TestFiguresWaitForTheStore(t *testing.T) {
 	if err := s.Close(); err == nil {
 		t.Error("the end says nothing")
 	}
-	d.fail = nil
+	d.breaks(nil, nil)
 	if !s.flush(t.Context()) || d.counters()["use/2026-11-23/key/k/m/calls"] != 2 {
 		t.Errorf("%v", d.counters())
 	}

@@ -29,9 +29,11 @@ func (s *Stats) sweep(ctx context.Context) {
 		return
 	}
 	w.at = hour
-	if mine, err := k.Store.Claim(ctx, "usage-rollup", k.owner, time.Minute); err != nil || !mine {
+	const lease = "usage-rollup"
+	if mine, err := k.Store.Claim(ctx, lease, k.owner, time.Minute); err != nil || !mine {
 		return // another node does it, or nobody can
 	}
+	defer k.Store.Claim(context.WithoutCancel(ctx), lease, k.owner, 0) // nothing depends on it
 	set := k.Settings()
 	for ; w.hour < hour-int64(set.Hours); w.hour++ {
 		if !k.drop(ctx, hourPrefix(w.hour)) {
