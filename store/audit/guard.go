@@ -78,6 +78,9 @@ func (l *Log) object(m map[string]any, depth int) map[string]any {
 func (l *Log) value(v any, depth int) any {
 	switch v := v.(type) {
 	case string:
+		if isMask(v) {
+			return v
+		}
 		return cut(l.o.Mask(v), mostString)
 	case []any:
 		if depth <= 0 {
