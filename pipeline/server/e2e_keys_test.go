@@ -16,8 +16,8 @@ import (
 	"gcli2api/store/embedded"
 )
 
-// withKeys is the folder of a gateway whose operator has made keys; one API key of Google serves it.
-func withKeys(t *testing.T, sim *simulator.Server, do func(*apikey.Keys)) (dir string) {
+// folderWithKeys is the folder of a gateway whose operator has made keys; one API key of Google serves it.
+func folderWithKeys(t *testing.T, sim *simulator.Server, do func(*apikey.Keys)) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	(&gateway{t: t, dir: dir}).credentials(launch{sim: sim, keys: 1})
@@ -124,7 +124,7 @@ func TestAKeyInEveryPlaceAndFormat(t *testing.T) {
 	t.Parallel()
 	sim := google(t, 0, 1)
 	var id, key string
-	dir := withKeys(t, sim, func(k *apikey.Keys) { id, key = keyOf(t, k, apikey.Terms{}) })
+	dir := folderWithKeys(t, sim, func(k *apikey.Keys) { id, key = keyOf(t, k, apikey.Terms{}) })
 	g := start(t, launch{sim: sim, dir: dir})
 	wrong := apikey.NewSecret()
 	for place, put := range placesOfKeys() {
@@ -177,7 +177,7 @@ func TestKeysThatAreRefused(t *testing.T) {
 	sim := google(t, 0, 1)
 	var good, off, old, rotated, gone, elsewhere, here, brief string
 	expires := time.Now().Add(20 * time.Second)
-	dir := withKeys(t, sim, func(k *apikey.Keys) {
+	dir := folderWithKeys(t, sim, func(k *apikey.Keys) {
 		must := func(err error) {
 			if err != nil {
 				t.Fatal(err)
@@ -242,7 +242,7 @@ func TestModelsOfAKey(t *testing.T) {
 	t.Parallel()
 	sim := google(t, 0, 1)
 	var all, some, aliased string
-	dir := withKeys(t, sim, func(k *apikey.Keys) {
+	dir := folderWithKeys(t, sim, func(k *apikey.Keys) {
 		_, all = keyOf(t, k, apikey.Terms{Models: []string{"*flash*", "*embedding*"}})
 		_, some = keyOf(t, k, apikey.Terms{Models: []string{"gemini-2.5-pro"}})
 		_, aliased = keyOf(t, k, apikey.Terms{Models: []string{"gpt-*"}})
