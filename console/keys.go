@@ -37,7 +37,7 @@ func (s Services) shown(c *fiber.Ctx, ctx context.Context, one *apikey.Key, secr
 
 // createKey makes a key (behaviour 7.4): its answer is the one that has the key in full.
 func (s Services) createKey(c *fiber.Ctx) error {
-	body, err := objectOf(c)
+	body, err := smallBody(c)
 	if err != nil {
 		return s.failed(c, err)
 	}

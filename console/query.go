@@ -22,29 +22,37 @@ func (a asker) Query(name string) string { return a.c.Query(name) }
 // nobody stands for a key that does not exist: looking it up does the same work.
 func nobody() *apikey.Key { return &apikey.Key{ID: "key-none"} }
 
-// holderOf looks up what the holder of a key may see of it. For a key that there is not it does the same work.
-func (s Services) holderOf(ctx context.Context, secret string) (v keyView, ok bool, err error) {
-	one, ok := s.Book.Keys.Find(secret)
+// holderOf is what the holder of a key that was found may see of it. Where none was found it does the same work.
+func (s Services) holderOf(ctx context.Context, one *apikey.Key, ok bool) (v keyView, err error) {
 	if !ok {
 		one = nobody()
 	}
-	v, err = s.viewOf(ctx, one)
-	return v, ok, err
+	return s.viewOf(ctx, one)
 }
 
-// ownQuota tells who has a key what is left of it (behaviour 7.4), also when that is nothing.
+// ownQuota tells who has a key what is left of it (behaviour 7.4), also when that is nothing. Who tries keys is
+// held up as with queryKey; who has one is not.
 func (s Services) ownQuota(c *fiber.Ctx) error {
-	given := false
+	var one *apikey.Key
+	given, ok := false, false
 	for secret := range pipeline.Secrets(asker{c}) {
 		given = true
-		v, ok, err := s.holderOf(c.Context(), secret)
-		if err != nil {
-			return s.failed(c, err)
+		if one, ok = s.Book.Keys.Find(secret); ok {
+			break
 		}
-		if ok {
-			c.Set(fiber.HeaderCacheControl, "no-store")
-			return c.JSON(ownView(v))
+	}
+	if given && !ok {
+		if wait := s.tries.try(peerOf(c)); wait > 0 {
+			return tooOften(c, wait)
 		}
+	}
+	v, err := s.holderOf(c.Context(), one, ok)
+	switch {
+	case ok && err != nil:
+		return s.failed(c, err)
+	case ok:
+		c.Set(fiber.HeaderCacheControl, "no-store")
+		return c.JSON(ownView(v))
 	}
 	c.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="gcli2api"`)
 	if !given {
@@ -69,7 +77,8 @@ func (s Services) queryKey(c *fiber.Ctx) error {
 	if err != nil {
 		return s.failed(c, err)
 	}
-	v, ok, err := s.holderOf(c.Context(), secret)
+	one, ok := s.Book.Keys.Look(secret)
+	v, err := s.holderOf(c.Context(), one, ok)
 	switch {
 	case err != nil:
 		return s.failed(c, err)
@@ -96,8 +105,9 @@ func askedKey(c *fiber.Ctx) (string, error) {
 	return secret, err
 }
 
-// ownView is what the holder of a key sees: not the group of credentials, which is the operator's business.
+// ownView is what the holder of a key sees: the group of credentials and the addresses that it may come from
+// are the operator's business, above all when the holder is a thief.
 func ownView(v keyView) keyView {
-	v.Group = nil
+	v.Group, v.Addresses = nil, nil
 	return v
 }
