@@ -1,4 +1,4 @@
-// Package usage counts calls, errors and tokens, every try of a request, also the failed ones.
+// Package usage counts calls, errors, tokens and time, every try of a request, also the failed ones.
 package usage
 
 import (

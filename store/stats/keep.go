@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gcli2api/pipeline/config"
+	"gcli2api/pipeline/models"
 	"gcli2api/store"
 )
 
@@ -37,7 +38,9 @@ type Settings struct {
 
 // SettingsOf reads the [usage] table and the known models.
 func SettingsOf(c *config.Snapshot) Settings {
-	return Settings{c.Int("usage.keep_hours"), c.Int("usage.keep_days"), c.Strings("models.known")}
+	m := models.Defaults()
+	_ = c.Section("models", &m) // what is wrong there is told where models are settled
+	return Settings{c.Int("usage.keep_hours"), c.Int("usage.keep_days"), m.Known}
 }
 
 // keeper brings the figures into the store.
