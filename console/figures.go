@@ -48,12 +48,12 @@ func rowViews(rows []stats.Row) []rowView {
 	return views
 }
 
-// counted are the columns of a Count.
+// countCells are the columns of a Count.
 func countedNames() []string {
 	return []string{"calls", "errors", "success_rate", "prompt_tokens", "output_tokens", "cached_tokens", "thought_tokens", "total_tokens", "units"}
 }
 
-func counted(c stats.Count) []string {
+func countCells(c stats.Count) []string {
 	cells := []string{whole(c.Calls), whole(c.Errors), ""}
 	if r := rate(c); r != nil {
 		cells[2] = strconv.FormatFloat(*r, 'f', -1, 64)
@@ -73,7 +73,7 @@ func figuresTable(r stats.Report) [][]string {
 		rows []stats.Row
 	}{{"key", r.Keys}, {"credential", r.Credentials}} {
 		for _, row := range side.rows {
-			table = append(table, slices.Concat([]string{side.of, row.Who, row.Model}, counted(row.Count)))
+			table = append(table, slices.Concat([]string{side.of, row.Who, row.Model}, countCells(row.Count)))
 		}
 	}
 	return table
@@ -96,7 +96,7 @@ func seriesTable(found *stats.Series, group string) [][]string {
 func pointRows(first []string, points []stats.Point) [][]string {
 	rows := make([][]string, 0, len(points))
 	for _, v := range pointsOf(points) {
-		row := slices.Concat(first, []string{v.Time}, counted(v.Count))
+		row := slices.Concat(first, []string{v.Time}, countCells(v.Count))
 		for _, q := range []*quantiles{v.First, v.Took} {
 			if q == nil {
 				row = append(row, "", "", "")

@@ -117,7 +117,7 @@ func writeKeys(out *csv.Writer, each func(row func(*keyView) error) error) error
 			answers += n
 		}
 		line := []string{v.ID, v.APIKey, text(v.Description), v.Status, text(&v.Total), text(&v.Used), text(&v.Remaining), v.Renews, text(v.Daily),
-			text(v.Requests), text(v.Tokens), text(v.Concurrency), strings.Join(v.Models, " "), strings.Join(v.Addresses, " "), text(v.Group),
+			text(v.Requests), text(v.Tokens), text(v.Concurrency), strings.Join(v.Models, " "), strings.Join(*v.Addresses, " "), text(v.Group),
 			text(v.Expires), v.Created, text(v.LastUsed), strconv.FormatInt(answers, 10)}
 		for i := range line {
 			line[i] = defused(line[i])

@@ -24,24 +24,24 @@ type keyView struct {
 	Description *string          `json:"description"`
 	Answers     map[string]int64 `json:"model_stats"` // calls by model that were answered
 
-	Status      string   `json:"status"` // "active", or why it is not
-	Enabled     bool     `json:"enabled"`
-	Expires     *string  `json:"expires"`
-	Renews      string   `json:"renews"`
-	RenewsAt    *string  `json:"renews_at"`
-	Daily       *int64   `json:"daily_quota"`
-	DailyUsed   *int64   `json:"daily_used,omitempty"`
-	DailyLeft   *int64   `json:"daily_remaining,omitempty"`
-	Ever        int64    `json:"used_ever"` // also before resets, and in periods that are over
-	Requests    *int64   `json:"requests_per_minute"`
-	Tokens      *int64   `json:"tokens_per_minute"`
-	Concurrency *int64   `json:"concurrency"`
-	Models      []string `json:"models"`
-	Addresses   []string `json:"addresses"`
-	Group       *string  `json:"group,omitempty"` // "" for none; the holder of the key does not see it
-	LastUsed    *string  `json:"last_used"`
-	Rotated     *string  `json:"rotated_at,omitempty"`
-	Revealable  bool     `json:"revealable,omitempty"` // a copy of it was kept
+	Status      string    `json:"status"` // "active", or why it is not
+	Enabled     bool      `json:"enabled"`
+	Expires     *string   `json:"expires"`
+	Renews      string    `json:"renews"`
+	RenewsAt    *string   `json:"renews_at"`
+	Daily       *int64    `json:"daily_quota"`
+	DailyUsed   *int64    `json:"daily_used,omitempty"`
+	DailyLeft   *int64    `json:"daily_remaining,omitempty"`
+	Ever        int64     `json:"used_ever"` // also before resets, and in periods that are over
+	Requests    *int64    `json:"requests_per_minute"`
+	Tokens      *int64    `json:"tokens_per_minute"`
+	Concurrency *int64    `json:"concurrency"`
+	Models      []string  `json:"models"`
+	Addresses   *[]string `json:"addresses,omitempty"` // null for all; the holder of the key does not see them
+	Group       *string   `json:"group,omitempty"`     // "" for none; nor this
+	LastUsed    *string   `json:"last_used"`
+	Rotated     *string   `json:"rotated_at,omitempty"`
+	Revealable  bool      `json:"revealable,omitempty"` // a copy of it was kept
 }
 
 // What a key can be.
@@ -77,7 +77,7 @@ func (s Services) shownKey(one *apikey.Key, b apikey.Balance, answers map[string
 		Description: filled(one.Description), Answers: answers, Status: statusOf(one, b), Enabled: !one.Disabled,
 		Expires: moment(one.Expires), Renews: string(one.Renews), RenewsAt: moment(b.Renews), Daily: filled(one.Daily),
 		Requests: filled(one.Requests), Tokens: filled(one.Tokens), Concurrency: filled(one.Concurrency),
-		Models: one.Models, Addresses: one.Addresses, Group: &one.Group,
+		Models: one.Models, Addresses: &one.Addresses, Group: &one.Group,
 		LastUsed: moment(s.Book.Keys.LastUsed(one.ID)), Rotated: moment(one.Rotated), Revealable: len(one.Sealed) > 0}
 	if one.Renews == apikey.Never {
 		v.Renews = "none"

@@ -30,20 +30,29 @@ func (s Services) holderOf(ctx context.Context, one *apikey.Key, ok bool) (v key
 	return s.viewOf(ctx, one)
 }
 
-// ownQuota tells who has a key what is left of it (behaviour 7.4), also when that is nothing.
+// ownQuota tells who has a key what is left of it (behaviour 7.4), also when that is nothing. Who tries keys is
+// held up as with queryKey; who has one is not.
 func (s Services) ownQuota(c *fiber.Ctx) error {
-	given := false
+	var one *apikey.Key
+	given, ok := false, false
 	for secret := range pipeline.Secrets(asker{c}) {
 		given = true
-		one, ok := s.Book.Keys.Find(secret)
-		v, err := s.holderOf(c.Context(), one, ok)
-		if err != nil {
-			return s.failed(c, err)
+		if one, ok = s.Book.Keys.Find(secret); ok {
+			break
 		}
-		if ok {
-			c.Set(fiber.HeaderCacheControl, "no-store")
-			return c.JSON(ownView(v))
+	}
+	if given && !ok {
+		if wait := s.tries.try(peerOf(c)); wait > 0 {
+			return tooOften(c, wait)
 		}
+	}
+	v, err := s.holderOf(c.Context(), one, ok)
+	switch {
+	case ok && err != nil:
+		return s.failed(c, err)
+	case ok:
+		c.Set(fiber.HeaderCacheControl, "no-store")
+		return c.JSON(ownView(v))
 	}
 	c.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="gcli2api"`)
 	if !given {
@@ -96,8 +105,9 @@ func askedKey(c *fiber.Ctx) (string, error) {
 	return secret, err
 }
 
-// ownView is what the holder of a key sees: not the group of credentials, which is the operator's business.
+// ownView is what the holder of a key sees: the group of credentials and the addresses that it may come from
+// are the operator's business, above all when the holder is a thief.
 func ownView(v keyView) keyView {
-	v.Group = nil
+	v.Group, v.Addresses = nil, nil
 	return v
 }

@@ -12,12 +12,12 @@ import (
 // A key is looked up in every place that clients put one in.
 func TestOwnQuotaFromEveryPlace(t *testing.T) {
 	d := newDesk(t)
-	id, key := d.made(`{"total_quota": 4, "group": "secret-group"}`)
+	id, key := d.made(`{"total_quota": 4, "group": "secret-group", "addresses": ["10.1.2.3"]}`)
 	d.spend(id, "gemini-2.5-flash", 2)
 	for _, head := range []string{"Authorization: Bearer " + key, "Authorization: bearer  " + key, "x-api-key: " + key, "x-goog-api-key: " + key,
 		"access_token: " + key, "anthropic-auth-token: " + key, "x-anthropic-auth-token: " + key} {
 		a := d.ask("GET", "/auth/quota", "", "Authorization: ", head)
-		if a.status != 200 || a.json["remaining_quota"] != 0.0 || a.json["status"] != "exhausted" || a.json["usage_percentage"] != 100.0 || strings.Contains(a.body, "secret-group") {
+		if a.status != 200 || a.json["remaining_quota"] != 0.0 || a.json["status"] != "exhausted" || a.json["usage_percentage"] != 100.0 || strings.Contains(a.body, "secret-group") || strings.Contains(a.body, "10.1.2.3") {
 			t.Errorf("%.20s: %d %s", head, a.status, a.body)
 		}
 	}
@@ -73,7 +73,7 @@ func TestBadQueries(t *testing.T) {
 func TestUnknownKeysCostTheSame(t *testing.T) {
 	for _, alone := range []bool{true, false} {
 		t.Run(fmt.Sprint("alone ", alone), func(t *testing.T) {
-			d := newDesk(t, func(_ *apikey.Options, c *counted) { c.alone = alone })
+			d := newDesk(t, func(_ *apikey.Options, c *watched) { c.alone = alone })
 			_, key := d.made(`{}`)
 			work := func(secret string) int64 {
 				d.clock.Add(60)
@@ -123,6 +123,26 @@ func TestQueriesAreThrottled(t *testing.T) {
 	d.clock.Add(60)
 	if a := try("203.0.113.7"); a.status != 200 {
 		t.Errorf("a minute later: %d", a.status)
+	}
+}
+
+// Who tries keys on the other route is held up as well, and whoever has one never.
+func TestWrongKeysAreThrottled(t *testing.T) {
+	d := newDesk(t)
+	_, key := d.made(`{}`)
+	get := func(key string) answer { return d.ask("GET", "/auth/quota", "", "Authorization: Bearer "+key) }
+	for range triesAtOnce {
+		if a := get(apikey.NewSecret()); a.status != 401 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+	if a := get(apikey.NewSecret()); a.status != 429 || a.header("Retry-After") == "" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	for range 2 * triesAtOnce {
+		if a := get(key); a.status != 200 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
 	}
 }
 

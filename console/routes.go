@@ -118,6 +118,9 @@ func (s Services) routes() []route {
 		{"GET", "/usage/series", panel, s.series},
 		{"POST", "/usage/update-limits", panel, s.setLimits},
 		{"POST", "/usage/reset", panel, s.resetUsage},
+		{"GET", "/usage/requests", panel, s.requests},
+		{"GET", "/usage/requests/:id", panel, s.request},
+		{"GET", "/audit", panel, s.listChanges},
 	}
 }
 
@@ -144,9 +147,9 @@ func (s Services) Mount(app *fiber.App) {
 		left[r.path]++
 	}
 	for _, r := range all {
-		app.Add(r.method, r.path, s.logged, s.guard(r.who), r.handle)
+		app.Add(r.method, r.path, s.logged, s.recorded(r), s.guard(r.who), r.handle)
 		if r.method == fiber.MethodGet {
-			app.Add(fiber.MethodHead, r.path, s.logged, s.guard(r.who), r.handle)
+			app.Add(fiber.MethodHead, r.path, s.logged, s.recorded(r), s.guard(r.who), r.handle)
 		}
 		if left[r.path]--; left[r.path] == 0 {
 			app.All(r.path, s.logged, wrongMethod(strings.Join(methods[r.path], ", ")))

@@ -130,6 +130,8 @@ func (s Services) setLimits(c *fiber.Ctx) error {
 	if err := errors.Join(bad, worse); err != nil {
 		return refuse(c, fiber.StatusBadRequest, err.Error())
 	}
+	before := s.limitsSaid(in.Filename)
+	defer func() { s.changes(c, in.Filename, before, s.limitsSaid(in.Filename)) }()
 	if !s.Pool.Configure(in.Filename, func(w *pool.Wish) {
 		if in.Pro != nil {
 			w.DailyPro = pro
@@ -165,8 +167,12 @@ func (s Services) resetUsage(c *fiber.Ctx) error {
 		return refuse(c, fiber.StatusBadRequest, `the body must be {"filename": "..."}, or {"filename": null} for all credentials`)
 	}
 	if in.Filename == nil {
-		return s.kept(c, fmt.Sprintf("counters of %d credentials reset", s.Pool.ResetUsages()))
+		n := s.Pool.ResetUsages()
+		s.changes(c, "all credentials", nil, map[string]any{"counters_reset": n})
+		return s.kept(c, fmt.Sprintf("counters of %d credentials reset", n))
 	}
+	before := s.countersSaid(*in.Filename)
+	defer func() { s.changes(c, *in.Filename, before, s.countersSaid(*in.Filename)) }()
 	if !s.Pool.ResetUsage(*in.Filename) {
 		return refuse(c, fiber.StatusNotFound, "there is no such credential")
 	}

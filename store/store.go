@@ -17,12 +17,14 @@ type Table string
 // The tables.
 const (
 	CredentialStates Table = "credstate" // what the pool learned about a credential
-	Keys             Table = "key"       // API keys by the hash of the key
+	Keys             Table = "key"       // API keys by the hash of the key that they were made with
 	KeyUse           Table = "keyuse"    // when API keys were last used, many in a document
 	Costs            Table = "cost"      // prices of models
 	Settings         Table = "setting"   // the panel's overrides
 	Short            Table = "short"     // things with an expiry and an owner
 	Panel            Table = "panel"     // login epoch and secret of the panel
+	Requests         Table = "reqlog"    // the log of requests, many rows a document (audit)
+	Changes          Table = "audit"     // what was changed in the panel, newest first
 	Imports          Table = "import"    // what was taken over from older layouts, by the hash of its content
 )
 

@@ -65,8 +65,8 @@ func estimate(body []byte) int64 {
 		if until += at; isFile(body[from:until]) {
 			text -= int64(until - from)
 			files += min(fileTokens, int64(until-from)/perToken)
-			at = until
 		}
+		at = until // whatever it is, once is enough
 	}
 	return (max(text, 0)+perToken-1)/perToken + files
 }

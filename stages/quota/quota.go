@@ -104,13 +104,12 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	}
 	x.Charge = bill.Charge()
 	x.Keep(billKey{}, bill)
-	bill.Tell(x.Header.Set)
 	return pipeline.Next
 }
 
 // ask is what has to be paid for.
 func (s *stage) ask(x *pipeline.Exchange) (apikey.Ask, *apierror.Error) {
-	a := apikey.Ask{Key: x.Caller.ID, Rate: s.rate}
+	a := apikey.Ask{Key: x.Caller.ID, Rate: s.rate, Answer: x.Answer, Tell: x.Header.Set}
 	var fail *apierror.Error
 	if a.Model, fail = s.asked(x); fail != nil {
 		return a, fail
@@ -192,6 +191,9 @@ func (s *stage) Begin(x *pipeline.Exchange) *apierror.Error {
 // behind this one, has said by then what was used.
 func (s *stage) End(x *pipeline.Exchange) {
 	if bill := billOf(x); bill != nil {
+		if len(x.Attempts) == 0 && !x.Outcome.Began {
+			bill.Unasked()
+		}
 		bill.Close(x.Outcome.Began, apikey.Tokens{Input: x.Used.Prompt + x.Used.ToolUse, Output: x.Used.Candidates + x.Used.Thoughts})
 		x.Charge = bill.Charge()
 	}

@@ -1,4 +1,4 @@
-// Package usage counts calls, errors and tokens, every try of a request, also the failed ones.
+// Package usage counts calls, errors, tokens and time, every try of a request, also the failed ones.
 package usage
 
 import (
@@ -21,10 +21,10 @@ func Kind(s *stats.Stats, a *audit.Log) pipeline.Kind {
 	return pipeline.Kind{
 		Name:  "usage",
 		Does:  "counts calls, errors and tokens by credential, key and model",
-		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Embed},
+		Verbs: everyVerb(),
 		Needs: []pipeline.Fact{pipeline.HasReply},
 		New: pipeline.New(Settings{}, func(Settings, *pipeline.Build) (pipeline.Stage, error) {
-			return &stage{s, a}, nil
+			return &stage{s, a, routeNames()}, nil
 		}),
 	}
 }
@@ -32,12 +32,17 @@ func Kind(s *stats.Stats, a *audit.Log) pipeline.Kind {
 type stage struct {
 	stats *stats.Stats
 	audit *audit.Log // nil takes no request down
+
+	routes *routes
 }
 
 type meterKey struct{}
 
 // Process reads the usage of a whole answer, or wraps a stream to read it as it passes.
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
+	if !counted(x.In.Route.Verb) {
+		return pipeline.Next
+	}
 	m := &meter{inner: x.Reply.Stream, usage: x.Reply.Usage}
 	x.Keep(meterKey{}, m)
 	switch {
@@ -59,6 +64,10 @@ func (s *stage) End(x *pipeline.Exchange) {
 // Record counts the request and its tries, when it is settled what it cost. The tokens belong to the last try:
 // the earlier ones failed, or were gone on with.
 func (s *stage) Record(x *pipeline.Exchange) {
+	s.note(x)
+	if !counted(x.In.Route.Verb) {
+		return
+	}
 	r := stats.Request{Key: caller(x), Model: x.Model.Base, First: x.Outcome.First, Took: time.Since(x.Started())}
 	if m, ok := x.Note(meterKey{}).(*meter); ok {
 		r.Tries = m.tries[:0]

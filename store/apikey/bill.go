@@ -24,9 +24,6 @@ type Bill struct {
 // Charge is what is reserved now.
 func (b *Bill) Charge() pipeline.Charge { return b.charge }
 
-// Tell gives the response headers that tell the client how near to the limits of its key it is.
-func (b *Bill) Tell(set func(name, value string)) { b.pass.tell(set) }
-
 // Reprice takes the price of m in the place of what is reserved; on an error that stands.
 func (b *Bill) Reprice(ctx context.Context, m models.Model) *apierror.Error {
 	one, fail := b.ledger.payer(b.ask.Key)
@@ -85,6 +82,10 @@ func (b *Bill) Commit(ctx context.Context) *apierror.Error {
 	return unwritten("the charge could not be written, so that no answer is given: try again", err)
 }
 
+// Unasked says that nobody was asked for an answer: the request does not count among those of its minute.
+// Close comes all the same.
+func (b *Bill) Unasked() { b.pass.drop() }
+
 // Close ends the request: what was reserved is settled to what was spent when an answer began, and given
 // back when none did.
 func (b *Bill) Close(began bool, spent Tokens) {
@@ -92,7 +93,7 @@ func (b *Bill) Close(began bool, spent Tokens) {
 		return
 	}
 	b.closed = true
-	b.pass.leave(spent)
+	b.pass.leave(began, spent)
 	switch {
 	case !began:
 		b.end(want{})

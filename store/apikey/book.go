@@ -77,5 +77,5 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 // Close ends what is under way, and writes what is only in memory.
 func (b *Book) Close() error {
 	b.Costs.close()
-	return errors.Join(b.Ledger.Close(), b.Keys.close())
+	return errors.Join(b.Keys.close(), b.Ledger.Close())
 }

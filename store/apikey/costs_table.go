@@ -13,12 +13,12 @@ import (
 
 // costTable is the cost table at one time. It never changes.
 type costTable struct {
-	by   map[string]*priced // by base name
+	by   map[string]*basePrices // by base name
 	rows []CostRow
 }
 
-// priced is what a base costs, and what its variants cost that have entries of their own.
-type priced struct {
+// basePrices are what a base costs, and what its variants cost that have entries of their own.
+type basePrices struct {
 	plain    *Cost
 	variants []variant // in the order in which they are tried
 }
@@ -82,7 +82,7 @@ func (c *Cost) ofTokens() bool { return c.In != 0 || c.Out != 0 || c.Units == 0 
 
 // tableOf makes the table of what is built in and what an operator set, by costID.
 func tableOf(own map[string]Cost) *costTable {
-	t := &costTable{by: make(map[string]*priced, len(own)+4)}
+	t := &costTable{by: make(map[string]*basePrices, len(own)+4)}
 	for _, name := range builtInNames() {
 		if _, changed := own[name]; !changed {
 			units, _ := builtIn(name)
@@ -106,7 +106,7 @@ func (t *costTable) add(row CostRow, m models.Model) {
 	t.rows = append(t.rows, row)
 	p := t.by[m.Base]
 	if p == nil {
-		p = &priced{}
+		p = &basePrices{}
 		t.by[m.Base] = p
 	}
 	if m.Features == 0 && m.Thinking == models.None {

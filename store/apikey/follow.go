@@ -44,8 +44,8 @@ func (k *Keys) follow(ctx context.Context, hints <-chan store.Change) {
 			case c.Table == "" || c.Table == store.Keys && c.ID == "":
 				at.count = -1
 			case c.Table == store.Keys:
-				if sum, ok := digestOf(c.ID); ok {
-					k.sync(ctx, sum)
+				if doc, ok := digestOf(c.ID); ok {
+					k.sync(ctx, doc)
 				}
 			}
 		case <-tick.C:
@@ -92,63 +92,54 @@ func (k *Keys) look(ctx context.Context) error {
 			return doc.Err
 		}
 		there[id] = true
-		if sum, ok := digestOf(id); ok && !k.has(sum, doc.Rev) {
-			k.sync(ctx, sum)
+		if d, ok := digestOf(id); ok && !k.has(d, doc.Rev) {
+			k.sync(ctx, d)
 		}
 	}
 	k.mu.RLock()
 	var gone []digest
-	for sum := range k.byDigest {
-		if !there[sum.doc()] {
-			gone = append(gone, sum)
-		}
-	}
-	for _, sums := range k.older {
-		for _, sum := range sums {
-			if !there[sum.doc()] {
-				gone = append(gone, sum)
-			}
+	for doc := range k.byDoc {
+		if !there[doc.String()] {
+			gone = append(gone, doc)
 		}
 	}
 	k.mu.RUnlock()
-	for _, sum := range gone { // or made since
-		k.sync(ctx, sum)
+	for _, doc := range gone { // or made since
+		k.sync(ctx, doc)
 	}
 	return nil
 }
 
-func (k *Keys) has(sum digest, rev store.Rev) bool {
+func (k *Keys) has(doc digest, rev store.Rev) bool {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
-	one := k.byDigest[sum]
-	return one != nil && one.rev >= rev || k.broken[sum.doc()] == rev
+	one := k.byDoc[doc]
+	return one != nil && one.rev >= rev || k.broken[doc.String()] == rev
 }
 
 // sync makes the table have what the store has under a document.
-func (k *Keys) sync(ctx context.Context, sum digest) {
+func (k *Keys) sync(ctx context.Context, doc digest) {
 	for range 3 { // keys may be dropped meanwhile, and this one may be among them
 		k.mu.RLock()
 		drops := k.drops
 		k.mu.RUnlock()
-		v, rev, err := k.docs.Get(ctx, sum.doc())
+		v, rev, err := k.docs.Get(ctx, doc.String())
 		if errors.Is(err, store.ErrNotFound) {
-			for _, older := range k.forget(sum) { // of two nodes that rotate a key at a time one gives in
-				k.sync(ctx, older)
-			}
+			k.forget(doc)
 			return
 		}
 		if err != nil && rev == 0 {
 			return // the next look tries again
 		}
-		if k.adopt(sum, store.Read[Key]{Value: v, Rev: rev, Err: err}, drops) {
+		if k.adopt(doc, store.Read[Key]{Value: v, Rev: rev, Err: err}, drops) {
 			return
 		}
 	}
 }
 
 // adopt takes over what was read, unless keys have been dropped since.
-func (k *Keys) adopt(sum digest, doc store.Read[Key], drops int64) bool {
-	one, err := prepared(sum.doc(), doc)
+func (k *Keys) adopt(doc digest, read store.Read[Key], drops int64) bool {
+	one, err := prepared(doc.String(), read)
 	k.mu.Lock()
 	if k.drops != drops {
 		k.mu.Unlock()
@@ -160,12 +151,13 @@ func (k *Keys) adopt(sum digest, doc store.Read[Key], drops int64) bool {
 		return true
 	}
 	k.mu.Unlock()
-	k.forget(sum) // it may be of a newer version of this program that says more of who may use it
-	k.read(sum.doc(), doc)
+	k.forget(doc) // it may be of a newer version of this program that says more of who may use it
+	k.read(doc.String(), read)
 	return true
 }
 
-// fetch looks into the store for a key that another node may have made just now.
+// fetch looks into the store for a key that another node may have made just now. One that another node
+// rotated just now comes with the next poll: its document has the name of the secret that it began with.
 func (k *Keys) fetch(sum digest) (*Key, bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()

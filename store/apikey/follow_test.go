@@ -66,9 +66,7 @@ func TestTwoNodes(t *testing.T) {
 				t.Fatal(err)
 			}
 			soon(t, "the old key is dead", func() bool { _, ok := a.Find(secret); return !ok })
-			if _, ok := a.Find(second); !ok {
-				t.Error("the new key is not found at once")
-			}
+			soon(t, "the new key is good", func() bool { _, ok := a.Find(second); return ok })
 			if err := b.Delete(t.Context(), one.ID); err != nil {
 				t.Fatal(err)
 			}
@@ -87,7 +85,7 @@ func TestANodeThatDied(t *testing.T) {
 	one, secret := a.mustCreate(t, Terms{})
 	at := position{count: -1}
 	a.poll(t.Context(), &at)
-	if err := s.Delete(t.Context(), store.Keys, one.sum.doc(), store.Any); err != nil {
+	if err := s.Delete(t.Context(), store.Keys, one.doc.String(), store.Any); err != nil {
 		t.Fatal(err)
 	}
 	a.poll(t.Context(), &at)
@@ -166,29 +164,5 @@ func TestAFloodOfWrongKeys(t *testing.T) {
 		if k.Find(w); gets.Load() != 0 {
 			t.Errorf("the store is asked for what is no key: %d bytes", len(w))
 		}
-	}
-}
-
-// Of two nodes that rotate a key at the same time one gives in, and the key of the other is good on both.
-func TestOneOfTwoRotationsGivesIn(t *testing.T) {
-	s := newStore(t)
-	a := opened(t, deaf{s}).Keys
-	one, _ := a.mustCreate(t, Terms{})
-	won, secret, err := a.Rotate(t.Context(), one.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lost := *won // of another node, which is about to find out
-	lost.Rotated, lost.sum = won.Rotated.Add(time.Second), digest{7}
-	if _, err := a.docs.Put(t.Context(), lost.sum.doc(), lost, store.New); err != nil {
-		t.Fatal(err)
-	}
-	a.sync(t.Context(), lost.sum)
-	if err := a.docs.Delete(t.Context(), lost.sum.doc()); err != nil {
-		t.Fatal(err)
-	}
-	a.sync(t.Context(), lost.sum)
-	if got, ok := a.Find(secret); !ok || got.ID != one.ID {
-		t.Error("the key that stands is not good")
 	}
 }

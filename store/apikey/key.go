@@ -5,8 +5,6 @@
 package apikey
 
 import (
-	"bytes"
-	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -54,9 +52,11 @@ type Key struct {
 	Created time.Time `json:"created"`
 	Rotated time.Time `json:"rotated,omitzero"`
 	Sealed  []byte    `json:"sealed,omitempty"` // the key, encrypted, where keys.reveal is on
+	Digest  []byte    `json:"digest,omitempty"` // SHA-256 of the key, once it was rotated
 	Terms
 
-	sum    digest // SHA-256 of the key; its document is called by it
+	sum    digest // SHA-256 of the key
+	doc    digest // what its document is called by: sum, as it was when the key was made
 	rev    store.Rev
 	blocks []netip.Prefix // Addresses, read
 	use    *use           // shared by all states of the key; nil for one that nobody keeps
@@ -65,18 +65,12 @@ type Key struct {
 // digest is what a key is known by.
 type digest [sha256.Size]byte
 
-// doc is the id of the document.
-func (d digest) doc() string { return hex.EncodeToString(d[:]) }
+func (d digest) String() string { return hex.EncodeToString(d[:]) }
 
 // digestOf is the other way round.
 func digestOf(doc string) (d digest, ok bool) {
 	n, err := hex.Decode(d[:], []byte(doc)[:min(len(doc), 2*len(d))])
 	return d, err == nil && n == len(d) && len(doc) == 2*len(d)
-}
-
-// newer tells which of two documents of one key counts: a rotation that was cut short leaves both.
-func (one *Key) newer(other *Key) bool {
-	return cmp.Or(one.Rotated.Compare(other.Rotated), bytes.Compare(one.sum[:], other.sum[:])) > 0
 }
 
 // Admit says why a key that is right lets nobody in at a time and from an address; nil when it does.

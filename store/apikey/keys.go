@@ -34,8 +34,8 @@ type Keys struct {
 
 	mu       sync.RWMutex
 	byDigest map[digest]*Key
+	byDoc    map[digest]*Key
 	byID     map[string]*Key
-	older    map[string][]digest  // documents that a newer one of the same key puts out of force
 	uses     map[string]*use      // by id
 	broken   map[string]store.Rev // documents that cannot be read
 	drops    int64                // grows with each key that goes: what was read before may be of one that is gone
@@ -47,7 +47,7 @@ type Keys struct {
 
 func openKeys(ctx context.Context, o Options) (*Keys, error) {
 	k := &Keys{docs: store.Docs[Key]{Store: o.Store, Table: store.Keys}, log: o.Log, settings: o.Settings, hide: o.Hide, now: time.Now,
-		shared: !store.Alone(o.Store), byDigest: map[digest]*Key{}, byID: map[string]*Key{}, older: map[string][]digest{},
+		shared: !store.Alone(o.Store), byDigest: map[digest]*Key{}, byDoc: map[digest]*Key{}, byID: map[string]*Key{},
 		uses: map[string]*use{}, broken: map[string]store.Rev{}, written: map[string]int64{}, stop: func() {}}
 	for id, doc := range k.docs.All(ctx) {
 		if id == "" && doc.Err != nil {
@@ -102,10 +102,13 @@ func prepared(id string, doc store.Read[Key]) (*Key, error) {
 	if doc.Err != nil {
 		return nil, doc.Err
 	}
-	if one.sum, ok = digestOf(id); !ok || one.ID == "" {
+	if one.doc, ok = digestOf(id); !ok || one.ID == "" || len(one.Digest) != 0 && len(one.Digest) != len(one.sum) {
 		return nil, errors.New("it is not the document of a key")
 	}
-	one.rev = doc.Rev
+	one.rev, one.sum = doc.Rev, one.doc
+	if len(one.Digest) > 0 {
+		one.sum = digest(one.Digest)
+	}
 	var err error
 	one.blocks, err = readAddresses(one.Addresses)
 	return &one, err
@@ -113,59 +116,31 @@ func prepared(id string, doc store.Read[Key]) (*Key, error) {
 
 // put takes a key over unless something newer is known of it. The caller holds mu.
 func (k *Keys) put(one *Key) {
-	if same := k.byDigest[one.sum]; same != nil && same.rev > one.rev {
-		return
-	}
-	delete(k.broken, one.sum.doc())
-	if before := k.byID[one.ID]; before != nil && before.sum != one.sum {
-		loser := before
-		if before.newer(one) {
-			loser = one
-		}
-		delete(k.byDigest, loser.sum)
-		if !slices.Contains(k.older[one.ID], loser.sum) {
-			k.older[one.ID] = append(k.older[one.ID], loser.sum)
-		}
-		if loser == one {
+	delete(k.broken, one.doc.String())
+	if before := k.byDoc[one.doc]; before != nil {
+		if before.rev > one.rev {
 			return
 		}
+		delete(k.byDigest, before.sum)
 	}
 	one.use = k.useOf(one.ID)
-	k.byDigest[one.sum], k.byID[one.ID] = one, one
+	k.byDigest[one.sum], k.byDoc[one.doc], k.byID[one.ID] = one, one, one
 }
 
-// drop forgets a document, and gives those that may come into force now. The caller holds mu.
-func (k *Keys) drop(sum digest) (instead []digest) {
+// drop forgets a document. The caller holds mu.
+func (k *Keys) drop(doc digest) {
 	k.drops++
-	one := k.byDigest[sum]
-	delete(k.broken, sum.doc())
-	delete(k.byDigest, sum)
-	for id, sums := range k.older { // which has next to nothing in it
-		if sums = slices.DeleteFunc(sums, func(s digest) bool { return s == sum }); len(sums) == 0 {
-			delete(k.older, id)
-		} else {
-			k.older[id] = sums
-		}
-	}
-	if one != nil && k.byID[one.ID] == one {
+	delete(k.broken, doc.String())
+	if one := k.byDoc[doc]; one != nil {
+		delete(k.byDoc, doc)
+		delete(k.byDigest, one.sum)
 		delete(k.byID, one.ID)
 		delete(k.uses, one.ID)
-		instead = slices.Clone(k.older[one.ID])
 	}
-	return instead
 }
 
-// tidy removes what a crash left: documents of keys that were rotated, counters of keys that are gone.
+// tidy removes what a crash left: counters of keys that are gone.
 func (k *Keys) tidy(ctx context.Context) {
-	for id, sums := range k.older {
-		for _, sum := range sums {
-			if err := k.docs.Delete(ctx, sum.doc()); err != nil {
-				k.log.Warn("what a key was before it was rotated is still in the store, out of force", "key", id, "error", err)
-				return
-			}
-		}
-		delete(k.older, id)
-	}
 	if len(k.broken) > 0 { // a key that cannot be read today may be mended tomorrow
 		return
 	}

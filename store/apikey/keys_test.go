@@ -50,7 +50,7 @@ func TestWhatIsNoKey(t *testing.T) {
 	for name, wrong := range map[string]string{
 		"nothing": "", "the id": one.ID, "the mask": one.Mask, "a part": secret[:45], "more": secret + "x", "space": " " + secret,
 		"another case": strings.ToUpper(secret), "control characters": secret + "\x00\n", "10 MB": strings.Repeat("k", 10<<20),
-		"10 MB that begin well": secret + strings.Repeat("k", 10<<20), "no text": secret[:40] + "\xff\xfe", "the document": one.sum.doc(),
+		"10 MB that begin well": secret + strings.Repeat("k", 10<<20), "no text": secret[:40] + "\xff\xfe", "the document": one.doc.String(),
 	} {
 		if got, ok := k.Find(wrong); ok || got != nil {
 			t.Errorf("%s: %+v", name, got)
@@ -121,7 +121,7 @@ func TestEdit(t *testing.T) {
 	b := opened(t, sole{s})
 	k := b.Keys
 	one, secret := k.mustCreate(t, Terms{Quota: 100})
-	if err := s.Add(t.Context(), []store.Delta{{Counter: usedCounter(one.ID), N: 60}}); err != nil {
+	if err := b.Ledger.Set(t.Context(), one.ID, 60); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -201,8 +201,8 @@ func TestDelete(t *testing.T) {
 	k := opened(t, sole{s}).Keys
 	one, secret := k.mustCreate(t, Terms{})
 	other, _ := k.mustCreate(t, Terms{})
-	name := usedCounter(one.ID)
-	err := s.Add(t.Context(), []store.Delta{{Counter: name, N: 5}, {Counter: counters + one.ID + "/day/2026-01-01", N: 3}, {Counter: usedCounter(other.ID), N: 9}})
+	name := mainCounter(one.ID, span{})
+	err := s.Add(t.Context(), []store.Delta{{Counter: name, N: 5}, {Counter: counters + one.ID + "/day/2026-01-01", N: 3}, {Counter: mainCounter(other.ID, span{}), N: 9}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func TestDelete(t *testing.T) {
 		all, err := s.Counters(t.Context(), counters)
 		return fmt.Sprint(all, err)
 	}
-	if _, ok := k.Find(secret); ok || len(k.List()) != 1 || left() != fmt.Sprint(map[string]int64{usedCounter(other.ID): 9}, nil) {
+	if _, ok := k.Find(secret); ok || len(k.List()) != 1 || left() != fmt.Sprint(map[string]int64{mainCounter(other.ID, span{}): 9}, nil) {
 		t.Errorf("found %v, %d keys, counters %s", ok, len(k.List()), left())
 	}
 	if err := k.Delete(t.Context(), one.ID); !errors.Is(err, ErrUnknown) {
@@ -224,21 +224,21 @@ func TestDelete(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := opened(t, sole{s}).Keys
-	if _, ok := again.Find(secret); ok || left() != fmt.Sprint(map[string]int64{usedCounter(other.ID): 9}, nil) {
+	if _, ok := again.Find(secret); ok || left() != fmt.Sprint(map[string]int64{mainCounter(other.ID, span{}): 9}, nil) {
 		t.Errorf("after a restart: found %v, counters %s", ok, left())
 	}
 }
 
 // A document that cannot be read takes no other key down, and its counters wait for it.
 func TestADocumentThatCannotBeRead(t *testing.T) {
-	for name, body := range map[string]string{"another shape": `[1]`, "no id": `{"total_quota":5}`, "an address": `{"id":"key-x","total_quota":5,"addresses":["x"]}`} {
+	for name, body := range map[string]string{"another shape": `[1]`, "no id": `{"total_quota":5}`, "half a digest": `{"id":"key-x","total_quota":5,"digest":"AAAA"}`, "an address": `{"id":"key-x","total_quota":5,"addresses":["x"]}`} {
 		t.Run(name, func(t *testing.T) {
 			s := newStore(t)
 			_, secret := opened(t, sole{s}).Keys.mustCreate(t, Terms{})
-			if _, err := s.Put(t.Context(), store.Keys, store.Doc{ID: digest{1}.doc(), Body: []byte(body)}, store.New); err != nil {
+			if _, err := s.Put(t.Context(), store.Keys, store.Doc{ID: digest{1}.String(), Body: []byte(body)}, store.New); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Add(t.Context(), []store.Delta{{Counter: usedCounter("key-x"), N: 4}}); err != nil {
+			if err := s.Add(t.Context(), []store.Delta{{Counter: mainCounter("key-x", span{}), N: 4}}); err != nil {
 				t.Fatal(err)
 			}
 			var l log
@@ -246,7 +246,7 @@ func TestADocumentThatCannotBeRead(t *testing.T) {
 			if _, ok := k.Find(secret); !ok || len(k.List()) != 1 || !strings.Contains(l.String(), "cannot be read") {
 				t.Errorf("found %v, %d keys, log %s", ok, len(k.List()), &l)
 			}
-			if all, _ := s.Counters(t.Context(), usedCounter("key-x")); len(all) != 1 {
+			if all, _ := s.Counters(t.Context(), mainCounter("key-x", span{})); len(all) != 1 {
 				t.Error("what was used is gone")
 			}
 		})

@@ -9,6 +9,7 @@ import (
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/models"
+	"gcli2api/pipeline/wire"
 	"gcli2api/store"
 )
 
@@ -26,7 +27,7 @@ type Ledger struct {
 	owned sync.WaitGroup // who sweeps
 	ended error
 
-	windows windows
+	windows *windows
 }
 
 // Tokens is what went up and what came back.
@@ -39,9 +40,11 @@ type Tokens struct {
 type Ask struct {
 	Key    string // id
 	Model  models.Model
-	Times  int64  // answers or items asked for: the price of a call is taken as often; 0 is 1
-	Tokens Tokens // an estimate of what goes up, and the most that may come back, of all of them together
-	Rate   *Rate  // the price by tokens, of models for which the cost table has none; nil charges by calls
+	Times  int64                    // answers or items asked for: the price of a call is taken as often; 0 is 1
+	Tokens Tokens                   // an estimate of what goes up, and the most that may come back, of all of them together
+	Rate   *Rate                    // the price by tokens, of models for which the cost table has none; nil charges by calls
+	Answer wire.Format              // of the headers that Tell takes
+	Tell   func(name, value string) // response headers, also of a request that is refused; nil tells nobody
 }
 
 // sweepEvery is how often counters that nobody asks for any more are removed.
@@ -58,6 +61,7 @@ func openLedger(ctx context.Context, o Options, keys *Keys, costs *Costs) (*Ledg
 		}
 		l.till = t
 	}
+	l.windows = openWindows(o)
 	l.owned.Go(l.sweeps)
 	return l, nil
 }
@@ -90,6 +94,7 @@ func (l *Ledger) Close() error {
 	l.once.Do(func() {
 		close(l.stop)
 		l.owned.Wait()
+		l.windows.close()
 		l.ended = l.till.close()
 	})
 	return l.ended
@@ -103,6 +108,9 @@ func (l *Ledger) Reserve(ctx context.Context, a Ask) (*Bill, *apierror.Error) {
 		return nil, fail
 	}
 	pass, fail := l.windows.enter(ctx, one, a.Tokens)
+	if a.Tell != nil {
+		pass.tell(a.Answer, a.Tell)
+	}
 	if fail != nil {
 		return nil, fail
 	}

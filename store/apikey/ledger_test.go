@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -21,12 +22,7 @@ import (
 // among hides that nobody else has the store.
 type among struct{ store.Store }
 
-// sole is a store that others may break, and that one process has alone.
-type sole struct{ *storetest.Flaky }
-
-func (sole) Alone() bool { return true }
-
-var errBroken = errors.New("the disk is full")
+var errFull = errors.New("the disk is full")
 
 // clock is set by hand.
 type clock struct{ at atomic.Int64 }
@@ -47,7 +43,7 @@ func (c *clock) set(when string) {
 
 func (c *clock) now() time.Time { return time.Unix(0, c.at.Load()).UTC() }
 
-func newStore(t testing.TB) store.Store {
+func onDisk(t testing.TB) store.Store {
 	t.Helper()
 	db, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "x.db")})
 	if err != nil {
@@ -80,13 +76,20 @@ func newKey(t testing.TB, b *Book, terms Terms) *Key {
 	return one
 }
 
-func change(t testing.TB, b *Book, one *Key, with func(*Terms)) *Key {
+// lower changes a quota as another node might, behind the back of who looks at what is used.
+func lower(t testing.TB, b *Book, one *Key, quota int64) *Key {
 	t.Helper()
-	now, err := b.Keys.Edit(t.Context(), one.ID, func(t *Terms) error { with(t); return nil })
+	now, rev, err := b.Keys.docs.Get(t.Context(), one.doc.String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return now
+	now.Quota = quota
+	if now.rev, err = b.Keys.docs.Put(t.Context(), one.doc.String(), now, rev); err != nil {
+		t.Fatal(err)
+	}
+	now.sum, now.doc = one.sum, one.doc
+	b.Keys.keep(&now)
+	return &now
 }
 
 func balance(t testing.TB, b *Book, one *Key) Balance {
@@ -98,13 +101,15 @@ func balance(t testing.TB, b *Book, one *Key) Balance {
 	return got
 }
 
-// counters are what the store has.
-func counters(t testing.TB, s store.Store) map[string]int64 {
+// inStore is what the store has of keys and their refunds.
+func inStore(t testing.TB, s store.Store) map[string]int64 {
 	t.Helper()
-	all, err := s.Counters(context.Background(), "")
-	if err != nil {
+	all, err := s.Counters(context.Background(), "key/")
+	marks, err2 := s.Counters(context.Background(), "refunds/")
+	if err = errors.Join(err, err2); err != nil {
 		t.Fatal(err)
 	}
+	maps.Copy(all, marks)
 	return all
 }
 
@@ -141,14 +146,14 @@ func drained(t testing.TB, b *Book) {
 func TestWayOfABill(t *testing.T) {
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
-			s := newStore(t)
+			s := onDisk(t)
 			b := openOn(t, way(s), nil)
 			one := newKey(t, b, Terms{Quota: 25})
 			served, refused := reserve(t, b, one, pro), reserve(t, b, one, pro)
 			if fail := served.Commit(t.Context()); fail != nil {
 				t.Fatal(fail)
 			}
-			if got := counters(t, s)["key/"+one.ID+"/used"]; got < 10 || served.Charge().Units != 10 || served.Charge().Base != pro.Base {
+			if got := inStore(t, s)["key/"+one.ID+"/used"]; got < 10 || served.Charge().Units != 10 || served.Charge().Base != pro.Base {
 				t.Errorf("%d in the store, charge %+v", got, served.Charge())
 			}
 			_, fail := b.Ledger.Reserve(t.Context(), Ask{Key: one.ID, Model: pro})
@@ -166,7 +171,7 @@ func TestWayOfABill(t *testing.T) {
 			if err := b.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if got := counters(t, s); got["key/"+one.ID+"/used"] != 10 || len(got) != 1 {
+			if got := inStore(t, s); got["key/"+one.ID+"/used"] != 10 || len(got) != 1 {
 				t.Errorf("in the store: %v", got)
 			}
 		})
@@ -178,7 +183,7 @@ func TestNeverOversold(t *testing.T) {
 	calls := 5000
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
-			s := newStore(t)
+			s := onDisk(t)
 			if name == "shared" && testing.Short() {
 				calls = 500
 			}
@@ -217,7 +222,7 @@ func TestNeverOversold(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if got := counters(t, s)["key/"+one.ID+"/used"]; got != 1000 {
+			if got := inStore(t, s)["key/"+one.ID+"/used"]; got != 1000 {
 				t.Errorf("%d units in the store", got)
 			}
 		})
@@ -227,7 +232,7 @@ func TestNeverOversold(t *testing.T) {
 func TestReprice(t *testing.T) {
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
-			b := openOn(t, way(newStore(t)), nil)
+			b := openOn(t, way(onDisk(t)), nil)
 			one := newKey(t, b, Terms{Quota: 12, Daily: 11})
 			bill := reserve(t, b, one, flash)
 			if fail := bill.Reprice(t.Context(), pro); fail != nil || bill.Charge().Units != 10 || bill.Charge().Base != pro.Base {
@@ -262,7 +267,7 @@ func TestDailyAllowance(t *testing.T) {
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
 			c := at("2026-11-27 23:50")
-			b := openOn(t, way(newStore(t)), c)
+			b := openOn(t, way(onDisk(t)), c)
 			one := newKey(t, b, Terms{Quota: 100, Daily: 15})
 			reserve(t, b, one, pro)
 			_, fail := b.Ledger.Reserve(t.Context(), Ask{Key: one.ID, Model: pro})
@@ -281,7 +286,7 @@ func TestDailyAllowance(t *testing.T) {
 			if got := balance(t, b, one); got.Used != 20 || got.DailyUsed != 10 {
 				t.Errorf("%+v", got)
 			}
-			one = change(t, b, one, func(t *Terms) { t.Quota = 15 })
+			one = lower(t, b, one, 15)
 			if _, fail = b.Ledger.Reserve(t.Context(), Ask{Key: one.ID, Model: flash}); fail == nil || !strings.Contains(fail.Message, "0 of 15 left") {
 				t.Errorf("%+v", fail)
 			}
@@ -296,7 +301,7 @@ func TestDailyAllowance(t *testing.T) {
 func TestRenewal(t *testing.T) {
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
-			s, c := newStore(t), at("2026-11-27 23:59")
+			s, c := onDisk(t), at("2026-11-27 23:59")
 			b := openOn(t, way(s), c)
 			one := newKey(t, b, Terms{Quota: 20, Renews: Daily})
 			stays, back := reserve(t, b, one, pro), reserve(t, b, one, pro)
@@ -321,7 +326,7 @@ func TestRenewal(t *testing.T) {
 				t.Fatal(err)
 			}
 			used := "key/" + one.ID + "/used/"
-			got := counters(t, s)
+			got := inStore(t, s)
 			if got[used+"2026-11-28"] != 20 || got[used+"2026-11-29"] != 2 || got[used+"2026-11-27"] != 0 && got[used+"2026-11-27"] != 10 || got["key/"+one.ID+"/ever"] != 32 {
 				t.Errorf("%v", got)
 			}
@@ -331,7 +336,7 @@ func TestRenewal(t *testing.T) {
 			if err := b.Close(); err != nil {
 				t.Fatal(err)
 			}
-			if got := counters(t, s); got["key/"+one.ID+"/ever"] != 32 || len(got) != 1 {
+			if got := inStore(t, s); got["key/"+one.ID+"/ever"] != 32 || len(got) != 1 {
 				t.Errorf("after the sweep: %v", got)
 			}
 		})
@@ -341,7 +346,7 @@ func TestRenewal(t *testing.T) {
 // What belongs to a key that is gone goes too; among several nodes not before it is certain.
 func TestSweepOfDeletedKeys(t *testing.T) {
 	for name, way := range ways {
-		s := newStore(t)
+		s := onDisk(t)
 		b := openOn(t, way(s), nil)
 		one, other := newKey(t, b, Terms{Quota: 20}), newKey(t, b, Terms{Quota: 20})
 		reserve(t, b, one, pro)
@@ -357,7 +362,7 @@ func TestSweepOfDeletedKeys(t *testing.T) {
 		if err := b.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if got := counters(t, s); got["key/"+other.ID+"/used"] != 10 || len(got) != 1 {
+		if got := inStore(t, s); got["key/"+other.ID+"/used"] != 10 || len(got) != 1 {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
@@ -367,7 +372,7 @@ func TestSweepOfDeletedKeys(t *testing.T) {
 func TestReset(t *testing.T) {
 	for name, way := range ways {
 		for _, terms := range []Terms{{Quota: 40}, {Quota: 40, Daily: 40}, {Quota: 40, Renews: Monthly}} {
-			s := newStore(t)
+			s := onDisk(t)
 			b := openOn(t, way(s), at("2026-11-27 12:00"))
 			one := newKey(t, b, terms)
 			before := reserve(t, b, one, pro)
@@ -403,15 +408,15 @@ func TestReset(t *testing.T) {
 // that failed was made or not.
 func TestStoreThatFails(t *testing.T) {
 	for _, late := range []bool{false, true} {
-		db := newStore(t)
+		db := onDisk(t)
 		s := sole{&storetest.Flaky{Store: db}}
 		b := openOn(t, s, nil)
 		one := newKey(t, b, Terms{Quota: 100})
-		s.Break(storetest.Fault{Err: errBroken, Calls: []string{"Add"}, Late: late})
+		s.Break(storetest.Fault{Err: errFull, Calls: []string{"Add"}, Late: late})
 		stays, back := reserve(t, b, one, pro), reserve(t, b, one, flash)
 		for _, bill := range []*Bill{stays, back} {
 			fail := bill.Commit(t.Context())
-			if fail == nil || fail.Status != 503 || fail.RetryAfter == 0 || !errors.Is(fail, errBroken) {
+			if fail == nil || fail.Status != 503 || fail.RetryAfter == 0 || !errors.Is(fail, errFull) {
 				t.Fatalf("%+v", fail)
 			}
 		}
@@ -424,7 +429,7 @@ func TestStoreThatFails(t *testing.T) {
 		if fail := third.Commit(t.Context()); fail != nil {
 			t.Fatal(fail)
 		}
-		if got := counters(t, db)["key/"+one.ID+"/used"]; got != 20 {
+		if got := inStore(t, db)["key/"+one.ID+"/used"]; got != 20 {
 			t.Errorf("late %v: %d in the store", late, got)
 		}
 		stays.Close(false, Tokens{})
@@ -432,7 +437,7 @@ func TestStoreThatFails(t *testing.T) {
 		if err := b.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if got := counters(t, db)["key/"+one.ID+"/used"]; got != 10 {
+		if got := inStore(t, db)["key/"+one.ID+"/used"]; got != 10 {
 			t.Errorf("late %v: %d in the store at the end", late, got)
 		}
 	}
@@ -441,15 +446,15 @@ func TestStoreThatFails(t *testing.T) {
 // Refunds on a store of several nodes are not lost while it is away, and not made twice.
 func TestRefundsOfAStoreThatFails(t *testing.T) {
 	for _, late := range []bool{false, true} {
-		db := newStore(t)
+		db := onDisk(t)
 		s := &storetest.Flaky{Store: db}
 		b := openOn(t, s, nil)
 		one := newKey(t, b, Terms{Quota: 100})
 		bills := []*Bill{reserve(t, b, one, pro), reserve(t, b, one, pro), reserve(t, b, one, pro)}
-		s.Break(storetest.Fault{Err: errBroken, Calls: []string{"Add"}, Late: late})
+		s.Break(storetest.Fault{Err: errFull, Calls: []string{"Add"}, Late: late})
 		bills[0].Close(false, Tokens{})
 		till := b.Ledger.till.(*shared)
-		if err := till.refunds.wait(t.Context()); !errors.Is(err, errBroken) {
+		if err := till.refunds.wait(t.Context()); !errors.Is(err, errFull) {
 			t.Fatal(err)
 		}
 		bills[1].Close(false, Tokens{})
@@ -458,14 +463,14 @@ func TestRefundsOfAStoreThatFails(t *testing.T) {
 		if err := b.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if got := counters(t, db); got["key/"+one.ID+"/used"] != 10 || len(got) != 1 {
+		if got := inStore(t, db); got["key/"+one.ID+"/used"] != 10 || len(got) != 1 {
 			t.Errorf("late %v: %v", late, got)
 		}
 	}
-	s := &storetest.Flaky{Store: newStore(t)}
+	s := &storetest.Flaky{Store: onDisk(t)}
 	b := openOn(t, s, nil)
 	one := newKey(t, b, Terms{Quota: 100})
-	s.Break(storetest.Fault{Err: errBroken, Calls: []string{"Take"}, Times: 1})
+	s.Break(storetest.Fault{Err: errFull, Calls: []string{"Take"}, Times: 1})
 	if _, fail := b.Ledger.Reserve(t.Context(), Ask{Key: one.ID, Model: pro}); fail == nil || fail.Status != 503 || fail.RetryAfter == 0 {
 		t.Errorf("%+v", fail)
 	}

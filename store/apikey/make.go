@@ -17,7 +17,7 @@ const (
 	atOnce   = 64               // writes of one batch: the store puts them into few commits
 )
 
-// Made is a new key, or one that was rotated, with the secret that is shown this once.
+// Made is a new key with the secret that is shown this once.
 type Made struct {
 	Key    *Key
 	Secret string
@@ -49,16 +49,19 @@ func (k *Keys) CreateMany(ctx context.Context, t Terms, n int) ([]Made, error) {
 	if err := last.Check(); err != nil {
 		return nil, err
 	}
+	blocks, err := readAddresses(t.Addresses)
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := detached(ctx)
 	defer cancel()
 	made := make([]Made, n)
 	for i := range made {
-		one := &Key{ID: newID(), Created: k.now().UTC().Truncate(time.Second), Terms: numbered(t, i+1, n)}
-		secret, err := k.renew(one)
-		if err != nil {
+		one := &Key{ID: newID(), Created: k.now().UTC().Truncate(time.Second), Terms: numbered(t, i+1, n), blocks: blocks}
+		made[i] = Made{one, NewSecret()}
+		if err := k.arm(one, made[i].Secret); err != nil {
 			return nil, err
 		}
-		made[i] = Made{one, secret}
 	}
 	k.writing.Lock()
 	defer k.writing.Unlock()
@@ -80,18 +83,14 @@ func detached(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(ctx), patience)
 }
 
-// renew gives a key a new secret.
-func (k *Keys) renew(one *Key) (secret string, err error) {
-	secret = NewSecret()
-	return secret, k.arm(one, secret)
-}
-
 // arm makes a secret that of a key.
 func (k *Keys) arm(one *Key, secret string) (err error) {
 	k.hide(secret)
-	one.Mask, one.sum, one.rev, one.Sealed = Mask(secret), sha256.Sum256([]byte(secret)), 0, nil
-	if one.blocks, err = readAddresses(one.Addresses); err != nil {
-		return err
+	one.Mask, one.sum, one.Sealed, one.Digest = Mask(secret), sha256.Sum256([]byte(secret)), nil, nil
+	if one.rev > 0 {
+		one.Digest = one.sum[:]
+	} else {
+		one.doc = one.sum
 	}
 	if s := k.settings(); s.Reveal {
 		one.Sealed, err = seal(s.SecretKey, one.ID, secret)
@@ -107,7 +106,7 @@ func (k *Keys) writeNew(ctx context.Context, made []Made) error {
 		slots <- struct{}{}
 		all.Go(func() {
 			one := made[i].Key
-			one.rev, errs[i] = k.docs.Put(ctx, one.sum.doc(), *one, store.New)
+			one.rev, errs[i] = k.docs.Put(ctx, one.doc.String(), *one, store.New)
 			<-slots
 		})
 	}
@@ -126,7 +125,7 @@ func (k *Keys) takeBack(made []Made) {
 	defer cancel()
 	var failed error
 	for _, m := range made {
-		if err := k.docs.Delete(ctx, m.Key.sum.doc()); err != nil {
+		if err := k.docs.Delete(ctx, m.Key.doc.String()); err != nil {
 			failed = err
 			break
 		}

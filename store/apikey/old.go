@@ -110,7 +110,7 @@ func (t *takeover) tell(path, what string, c oldTally) {
 	}
 }
 
-func hexOf(data []byte) string { return digest(sha256.Sum256(data)).doc() }
+func hexOf(data []byte) string { return digest(sha256.Sum256(data)).String() }
 
 func (t *takeover) marked(ctx context.Context, id string) (bool, error) {
 	_, err := t.store.Get(ctx, store.Imports, id)
@@ -163,15 +163,15 @@ func (t *takeover) allKeys(ctx context.Context, data []byte, c *oldTally) error 
 // such a document means that the key was good here, and whatever became of it since counts.
 func (t *takeover) adopt(ctx context.Context, key *Key, used int64) (bool, error) {
 	drafts := store.Docs[oldDraft]{Store: t.store, Table: store.Keys}
-	id := "key/" + key.sum.doc()
-	draft, rev, err := drafts.Get(ctx, key.sum.doc())
+	id := "key/" + key.sum.String()
+	draft, rev, err := drafts.Get(ctx, key.sum.String())
 	if errors.Is(err, store.ErrNotFound) {
 		if seen, err := t.marked(ctx, id); seen || err != nil {
 			return false, err
 		}
 		draft = oldDraft{Key: key, Used: used}
-		if rev, err = drafts.Put(ctx, key.sum.doc(), draft, store.New); errors.Is(err, store.ErrConflict) {
-			draft, rev, err = drafts.Get(ctx, key.sum.doc()) // another node was faster
+		if rev, err = drafts.Put(ctx, key.sum.String(), draft, store.New); errors.Is(err, store.ErrConflict) {
+			draft, rev, err = drafts.Get(ctx, key.sum.String()) // another node was faster
 		}
 	}
 	if err != nil {
@@ -188,7 +188,7 @@ func (t *takeover) adopt(ctx context.Context, key *Key, used int64) (bool, error
 	if err := t.mark(ctx, id); err != nil {
 		return false, err
 	}
-	_, err = t.keys.Put(ctx, key.sum.doc(), *draft.Key, rev)
+	_, err = t.keys.Put(ctx, key.sum.String(), *draft.Key, rev)
 	if errors.Is(err, store.ErrConflict) {
 		return false, nil // another node has done it
 	}

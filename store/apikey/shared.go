@@ -113,6 +113,9 @@ func (s *shared) undo(ctx context.Context, t *tally, n int64, why taken) (taken,
 }
 
 func (s *shared) set(ctx context.Context, a *account, used int64) error {
+	if err := s.refunds.wait(ctx); err != nil { // what goes back now goes back to what was
+		return err
+	}
 	all, err := s.read(ctx, a.purse.id)
 	if err != nil {
 		return err
@@ -133,7 +136,7 @@ func (s *shared) set(ctx context.Context, a *account, used int64) error {
 
 func (s *shared) read(ctx context.Context, id string) (map[string]int64, error) {
 	if id == "" {
-		return s.store.Counters(ctx, allCounters)
+		return s.store.Counters(ctx, counters)
 	}
 	return s.store.Counters(ctx, ofKey(id))
 }

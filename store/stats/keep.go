@@ -39,7 +39,7 @@ type Settings struct {
 // SettingsOf reads the [usage] table and the known models.
 func SettingsOf(c *config.Snapshot) Settings {
 	m := models.Defaults()
-	_ = c.Section("models", &m) // a section that is wrong was refused at the start
+	_ = c.Section("models", &m) // what is wrong there is told where models are settled
 	return Settings{c.Int("usage.keep_hours"), c.Int("usage.keep_days"), m.Known}
 }
 

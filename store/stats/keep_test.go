@@ -192,6 +192,20 @@ func TestInventedNamesAreOne(t *testing.T) {
 	}
 }
 
+// A name is told apart in the store from the first call on that works.
+func TestNamesThatWorkAreToldApart(t *testing.T) {
+	d := newDisk(t)
+	s := d.stats()
+	defer s.Close()
+	for _, code := range []apierror.Code{apierror.NoCredential, "", apierror.NoCredential} {
+		s.Record(Request{Key: "k", Model: "new", Code: code})
+	}
+	s.flush(t.Context())
+	if all := d.counters(); all["use/2026-11-23/key/k/other/calls"] != 1 || all["use/2026-11-23/key/k/new/calls"] != 2 || all["use/2026-11-23/all/-/new/errors"] != 1 {
+		t.Errorf("%v", all)
+	}
+}
+
 // What the store does not take waits, and is counted once.
 func TestFiguresWaitForTheStore(t *testing.T) {
 	d := newDisk(t)

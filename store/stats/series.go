@@ -1,11 +1,8 @@
 package stats
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -113,32 +110,38 @@ func (s *Stats) Series(ctx context.Context, q Query) (*Series, error) {
 	if n := q.Periods(); n > MaxPoints {
 		return nil, fmt.Errorf("%d periods are more than %d", n, MaxPoints)
 	}
-	p := q.span()
-	out := &Series{From: p.time(p.from), To: p.time(p.to), Kept: s.KeptFrom(q.By)}
-	err := s.reader(ctx, &q, func(r *reader) error {
-		lines := map[string]int{}
-		if q.Group != Together {
-			names, err := r.largest()
-			if err != nil {
-				return err
-			}
-			for i, name := range names {
-				lines[name] = i
-				out.Lines = append(out.Lines, Line{Name: name, Points: r.empty()})
-			}
+	r := s.reader(ctx, &q)
+	p := r.span
+	out := &Series{From: p.time(p.from), To: p.time(p.to), Kept: s.KeptFrom(q.By), Points: r.empty()}
+	lines := map[string]int{}
+	add := func(name string) int {
+		i, ok := lines[name]
+		if !ok {
+			i = len(out.Lines)
+			lines[name] = i
+			out.Lines = append(out.Lines, Line{Name: name, Points: r.empty()})
 		}
-		out.Points = r.empty()
-		return r.each(func(n int64, c counter, v int64) {
-			out.Points[n-p.from].take(c.what, v)
-			if q.Group == Together {
-				return
-			}
-			i, ok := lines[q.nameOf(c)]
-			if !ok {
-				i = lines[other]
-			}
-			out.Lines[i].Points[n-p.from].take(c.what, v)
-		})
+		return i
+	}
+	if q.Group != Together {
+		names, err := r.largest()
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			add(name)
+		}
+	}
+	err := r.each(func(n int64, c counter, v int64) {
+		out.Points[n-p.from].take(c.what, v)
+		if q.Group == Together {
+			return
+		}
+		name := q.nameOf(c)
+		if _, large := lines[name]; !large {
+			name = other
+		}
+		out.Lines[add(name)].Points[n-p.from].take(c.what, v)
 	})
 	return out, err
 }
@@ -155,164 +158,24 @@ func (s *Stats) KeptFrom(by Grain) time.Time {
 	return dayTime(dayOfHour(hour) - int64(set.Days))
 }
 
-// Between is a Report of a stretch of time; Since is when it begins. The query's names and group do not count.
+// Between is a Report of a stretch of time. The query's names and group do not count.
 func (s *Stats) Between(ctx context.Context, q Query) (Report, error) {
 	p := q.span()
-	r := Report{Since: p.time(p.from), Until: p.time(p.to)}
-	for side, rows := range map[string]*[]Row{byCred: &r.Credentials, byKey: &r.Keys} {
+	out := Report{Since: p.time(p.from), Until: p.time(p.to)}
+	for side, rows := range map[string]*[]Row{byCred: &out.Credentials, byKey: &out.Keys} {
 		sums := table{}
-		err := s.reader(ctx, &Query{By: q.By, From: q.From, To: q.To}, func(r *reader) error {
-			r.side, r.prefix = side, side+"/"
-			return r.each(func(_ int64, c counter, v int64) {
-				if at := sums.at(c.who, c.model).sum.field(c.what); at != nil {
-					*at += v
-				}
-			})
+		r := s.reader(ctx, &Query{By: q.By, From: q.From, To: q.To})
+		r.side, r.prefix = side, side+"/"
+		err := r.each(func(_ int64, c counter, v int64) {
+			if at := sums.at(c.who, c.model).sum.field(c.what); at != nil {
+				*at += v
+			}
 		})
 		if err != nil {
-			return r, err
+			return out, err
 		}
 		*rows = sums.rows()
 		sortRows(*rows)
 	}
-	return r, nil
-}
-
-// reader reads the counters that a query is about, first from the store, then what it has not heard of.
-type reader struct {
-	*Stats
-	ctx    context.Context
-	q      *Query
-	span   span
-	side   string
-	prefix string // behind the period
-	model  string // as the store has its name; "" is every one
-	fresh  []*tally
-}
-
-// reader lets f read while nobody writes: each figure is either in the store or fresh.
-func (s *Stats) reader(ctx context.Context, q *Query, f func(*reader) error) error {
-	r := &reader{Stats: s, ctx: ctx, q: q, span: q.span()}
-	r.side, r.prefix = q.place()
-	if c, ok := parse(pairName(r.side, nobody, q.Model)); ok {
-		r.model = c.model
-	}
-	if s.kept == nil {
-		return f(r)
-	}
-	s.flush(ctx)
-	s.kept.flushing.RLock()
-	defer s.kept.flushing.RUnlock()
-	r.listen()
-	return f(r)
-}
-
-// listen copies what the store has not heard of.
-func (r *reader) listen() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	all := r.waiting
-	if b := r.kept.pending; b != nil {
-		all = slices.Concat(all, b.tallies)
-	}
-	for _, t := range all {
-		if n := r.span.of(t.hour); n >= r.span.from && n < r.span.to {
-			one := *t
-			one.Codes, one.of = slices.Clone(t.Codes), nil
-			r.fresh = append(r.fresh, &one)
-		}
-	}
-}
-
-// place is the side of a query and the beginning of the names of its counters, behind the period.
-func (q *Query) place() (side, prefix string) {
-	who := nobody
-	switch {
-	case q.Key != "":
-		side, who = byKey, q.Key
-	case q.Credential != "":
-		side, who = byCred, q.Credential
-	case q.Group == ByKey:
-		return byKey, byKey + "/"
-	case q.Group == ByCredential:
-		return byCred, byCred + "/"
-	default:
-		side = overall
-	}
-	prefix = side + "/" + part(who) + "/"
-	if q.Model != "" {
-		prefix += part(q.Model) + "/"
-	}
-	return side, prefix
-}
-
-func (q *Query) nameOf(c counter) string {
-	if q.Group == ByModel {
-		return c.model
-	}
-	return c.who
-}
-
-// each calls f for every counter of the query, period by period.
-func (r *reader) each(f func(n int64, c counter, v int64)) error {
-	if r.kept == nil {
-		return nil
-	}
-	for n := r.span.from; n < r.span.to; n++ {
-		period := r.span.prefix(n)
-		found, err := r.kept.Store.Counters(r.ctx, period+r.prefix)
-		if err != nil {
-			return err
-		}
-		for name, v := range found {
-			if c, ok := parse(name[len(period):]); ok && r.wants(c) {
-				f(n, c, v)
-			}
-		}
-	}
-	for _, t := range r.fresh {
-		pair := pairName(t.side, t.who, t.model)
-		if r.side == overall && t.side == byKey {
-			pair = pairName(overall, nobody, t.model)
-		}
-		c, ok := parse(pair) // the names as the store has them
-		if !ok || !strings.HasPrefix(pair, r.prefix) || !r.wants(c) {
-			continue
-		}
-		t.Figures.each(func(what string, v int64) {
-			c.what = what
-			f(r.span.of(t.hour), c, v)
-		})
-	}
-	return nil
-}
-
-func (r *reader) wants(c counter) bool { return r.model == "" || c.model == r.model }
-
-func (r *reader) empty() []Point {
-	points := make([]Point, r.q.Periods())
-	for i := range points {
-		points[i].Time = r.span.time(r.span.from + int64(i))
-	}
-	return points
-}
-
-// largest are the names of the lines: those with the most calls, and "other" where there are more.
-func (r *reader) largest() ([]string, error) {
-	calls := map[string]int64{}
-	err := r.each(func(_ int64, c counter, v int64) {
-		if c.what == "calls" {
-			calls[r.q.nameOf(c)] += v
-		}
-	})
-	names := make([]string, 0, len(calls))
-	for name := range calls {
-		names = append(names, name)
-	}
-	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(calls[b], calls[a]), cmp.Compare(a, b)) })
-	if len(names) > MaxGroups {
-		names = slices.DeleteFunc(names[:MaxGroups], func(name string) bool { return name == other })
-		names = append(names, other)
-	}
-	return names, err
+	return out, nil
 }

@@ -143,7 +143,7 @@ func TestOldFiguresAreRemoved(t *testing.T) {
 	}
 	kill(s)
 	s = d.stats() // which sweeps from the beginning
-	kill(s) // perhaps in the middle of its own sweep
+	kill(s)       // perhaps in the middle of its own sweep
 	s.kept.sweeper.at = 0
 	s.sweep(t.Context())
 	if hours, days := periods(t, d, hourRoot), periods(t, d, dayRoot); len(hours) != 3 || len(days) != 11 || days["2026-11-30"] != 50 || hours["2026-11-28T12"] != 50 {
