@@ -11,25 +11,37 @@ type Asker interface {
 	Query(name string) string
 }
 
+// spot is a place in which clients put a password or a key.
+type spot struct {
+	name                  string
+	bearer, query, ofKeys bool
+}
+
+func (s *spot) look(from Asker) string {
+	switch {
+	case s.query:
+		return from.Query(s.name)
+	case s.bearer:
+		return bearer(from.Header(s.name))
+	}
+	return from.Header(s.name)
+}
+
 // Secrets gives every password and key that came with a request, from all places in which clients put
 // them (behaviour 2.1), the most usual ones first. ofKey is true for a place that is for API keys only.
 func Secrets(from Asker) iter.Seq2[string, bool] {
 	return func(yield func(secret string, ofKey bool) bool) {
-		for _, p := range [...]struct {
-			look  func(string) string
-			name  string
-			ofKey bool
-		}{
-			{func(name string) string { return bearer(from.Header(name)) }, "Authorization", false},
-			{from.Header, "x-goog-api-key", false},
-			{from.Query, "key", false},
-			{from.Header, "x-api-key", false},
-			{from.Header, "access_token", false},
-			{from.Header, "anthropic-auth-token", false},
-			{from.Header, "x-anthropic-auth-token", false},
-			{from.Query, "api_key", true},
+		for _, s := range [...]spot{
+			{name: "Authorization", bearer: true},
+			{name: "x-goog-api-key"},
+			{name: "key", query: true},
+			{name: "x-api-key"},
+			{name: "access_token"},
+			{name: "anthropic-auth-token"},
+			{name: "x-anthropic-auth-token"},
+			{name: "api_key", query: true, ofKeys: true},
 		} {
-			if s := p.look(p.name); s != "" && !yield(s, p.ofKey) {
+			if secret := s.look(from); secret != "" && !yield(secret, s.ofKeys) {
 				return
 			}
 		}

@@ -17,7 +17,8 @@ type Table string
 // The tables.
 const (
 	CredentialStates Table = "credstate" // what the pool learned about a credential
-	Keys             Table = "key"       // API keys by the hash of the key
+	Keys             Table = "key"       // API keys by the hash of the key that they were made with
+	KeyUse           Table = "keyuse"    // when API keys were last used, many in a document
 	Costs            Table = "cost"      // prices of models
 	Settings         Table = "setting"   // the panel's overrides
 	Short            Table = "short"     // things with an expiry and an owner

@@ -81,14 +81,15 @@ func (s *stage) want() *digest {
 	return d
 }
 
-// Process tries every place a client may put the password in; the first valid one wins.
+// Process tries every place a client may put the password or a key in; the first valid one wins.
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	want := s.want()
-	given := false
+	given, refusal := false, (*apierror.Error)(nil)
 	for secret, ofKey := range pipeline.Secrets(&x.In) {
 		given = given || !ofKey || s.book != nil
 		// Digests have one length, so the comparison tells nothing about the password's.
-		got := sha256.Sum256([]byte(secret))
+		var room [64]byte // for a key or a usual password, so that no memory is asked for
+		got := sha256.Sum256(append(room[:0], secret...))
 		if subtle.ConstantTimeCompare(got[:], want.sum[:]) == 1 && !ofKey {
 			x.Caller = pipeline.Caller{Kind: "password"}
 			return pipeline.Next
@@ -96,17 +97,36 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 		if s.book == nil {
 			continue
 		}
-		if one, ok := s.book.Keys.Find(secret); ok {
-			x.Caller = pipeline.Caller{Kind: "key", ID: one.ID, Group: one.Group, Models: one.Models}
-			return pipeline.Next
+		one, ok := s.book.Keys.FindBy(got, secret)
+		if !ok {
+			continue
+		}
+		fail := one.Admit(x.Started(), x.In.Peer)
+		if fail == nil {
+			return admit(x, one)
+		}
+		if refusal == nil {
+			refusal = fail
 		}
 	}
 	if v := x.In.Route.Verb; (v == pipeline.List || v == pipeline.Get) && s.access.PublicModels() {
 		return anonymous(x)
 	}
-	if given {
+	switch {
+	case refusal != nil: // only who has the key is told what is wrong with it
+		return x.Fail(refusal)
+	case given:
 		return x.Fail(apierror.New(apierror.Unauthorized, "the password or API key is wrong"))
 	}
 	return x.Fail(apierror.New(apierror.Unauthorized,
 		"a password or API key is missing: send it as Authorization: Bearer, x-api-key, x-goog-api-key or ?key="))
+}
+
+// admit lets the holder of a key in.
+func admit(x *pipeline.Exchange, one *apikey.Key) pipeline.Verdict {
+	if !x.In.Trial {
+		one.Touch(x.Started())
+	}
+	x.Caller = pipeline.Caller{Kind: "key", ID: one.ID, Group: one.Group, Models: one.Models}
+	return pipeline.Next
 }

@@ -107,8 +107,7 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 		s.listing.Refresh(x.Context())
 	}
 	if verb == pipeline.List {
-		x.Reply.Body = models.AppendList(nil, s.catalogue.List(s.on))
-		return pipeline.Respond
+		return s.list(x)
 	}
 	name, fail := x.AskedModel()
 	if fail != nil {
@@ -122,10 +121,26 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 		x.Model.Base = x.Fallback
 		x.Header.Set("X-Model-Fallback", wire.HeaderSafe(x.Fallback))
 	}
+	if fail := permitted(x); fail != nil {
+		return x.Fail(fail)
+	}
 	if x.In.Route.Verb == pipeline.Get {
 		return s.get(x)
 	}
 	return pipeline.Next
+}
+
+// permitted refuses a model that the key of the caller may not ask, whatever name led to it.
+func permitted(x *pipeline.Exchange) *apierror.Error {
+	m := x.Model
+	if x.Caller.May(m.Base) {
+		return nil
+	}
+	what := fmt.Sprintf("the model %q", clip(m.Base))
+	if m.Alias() != "" {
+		what = fmt.Sprintf("the model %q, which is %q on this gateway,", clip(m.Asked), clip(m.Base))
+	}
+	return apierror.Newf(apierror.Forbidden, "%s is not among those that this API key may use: the list of models shows them", what).Naming("model")
 }
 
 // accept refuses names that contradict themselves and features whose stage is off.
@@ -223,6 +238,16 @@ func (s *stage) compatible(x *pipeline.Exchange) *apierror.Error {
 	return nil
 }
 
+// list shows what the caller may ask.
+func (s *stage) list(x *pipeline.Exchange) pipeline.Verdict {
+	all := s.catalogue.List(s.on)
+	if len(x.Caller.Models) > 0 {
+		all = slices.DeleteFunc(all, func(e models.Entry) bool { return !x.Caller.May(e.Base) })
+	}
+	x.Reply.Body = models.AppendList(nil, all)
+	return pipeline.Respond
+}
+
 // get answers for one model.
 func (s *stage) get(x *pipeline.Exchange) pipeline.Verdict {
 	e, ok := s.catalogue.Lookup(x.Model.Base)
@@ -247,6 +272,9 @@ func unparsed(x *pipeline.Exchange) pipeline.Verdict {
 		return x.Fail(fail)
 	}
 	x.Model = models.Model{Asked: name, Base: name}
+	if fail := permitted(x); fail != nil {
+		return x.Fail(fail)
+	}
 	return pipeline.Next
 }
 

@@ -381,3 +381,82 @@ func TestCompatIsOff(t *testing.T) {
 		}
 	}
 }
+
+// A key asks the models that it may, whatever they are called and whichever way they are asked.
+func TestModelsOfAKey(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		globs []string
+		base  string // "" is refused
+	}{
+		{"gemini-2.5-pro", nil, "gemini-2.5-pro"},
+		{"gemini-2.5-pro", []string{"gemini-2.5-pro"}, "gemini-2.5-pro"},
+		{"models/gemini-2.5-pro", []string{"gemini-2.5-pro"}, "gemini-2.5-pro"},
+		{"流式抗截断/gemini-2.5-pro-search-maxthinking", []string{"gemini-2.5-pro"}, "gemini-2.5-pro"},
+		{"gemini-2.5-pro", []string{"gemini-2.5-flash", "gemini-2.5-p*"}, "gemini-2.5-pro"},
+		{"gemini-2.5-pro", []string{"gemini-2.5-flash"}, ""},
+		{"gemini-2.5-pro", []string{"Gemini-2.5-Pro"}, ""},
+		{"gemini-2.5-pro", []string{"gpt-*"}, ""},
+		{"gpt-4o", []string{"gpt-*"}, ""}, // it is what the alias leads to that counts
+		{"gpt-4o", []string{"gemini-2.5-pro"}, "gemini-2.5-pro"},
+		{"claude-4", []string{"gemini-2.5-flash"}, ""},
+		{"unknown/model:1", []string{"unknown/*"}, "unknown/model:1"},
+		{"unknown/model:1", []string{"gemini-*"}, ""},
+	} {
+		exchanges := map[string]*pipeline.Exchange{"openai": onOpenAI(c.name), "gemini": onGemini(pipeline.Generate, c.name),
+			"stream": onGemini(pipeline.Streaming, c.name), "count": onGemini(pipeline.Count, c.name), "get": onGemini(pipeline.Get, c.name)}
+		for route, x := range exchanges {
+			x.Caller = pipeline.Caller{Kind: "key", ID: "key-x", Models: c.globs}
+			v := made(t, everything).Process(x)
+			fail := x.Reply.Err
+			switch {
+			case c.base == "" && (v != pipeline.Respond || fail == nil || fail.Status != 403 || fail.Code != apierror.Forbidden || fail.Param != "model" || !strings.Contains(fail.Message, c.name)):
+				t.Errorf("%q with %q on %s: verdict %v, %v", c.name, c.globs, route, v, fail)
+			case c.base != "" && (x.Model.Base != c.base || fail != nil && fail.Code == apierror.Forbidden):
+				t.Errorf("%q with %q on %s: base %q, %v", c.name, c.globs, route, x.Model.Base, fail)
+			}
+		}
+		x := onGemini(pipeline.Embed, "gemini-embedding-001")
+		x.Caller.Models = c.globs
+		if v := made(t, everything).Process(x); (v == pipeline.Next) != (c.globs == nil || slices.Contains(c.globs, "gemini-*")) {
+			t.Errorf("vectors with %q: verdict %v", c.globs, v)
+		}
+	}
+	x := onGemini(pipeline.Generate, "gemini-2.5-flash")
+	x.Caller.Models, x.Fallback = []string{"gemini-2.5-flash"}, "gemini-2.5-pro"
+	if v := made(t, everything).Process(x); v != pipeline.Respond || x.Reply.Err.Code != apierror.Forbidden || !strings.Contains(x.Reply.Err.Message, "gemini-2.5-pro") {
+		t.Errorf("the fallback: verdict %v", v)
+	}
+	x = onGemini(pipeline.Generate, "gemini-2.5-pro")
+	x.Caller.Models = []string{"gemini-2.5-flash"}
+	if v := unparsed(x); v != pipeline.Respond || x.Reply.Err.Code != apierror.Forbidden {
+		t.Errorf("with the stage off: verdict %v", v)
+	}
+}
+
+func TestListOfAKey(t *testing.T) {
+	names := func(globs ...string) (list []string) {
+		x := pipeline.NewExchange(context.Background(), pipeline.Request{Route: pipeline.Route{Verb: pipeline.List}})
+		x.Caller.Models = globs
+		if v := made(t, everything).Process(x); v != pipeline.Respond {
+			t.Fatal(v)
+		}
+		for a := wire.ArrayOf(wire.Get(x.Reply.Body, "models")); a.Next(); {
+			name, _ := wire.Text(wire.Get(a.Value, "name"))
+			list = append(list, strings.TrimPrefix(name, "models/"))
+		}
+		return list
+	}
+	all, some := names(), names("gemini-2.5-flash")
+	if len(some) == 0 || len(some) >= len(all) {
+		t.Errorf("%d of %d names", len(some), len(all))
+	}
+	for _, name := range some {
+		if !strings.Contains(name, "gemini-2.5-flash") || strings.Contains(name, "lite") {
+			t.Errorf("%q is shown", name)
+		}
+	}
+	if none := names("nothing"); len(none) != 0 {
+		t.Errorf("%q are shown", none)
+	}
+}

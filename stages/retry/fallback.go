@@ -32,14 +32,15 @@ func (s *stage) fallBack(x *pipeline.Exchange, fail *apierror.Error, a pipeline.
 	return pipeline.Restart(settles)
 }
 
-// fallbackOf: vectors of another model are no substitute, and tokens are counted for the model that was asked
-// about.
+// fallbackOf: vectors of another model are no substitute, tokens are counted for the model that was asked
+// about, and what the key of the caller may not ask is not asked for it either.
 func (s *stage) fallbackOf(x *pipeline.Exchange) (to string, ok bool) {
 	v := x.In.Route.Verb
 	if s.catalogue == nil || v != pipeline.Generate && v != pipeline.Streaming {
 		return "", false
 	}
-	return s.catalogue.Fallback(x.Model.Base)
+	to, ok = s.catalogue.Fallback(x.Model.Base)
+	return to, ok && x.Caller.May(to)
 }
 
 // ofModel says whether the model is what failed: by the word of the pool, on the call that failed or on why

@@ -72,6 +72,18 @@ func TestFallback(t *testing.T) {
 	}
 }
 
+// What the key of the caller may not ask is no fallback.
+func TestFallbackOfAKey(t *testing.T) {
+	for glob, falls := range map[string]bool{"*": true, "b": true, "a": false} {
+		s, _ := falling(t, nil)
+		x := failed(context.Background(), &lease{advice: pipeline.Advice{Model: true}}, said(503))
+		x.Model, x.Caller.Models = models.Model{Base: "a"}, []string{glob}
+		if v := s.Process(x); falls != (v == pipeline.Restart("model")) || falls != (x.Fallback == "b") {
+			t.Errorf("%q: verdict %v, fallback %q", glob, v, x.Fallback)
+		}
+	}
+}
+
 func TestNobodyWaitsForTheFallback(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s, _ := falling(t, nil)

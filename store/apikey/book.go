@@ -2,6 +2,7 @@ package apikey
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -60,8 +61,13 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 	if err != nil {
 		return nil, err
 	}
+	keys.spent = func(ctx context.Context, one *Key) (int64, error) {
+		b, err := ledger.Balance(ctx, one)
+		return b.Used, err
+	}
+	keys.start()
 	return &Book{Keys: keys, Costs: costs, Ledger: ledger}, nil
 }
 
-// Close ends what is under way.
-func (b *Book) Close() error { return b.Ledger.Close() }
+// Close ends what is under way, and writes what is only in memory.
+func (b *Book) Close() error { return errors.Join(b.Keys.close(), b.Ledger.Close()) }

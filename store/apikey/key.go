@@ -9,7 +9,13 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"net"
+	"net/netip"
+	"strings"
 	"time"
+
+	"gcli2api/pipeline/apierror"
+	"gcli2api/store"
 )
 
 // Period is how often a quota begins anew.
@@ -46,9 +52,56 @@ type Key struct {
 	Created time.Time `json:"created"`
 	Rotated time.Time `json:"rotated,omitzero"`
 	Sealed  []byte    `json:"sealed,omitempty"` // the key, encrypted, where keys.reveal is on
+	Digest  []byte    `json:"digest,omitempty"` // SHA-256 of the key, once it was rotated
 	Terms
 
-	hash string // hex SHA-256 of the key: the id of its document
+	sum    digest // SHA-256 of the key
+	doc    digest // what its document is called by: sum, as it was when the key was made
+	rev    store.Rev
+	blocks []netip.Prefix // Addresses, read
+	use    *use           // shared by all states of the key; nil for one that nobody keeps
+}
+
+// digest is what a key is known by.
+type digest [sha256.Size]byte
+
+func (d digest) String() string { return hex.EncodeToString(d[:]) }
+
+// digestOf is the other way round.
+func digestOf(doc string) (d digest, ok bool) {
+	n, err := hex.Decode(d[:], []byte(doc)[:min(len(doc), 2*len(d))])
+	return d, err == nil && n == len(d) && len(doc) == 2*len(d)
+}
+
+// Admit says why a key that is right lets nobody in at a time and from an address; nil when it does.
+func (one *Key) Admit(at time.Time, from net.IP) *apierror.Error {
+	switch {
+	case one.Disabled:
+		return apierror.New(apierror.Unauthorized, "the API key is disabled: ask the operator of this gateway")
+	case one.Expired(at):
+		return apierror.Newf(apierror.Unauthorized, "the API key has expired on %s: ask the operator of this gateway for a new one",
+			one.Expires.UTC().Format("2006-01-02 at 15:04 UTC"))
+	case len(one.Addresses) > 0 && !one.reachable(from):
+		return apierror.New(apierror.Forbidden, "the API key may not be used from this address")
+	}
+	return nil
+}
+
+// Expired tells whether the time of a key is over.
+func (one *Key) Expired(at time.Time) bool { return !one.Expires.IsZero() && !at.Before(one.Expires) }
+
+func (one *Key) reachable(from net.IP) bool {
+	addr, ok := netip.AddrFromSlice(from)
+	if !ok {
+		return false
+	}
+	addr = addr.Unmap()
+	for _, b := range one.blocks {
+		if b.Contains(addr) {
+			return true
+		}
+	}
+	return false
 }
 
 // NewSecret makes a key: sk- and 43 characters.
@@ -66,9 +119,18 @@ func Mask(secret string) string {
 	return secret[:9] + "..." + secret[len(secret)-3:]
 }
 
-func hashOf(secret string) string {
-	sum := sha256.Sum256([]byte(secret))
-	return hex.EncodeToString(sum[:])
+// wellFormed tells what can be a key of ours: a store is asked about nothing else.
+func wellFormed(secret string) bool {
+	rest, ok := strings.CutPrefix(secret, "sk-")
+	if !ok || len(rest) != base64.RawURLEncoding.EncodedLen(32) {
+		return false
+	}
+	for i := range len(rest) {
+		if c := rest[i]; (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
 }
 
 // newID is public: it stands in paths, statistics and logs, and outlives a rotation.

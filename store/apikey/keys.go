@@ -3,8 +3,8 @@ package apikey
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -16,44 +16,155 @@ import (
 // ErrUnknown means that there is no such key.
 var ErrUnknown = errors.New("there is no such key")
 
+// maxSecret is more than any key has: what is longer is none, and is not hashed.
+const maxSecret = 256
+
 // Keys is the table of keys. It is safe for concurrent use.
 type Keys struct {
-	docs store.Docs[Key]
-	log  *slog.Logger
+	docs     store.Docs[Key]
+	log      *slog.Logger
+	settings func() Settings
+	hide     func(secret string)
+	now      func() time.Time
+	spent    func(ctx context.Context, one *Key) (int64, error) // what a key has used of its quota
+	shared   bool                                               // others write to the store as well
 
-	mu     sync.RWMutex
-	byHash map[string]*Key
-	byID   map[string]*Key
+	writing sync.Mutex // one change of ours at a time
+	asked   budget     // for looks into a shared store
+
+	mu       sync.RWMutex
+	byDigest map[digest]*Key
+	byDoc    map[digest]*Key
+	byID     map[string]*Key
+	uses     map[string]*use      // by id
+	broken   map[string]store.Rev // documents that cannot be read
+	drops    int64                // grows with each key that goes: what was read before may be of one that is gone
+
+	written map[string]int64 // last uses as the store has them; the loop's own
+	stop    context.CancelFunc
+	ended   sync.WaitGroup
 }
 
 func openKeys(ctx context.Context, o Options) (*Keys, error) {
-	k := &Keys{docs: store.Docs[Key]{Store: o.Store, Table: store.Keys}, log: o.Log, byHash: map[string]*Key{}, byID: map[string]*Key{}}
+	k := &Keys{docs: store.Docs[Key]{Store: o.Store, Table: store.Keys}, log: o.Log, settings: o.Settings, hide: o.Hide, now: time.Now,
+		shared: !store.Alone(o.Store), byDigest: map[digest]*Key{}, byDoc: map[digest]*Key{}, byID: map[string]*Key{},
+		uses: map[string]*use{}, broken: map[string]store.Rev{}, written: map[string]int64{}, stop: func() {}}
 	for id, doc := range k.docs.All(ctx) {
-		switch {
-		case id == "" && doc.Err != nil:
+		if id == "" && doc.Err != nil {
 			return nil, doc.Err
-		case doc.Err != nil:
-			k.log.Error("an API key cannot be read, it is not in use", "document", id[:min(8, len(id))], "error", doc.Err)
-		default:
-			doc.Value.hash = id
-			k.put(&doc.Value)
 		}
+		k.read(id, doc)
 	}
-	return k, nil
+	if !k.shared {
+		k.tidy(ctx)
+	}
+	return k, k.readUses(ctx)
 }
 
-func (k *Keys) put(one *Key) {
+// start keeps the table in step with the store until close.
+func (k *Keys) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	k.stop = cancel
+	k.ended.Go(func() { k.writeUses(ctx) })
+	if k.shared {
+		hints, _ := k.docs.Store.Watch(ctx) // without hints the looks are left, and the next turn asks again
+		k.ended.Go(func() { k.follow(ctx, hints) })
+	}
+}
+
+// close writes what is only in memory.
+func (k *Keys) close() error {
+	k.stop()
+	k.ended.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	return k.flushUses(ctx)
+}
+
+// read takes a document of a list over.
+func (k *Keys) read(id string, doc store.Read[Key]) {
+	one, err := prepared(id, doc)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.byHash[one.hash], k.byID[one.ID] = one, one
+	if err == nil {
+		k.put(one)
+		return
+	}
+	if k.broken[id] != doc.Rev {
+		k.broken[id] = doc.Rev
+		k.log.Error("an API key cannot be read, it is not in use", "document", id[:min(8, len(id))], "error", err)
+	}
+}
+
+// prepared makes a key of a document.
+func prepared(id string, doc store.Read[Key]) (*Key, error) {
+	one, ok := doc.Value, false
+	if doc.Err != nil {
+		return nil, doc.Err
+	}
+	if one.doc, ok = digestOf(id); !ok || one.ID == "" || len(one.Digest) != 0 && len(one.Digest) != len(one.sum) {
+		return nil, errors.New("it is not the document of a key")
+	}
+	one.rev, one.sum = doc.Rev, one.doc
+	if len(one.Digest) > 0 {
+		one.sum = digest(one.Digest)
+	}
+	var err error
+	one.blocks, err = readAddresses(one.Addresses)
+	return &one, err
+}
+
+// put takes a key over unless something newer is known of it. The caller holds mu.
+func (k *Keys) put(one *Key) {
+	delete(k.broken, one.doc.String())
+	if before := k.byDoc[one.doc]; before != nil {
+		if before.rev > one.rev {
+			return
+		}
+		delete(k.byDigest, before.sum)
+	}
+	one.use = k.useOf(one.ID)
+	k.byDigest[one.sum], k.byDoc[one.doc], k.byID[one.ID] = one, one, one
+}
+
+// drop forgets a document. The caller holds mu.
+func (k *Keys) drop(doc digest) {
+	k.drops++
+	delete(k.broken, doc.String())
+	if one := k.byDoc[doc]; one != nil {
+		delete(k.byDoc, doc)
+		delete(k.byDigest, one.sum)
+		delete(k.byID, one.ID)
+		delete(k.uses, one.ID)
+	}
+}
+
+// tidy removes what a crash left: counters of keys that are gone.
+func (k *Keys) tidy(ctx context.Context) {
+	if len(k.broken) > 0 { // a key that cannot be read today may be mended tomorrow
+		return
+	}
+	if err := k.sweep(ctx, counters, func(id string) bool { return k.byID[id] == nil }); err != nil {
+		k.log.Warn("counters of deleted keys are still in the store", "error", err)
+	}
 }
 
 // Find looks a key up by its secret, in a time that does not depend on what there is.
 func (k *Keys) Find(secret string) (*Key, bool) {
-	hash := hashOf(secret)
+	if len(secret) > maxSecret {
+		return nil, false
+	}
+	return k.FindBy(sha256.Sum256([]byte(secret)), secret)
+}
+
+// FindBy is Find for who has made the SHA-256 of the secret already.
+func (k *Keys) FindBy(sum [sha256.Size]byte, secret string) (*Key, bool) {
 	k.mu.RLock()
-	defer k.mu.RUnlock()
-	one, ok := k.byHash[hash]
+	one, ok := k.byDigest[sum]
+	k.mu.RUnlock()
+	if !ok && k.shared && wellFormed(secret) && k.asked.take(k.now()) {
+		return k.fetch(sum)
+	}
 	return one, ok
 }
 
@@ -83,51 +194,4 @@ func (k *Keys) List() []*Key {
 	}
 	slices.SortFunc(all, func(a, b *Key) int { return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID)) })
 	return all
-}
-
-// Create makes a key that is good from now on. The secret is shown this once.
-func (k *Keys) Create(ctx context.Context, t Terms) (one *Key, secret string, err error) {
-	secret = NewSecret()
-	one = &Key{ID: newID(), Mask: Mask(secret), Created: time.Now().UTC().Truncate(time.Second), Terms: t, hash: hashOf(secret)}
-	if _, err := k.docs.Put(ctx, one.hash, *one, store.New); err != nil {
-		return nil, "", err
-	}
-	k.put(one)
-	return one, secret, nil
-}
-
-// Edit changes the terms of a key; they are in force when it returns.
-func (k *Keys) Edit(ctx context.Context, id string, change func(*Terms) error) (*Key, error) {
-	was, ok := k.ByID(id)
-	if !ok {
-		return nil, ErrUnknown
-	}
-	now, err := k.docs.Update(ctx, was.hash, func(v *Key) error {
-		if v.ID == "" {
-			return ErrUnknown
-		}
-		return change(&v.Terms)
-	})
-	if err != nil {
-		return nil, fmt.Errorf("change the key: %w", err)
-	}
-	now.hash = was.hash
-	k.put(&now)
-	return &now, nil
-}
-
-// Delete removes a key; it is refused from now on.
-func (k *Keys) Delete(ctx context.Context, id string) error {
-	was, ok := k.ByID(id)
-	if !ok {
-		return ErrUnknown
-	}
-	if err := k.docs.Delete(ctx, was.hash); err != nil {
-		return err
-	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	delete(k.byHash, was.hash)
-	delete(k.byID, was.ID)
-	return nil
 }

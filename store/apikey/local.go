@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,11 +45,11 @@ type local struct {
 func openLocal(ctx context.Context, s store.Store, log *slog.Logger, all *purses) (*local, error) {
 	l := &local{store: s, log: log, purses: all, kick: make(chan struct{}, 1), hurry: make(chan struct{}, 1), stop: make(chan struct{}), ended: make(chan struct{})}
 	l.next.Store(newGroup())
-	counters, err := s.Counters(ctx, allCounters)
+	found, err := s.Counters(ctx, counters)
 	if err != nil {
 		return nil, fmt.Errorf("read what API keys have used: %w", err)
 	}
-	for name, n := range counters {
+	for name, n := range found {
 		if id, ok := idOf(name); ok {
 			t := all.of(id).tally(name)
 			t.used, t.stored = n, n
@@ -164,6 +165,7 @@ func (l *local) run() {
 // flush writes what is new. The order of its first two steps is what makes a group safe to wait for: a change
 // that was in the list before the next group stood there is taken now, or was already.
 func (l *local) flush() {
+	runtime.Gosched() // those who were woken by the last write may have something new
 	g := l.next.Swap(newGroup())
 	l.list = l.list[:0]
 	for t := l.dirty.Swap(nil); t != nil; t = t.next {

@@ -49,10 +49,8 @@ func ended(name string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// The counters of a key. Their names are theirs alone: ids of keys have no slash.
-const allCounters = "key/"
-
-func ofKey(id string) string { return allCounters + id + "/" }
+// ofKey is what the names of all counters of a key begin with: its id has no slash.
+func ofKey(id string) string { return counters + id + "/" }
 
 func mainCounter(id string, s span) string {
 	if s.name == "" {
@@ -68,7 +66,7 @@ func everCounter(id string) string { return ofKey(id) + "ever" }
 
 // idOf takes the id out of the name of a counter.
 func idOf(counter string) (id string, ok bool) {
-	rest, ok := strings.CutPrefix(counter, allCounters)
+	rest, ok := strings.CutPrefix(counter, counters)
 	if !ok {
 		return "", false
 	}

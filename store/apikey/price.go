@@ -73,8 +73,8 @@ func (l *Ledger) wants(a *Ask, m models.Model, one *Key) want {
 	return w
 }
 
-// soon is how long a client may be told to wait for a quota that renews.
-const soon = 24 * time.Hour
+// longestWait is how long a client may be told to wait for a quota that renews.
+const longestWait = 24 * time.Hour
 
 // broke says that a key cannot pay, with both numbers, and when it can where waiting helps.
 func (l *Ledger) broke(one *Key, a *account, w want, g got) *apierror.Error {
@@ -91,7 +91,7 @@ func (l *Ledger) broke(one *Key, a *account, w want, g got) *apierror.Error {
 		return fail
 	}
 	fail.Message += ", until " + until.Format("2006-01-02 15:04 MST")
-	if wait := until.Sub(l.now()); w.least <= limit && wait <= soon && (one.Expires.IsZero() || one.Expires.After(until)) {
+	if wait := until.Sub(l.now()); w.least <= limit && wait <= longestWait && (one.Expires.IsZero() || one.Expires.After(until)) {
 		return fail.After(max(wait, time.Second))
 	}
 	return fail

@@ -113,6 +113,9 @@ func (s *shared) undo(ctx context.Context, t *tally, n int64, why taken) (taken,
 }
 
 func (s *shared) set(ctx context.Context, a *account, used int64) error {
+	if err := s.refunds.wait(ctx); err != nil { // what goes back now goes back to what was
+		return err
+	}
 	all, err := s.read(ctx, a.purse.id)
 	if err != nil {
 		return err
@@ -133,15 +136,17 @@ func (s *shared) set(ctx context.Context, a *account, used int64) error {
 
 func (s *shared) read(ctx context.Context, id string) (map[string]int64, error) {
 	if id == "" {
-		return s.store.Counters(ctx, allCounters)
+		return s.store.Counters(ctx, counters)
 	}
 	return s.store.Counters(ctx, ofKey(id))
 }
 
+const sweepLease = "keys/sweep"
+
 // sweep is for one node at a time. A key that this node does not know may be a new one of another node: only
 // after two sweeps it is gone.
 func (s *shared) sweep(ctx context.Context, now time.Time, exists func(string) bool) error {
-	if mine, err := s.store.Claim(ctx, "keys/sweep", s.node, sweepEvery); err != nil || !mine {
+	if mine, err := s.store.Claim(ctx, sweepLease, s.node, sweepEvery); err != nil || !mine {
 		return err
 	}
 	all, err := s.read(ctx, "")
@@ -179,4 +184,9 @@ func (s *shared) sweep(ctx context.Context, now time.Time, exists func(string) b
 
 func (s *shared) wait(context.Context, *group) error { return nil }
 
-func (s *shared) close() error { return s.refunds.close() }
+func (s *shared) close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), writeLimit)
+	defer cancel()
+	_, _ = s.store.Claim(ctx, sweepLease, s.node, 0) // else it runs out by itself
+	return s.refunds.close()
+}

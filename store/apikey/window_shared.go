@@ -39,7 +39,7 @@ type sharedWindows struct {
 }
 
 const (
-	patience = 3 * time.Second // for the store, before a request
+	enough   = 3 * time.Second // for the store, before a request
 	settling = 5 * time.Second // for the store, after it
 	lookBack = 2 * time.Second // when a client may look whether the store answers
 	attempts = 4               // to take from a step, before others are too fast for us
@@ -65,7 +65,7 @@ func (w *sharedWindows) close() {
 }
 
 func (w *sharedWindows) enter(ctx context.Context, one *Key, p *pass) *apierror.Error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, enough)
 	defer cancel()
 	fail, err := w.count(ctx, one, p)
 	if fail == nil && err == nil && one.Concurrency > 0 {
