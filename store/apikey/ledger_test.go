@@ -79,15 +79,15 @@ func newKey(t testing.TB, b *Book, terms Terms) *Key {
 // lower changes a quota as another node might, behind the back of who looks at what is used.
 func lower(t testing.TB, b *Book, one *Key, quota int64) *Key {
 	t.Helper()
-	now, rev, err := b.Keys.docs.Get(t.Context(), one.sum.doc())
+	now, rev, err := b.Keys.docs.Get(t.Context(), one.doc.String())
 	if err != nil {
 		t.Fatal(err)
 	}
 	now.Quota = quota
-	if now.rev, err = b.Keys.docs.Put(t.Context(), one.sum.doc(), now, rev); err != nil {
+	if now.rev, err = b.Keys.docs.Put(t.Context(), one.doc.String(), now, rev); err != nil {
 		t.Fatal(err)
 	}
-	now.sum = one.sum
+	now.sum, now.doc = one.sum, one.doc
 	b.Keys.keep(&now)
 	return &now
 }
