@@ -56,6 +56,8 @@ func isVain(f *apierror.Error) bool {
 		return true
 	case apierror.NoCredential:
 		return f.RetryAfter == 0 || f.RetryAfter > soon
+	case apierror.RateLimited, apierror.QuotaExhausted: // of ours without a time: the request will never fit
+		return f.RetryAfter == 0 && !f.Upstream || f.RetryAfter > soon
 	}
 	return f.RetryAfter > soon
 }
@@ -105,7 +107,9 @@ func cors(ctx *fasthttp.RequestCtx) {
 	}
 	h := &ctx.Response.Header
 	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", "X-Request-Id, Request-Id, X-Dropped-Params, X-Model-Fallback, X-Token-Count, Retry-After, X-Should-Retry")
+	h.Set("Access-Control-Expose-Headers", "X-Request-Id, Request-Id, X-Dropped-Params, X-Model-Fallback, X-Token-Count, Retry-After, X-Should-Retry, "+
+		"X-RateLimit-Limit-Requests, X-RateLimit-Remaining-Requests, X-RateLimit-Reset-Requests, "+
+		"X-RateLimit-Limit-Tokens, X-RateLimit-Remaining-Tokens, X-RateLimit-Reset-Tokens")
 }
 
 func preflight(ctx *fasthttp.RequestCtx) {

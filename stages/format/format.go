@@ -6,7 +6,6 @@ package format
 
 import (
 	"gcli2api/pipeline"
-	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/openai"
 )
 
@@ -36,12 +35,8 @@ func (stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 		return x.Fail(fail)
 	}
 	x.Asked = x.In.Route.Format
-	switch {
-	case x.In.Route.Verb == pipeline.Embed:
-	case x.Asked == wire.Gemini && wire.Find(members, "messages") >= 0, x.Asked == wire.OpenAI:
-		// What is neither is taken for the route's own: an empty body there lacks contents, not
-		// messages, and the body of countTokens may have neither.
-		x.Asked = openai.Detect(members)
+	if x.In.Route.Verb != pipeline.Embed {
+		x.Asked = openai.Language(x.Asked, members)
 	}
 	return streaming(x)
 }

@@ -2,7 +2,9 @@ package apikey
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"time"
 
 	"gcli2api/pipeline/config"
 	"gcli2api/store"
@@ -14,6 +16,7 @@ type Options struct {
 	Log      *slog.Logger
 	Settings func() Settings     // asked at each use; nil is the defaults
 	Hide     func(secret string) // keeps a new key out of the log; nil hides nothing
+	Now      func() time.Time    // nil is time.Now
 }
 
 // Settings are the [keys] table.
@@ -43,6 +46,9 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 	if o.Hide == nil {
 		o.Hide = func(string) {}
 	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	keys, err := openKeys(ctx, o)
 	if err != nil {
 		return nil, err
@@ -51,7 +57,10 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 	if err != nil {
 		return nil, err
 	}
-	ledger := &Ledger{keys: keys, costs: costs, store: o.Store, log: o.Log}
+	ledger, err := openLedger(ctx, o, keys, costs)
+	if err != nil {
+		return nil, err
+	}
 	keys.spent = func(ctx context.Context, one *Key) (int64, error) {
 		b, err := ledger.Balance(ctx, one)
 		return b.Used, err
@@ -61,4 +70,4 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 }
 
 // Close ends what is under way, and writes what is only in memory.
-func (b *Book) Close() error { return b.Keys.close() }
+func (b *Book) Close() error { return errors.Join(b.Keys.close(), b.Ledger.Close()) }

@@ -9,9 +9,12 @@ import (
 	"gcli2api/store"
 )
 
-// Cost is what one call of a model costs, as an operator set it.
+// Cost is what one call of a model costs, as an operator set it. In and Out are for gateways that charge by
+// tokens; where both are zero and Units is not, the prices of the stage quota count there.
 type Cost struct {
 	Units int64 `json:"units"`
+	In    int64 `json:"in,omitempty"`  // units for a million tokens that go up
+	Out   int64 `json:"out,omitempty"` // units for a million tokens that come back
 }
 
 // Costs is the cost table: built in, and what an operator changed. It is safe for concurrent use.
@@ -77,6 +80,15 @@ func (c *Costs) Price(m models.Model) int64 {
 		units *= 2
 	}
 	return units
+}
+
+// TokenPrice is what a million tokens of a model cost, in units, going up and coming back; false where the
+// table has no price by tokens. A model whose costs are all zero is free.
+func (c *Costs) TokenPrice(m models.Model) (in, out int64, ok bool) {
+	c.mu.RLock()
+	own, ok := c.own[m.Base]
+	c.mu.RUnlock()
+	return own.In, own.Out, ok && (own.In != 0 || own.Out != 0 || own.Units == 0)
 }
 
 func (c *Costs) byFamily(base string) int64 {

@@ -121,7 +121,7 @@ func TestEdit(t *testing.T) {
 	b := opened(t, sole{s})
 	k := b.Keys
 	one, secret := k.mustCreate(t, Terms{Quota: 100})
-	if err := s.Add(t.Context(), []store.Delta{{Counter: usedCounter(one.ID), N: 60}}); err != nil {
+	if err := b.Ledger.Set(t.Context(), one.ID, 60); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -201,8 +201,8 @@ func TestDelete(t *testing.T) {
 	k := opened(t, sole{s}).Keys
 	one, secret := k.mustCreate(t, Terms{})
 	other, _ := k.mustCreate(t, Terms{})
-	name := usedCounter(one.ID)
-	err := s.Add(t.Context(), []store.Delta{{Counter: name, N: 5}, {Counter: counters + one.ID + "/day/2026-01-01", N: 3}, {Counter: usedCounter(other.ID), N: 9}})
+	name := mainCounter(one.ID, span{})
+	err := s.Add(t.Context(), []store.Delta{{Counter: name, N: 5}, {Counter: counters + one.ID + "/day/2026-01-01", N: 3}, {Counter: mainCounter(other.ID, span{}), N: 9}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func TestDelete(t *testing.T) {
 		all, err := s.Counters(t.Context(), counters)
 		return fmt.Sprint(all, err)
 	}
-	if _, ok := k.Find(secret); ok || len(k.List()) != 1 || left() != fmt.Sprint(map[string]int64{usedCounter(other.ID): 9}, nil) {
+	if _, ok := k.Find(secret); ok || len(k.List()) != 1 || left() != fmt.Sprint(map[string]int64{mainCounter(other.ID, span{}): 9}, nil) {
 		t.Errorf("found %v, %d keys, counters %s", ok, len(k.List()), left())
 	}
 	if err := k.Delete(t.Context(), one.ID); !errors.Is(err, ErrUnknown) {
@@ -224,7 +224,7 @@ func TestDelete(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := opened(t, sole{s}).Keys
-	if _, ok := again.Find(secret); ok || left() != fmt.Sprint(map[string]int64{usedCounter(other.ID): 9}, nil) {
+	if _, ok := again.Find(secret); ok || left() != fmt.Sprint(map[string]int64{mainCounter(other.ID, span{}): 9}, nil) {
 		t.Errorf("after a restart: found %v, counters %s", ok, left())
 	}
 }
@@ -238,7 +238,7 @@ func TestADocumentThatCannotBeRead(t *testing.T) {
 			if _, err := s.Put(t.Context(), store.Keys, store.Doc{ID: digest{1}.String(), Body: []byte(body)}, store.New); err != nil {
 				t.Fatal(err)
 			}
-			if err := s.Add(t.Context(), []store.Delta{{Counter: usedCounter("key-x"), N: 4}}); err != nil {
+			if err := s.Add(t.Context(), []store.Delta{{Counter: mainCounter("key-x", span{}), N: 4}}); err != nil {
 				t.Fatal(err)
 			}
 			var l log
@@ -246,7 +246,7 @@ func TestADocumentThatCannotBeRead(t *testing.T) {
 			if _, ok := k.Find(secret); !ok || len(k.List()) != 1 || !strings.Contains(l.String(), "cannot be read") {
 				t.Errorf("found %v, %d keys, log %s", ok, len(k.List()), &l)
 			}
-			if all, _ := s.Counters(t.Context(), usedCounter("key-x")); len(all) != 1 {
+			if all, _ := s.Counters(t.Context(), mainCounter("key-x", span{})); len(all) != 1 {
 				t.Error("what was used is gone")
 			}
 		})

@@ -2,25 +2,32 @@ package apikey
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"math"
+	"sync"
 	"time"
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/models"
+	"gcli2api/pipeline/wire"
 	"gcli2api/store"
 )
 
 // Ledger keeps what keys may still spend. It is safe for concurrent use.
 type Ledger struct {
-	keys  *Keys
-	costs *Costs
-	store store.Store
-	log   *slog.Logger
+	keys   *Keys
+	costs  *Costs
+	log    *slog.Logger
+	now    func() time.Time
+	purses purses
+	till   till
 
-	windows windows
+	stop  chan struct{}
+	once  sync.Once
+	owned sync.WaitGroup // who sweeps
+	ended error
+
+	windows *windows
 }
 
 // Tokens is what went up and what came back.
@@ -33,114 +40,96 @@ type Tokens struct {
 type Ask struct {
 	Key    string // id
 	Model  models.Model
-	Times  int64  // answers or items asked for: the price is taken as often; 0 is 1
-	Tokens Tokens // an estimate of what goes up, and the most that may come back
+	Times  int64                    // answers or items asked for: the price of a call is taken as often; 0 is 1
+	Tokens Tokens                   // an estimate of what goes up, and the most that may come back, of all of them together
+	Rate   *Rate                    // the price by tokens, of models for which the cost table has none; nil charges by calls
+	Answer wire.Format              // of the headers that Tell takes
+	Tell   func(name, value string) // response headers, also of a request that is refused; nil tells nobody
 }
 
-// Bill is what one request has reserved. It belongs to one goroutine at a time.
-type Bill struct {
-	ledger *Ledger
-	ask    Ask
-	charge pipeline.Charge
-	pass   *pass
-}
+// sweepEvery is how often counters that nobody asks for any more are removed.
+const sweepEvery = time.Hour
 
-// Reserve takes the price of a request from its key, or says why it cannot.
-func (l *Ledger) Reserve(ctx context.Context, a Ask) (*Bill, *apierror.Error) {
-	one, ok := l.keys.ByID(a.Key)
-	if !ok {
-		return nil, apierror.New(apierror.Unauthorized, "the API key was deleted")
+func openLedger(ctx context.Context, o Options, keys *Keys, costs *Costs) (*Ledger, error) {
+	l := &Ledger{keys: keys, costs: costs, log: o.Log, now: o.Now, stop: make(chan struct{})}
+	if !store.Alone(o.Store) {
+		l.till = openShared(o.Store, o.Log, &l.purses)
+	} else {
+		t, err := openLocal(ctx, o.Store, o.Log, &l.purses)
+		if err != nil {
+			return nil, err
+		}
+		l.till = t
 	}
-	pass, fail := l.windows.enter(ctx, one, a.Tokens)
+	l.windows = openWindows(o)
+	l.owned.Go(l.sweeps)
+	return l, nil
+}
+
+// sweeps removes old counters now and then.
+func (l *Ledger) sweeps() {
+	t := time.NewTicker(sweepEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			l.sweep()
+		case <-l.stop:
+			return
+		}
+	}
+}
+
+func (l *Ledger) sweep() {
+	ctx, cancel := context.WithTimeout(context.Background(), writeLimit)
+	defer cancel()
+	exists := func(id string) bool { _, ok := l.keys.ByID(id); return ok }
+	if err := l.till.sweep(ctx, l.now(), exists); err != nil {
+		l.log.Warn("old counters of API keys could not be removed", "error", err)
+	}
+}
+
+// Close writes what is left. Nobody may ask for anything meanwhile or afterwards.
+func (l *Ledger) Close() error {
+	l.once.Do(func() {
+		close(l.stop)
+		l.owned.Wait()
+		l.windows.close()
+		l.ended = l.till.close()
+	})
+	return l.ended
+}
+
+// Reserve takes the price of a request from its key, or says why it cannot. The price may not be durable yet:
+// see Bill.Commit.
+func (l *Ledger) Reserve(ctx context.Context, a Ask) (*Bill, *apierror.Error) {
+	one, fail := l.payer(a.Key)
 	if fail != nil {
 		return nil, fail
 	}
-	b := &Bill{ledger: l, ask: a, pass: pass, charge: pipeline.Charge{Key: a.Key, Base: a.Model.Base, Units: l.price(a)}}
-	if fail := l.take(ctx, one, b.charge.Units); fail != nil {
+	pass, fail := l.windows.enter(ctx, one, a.Tokens)
+	if a.Tell != nil {
+		pass.tell(a.Answer, a.Tell)
+	}
+	if fail != nil {
+		return nil, fail
+	}
+	b := &Bill{ledger: l, ask: a, pass: pass, from: l.purses.of(one.ID).account(one, l.now()), charge: pipeline.Charge{Key: a.Key}}
+	if fail := b.move(ctx, one, a.Model); fail != nil {
 		pass.drop()
 		return nil, fail
 	}
 	return b, nil
 }
 
-func (l *Ledger) price(a Ask) int64 {
-	units, times := l.costs.Price(a.Model), max(a.Times, 1)
-	if units > math.MaxInt64/times {
-		return math.MaxInt64
-	}
-	return units * times
-}
-
-func (l *Ledger) take(ctx context.Context, one *Key, units int64) *apierror.Error {
-	left, err := l.store.Take(ctx, usedCounter(one.ID), units, one.Quota)
+// payer finds the key of a request. It may have changed since the request was let in.
+func (l *Ledger) payer(id string) (*Key, *apierror.Error) {
+	one, ok := l.keys.ByID(id)
 	switch {
-	case errors.Is(err, store.ErrExhausted):
-		return apierror.Newf(apierror.QuotaExhausted, "this call costs %d units and the API key has %d of %d left", units, left, one.Quota)
-	case err != nil:
-		return apierror.Wrap(apierror.UpstreamUnavailable, "the store does not answer: the price of the call could not be reserved", err)
+	case !ok:
+		return nil, apierror.New(apierror.Unauthorized, "the API key was deleted")
+	case one.Disabled:
+		return nil, apierror.New(apierror.Unauthorized, "the API key was disabled")
 	}
-	return nil
-}
-
-func usedCounter(id string) string { return "key/" + id + "/used" }
-
-// Charge is what is reserved now.
-func (b *Bill) Charge() pipeline.Charge { return b.charge }
-
-// Tell gives the response headers that tell the client how near to the limits of its key it is.
-func (b *Bill) Tell(set func(name, value string)) { b.pass.tell(set) }
-
-// Reprice takes the price of m in the place of what is reserved; on an error that stands.
-func (b *Bill) Reprice(ctx context.Context, m models.Model) *apierror.Error {
-	one, ok := b.ledger.keys.ByID(b.ask.Key)
-	if !ok {
-		return apierror.New(apierror.Unauthorized, "the API key was deleted")
-	}
-	a := b.ask
-	a.Model = m
-	units := b.ledger.price(a)
-	if more := units - b.charge.Units; more > 0 {
-		if fail := b.ledger.take(ctx, one, more); fail != nil {
-			return fail
-		}
-	} else {
-		b.ledger.give(b.charge.Key, -more)
-	}
-	b.ask, b.charge.Base, b.charge.Units = a, m.Base, units
-	return nil
-}
-
-// Commit waits until the reservation is durable.
-func (b *Bill) Commit(context.Context) *apierror.Error { return nil }
-
-// Close ends the request: what was reserved is settled to what was spent when an answer began, and given
-// back when none did.
-func (b *Bill) Close(began bool, spent Tokens) {
-	b.pass.leave(spent)
-	if !began {
-		b.ledger.give(b.charge.Key, b.charge.Units)
-	}
-}
-
-func (l *Ledger) give(id string, units int64) {
-	if units == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	if err := l.store.Add(ctx, []store.Delta{{Counter: usedCounter(id), N: -units}}); err != nil {
-		l.log.Error("a refund could not be written", "key", id, "units", units, "error", err)
-	}
-}
-
-// Balance is what a key has used.
-type Balance struct {
-	Used int64 // units; of the period where the quota renews
-}
-
-// Balance tells what a key has used.
-func (l *Ledger) Balance(ctx context.Context, one *Key) (Balance, error) {
-	name := usedCounter(one.ID)
-	all, err := l.store.Counters(ctx, name)
-	return Balance{Used: all[name]}, err
+	return one, nil
 }

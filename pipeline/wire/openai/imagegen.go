@@ -86,11 +86,18 @@ func takeDescription(f *drawing, v []byte) *apierror.Error {
 	return nil
 }
 
-func takePictures(_ *drawing, v []byte) *apierror.Error {
-	if n, ok := wire.Int(v); !ok || n != 1 {
-		return refuse("n", "must be 1: Google makes one picture a request")
+// Pictures reads the member n of a request for pictures.
+func Pictures(v []byte) (int64, *apierror.Error) {
+	n, ok := wire.Int(v)
+	if !ok || n != 1 {
+		return 0, refuse("n", "must be 1: Google makes one picture a request")
 	}
-	return nil
+	return n, nil
+}
+
+func takePictures(_ *drawing, v []byte) *apierror.Error {
+	_, fail := Pictures(v)
+	return fail
 }
 
 func takePictureForm(f *drawing, v []byte) *apierror.Error {

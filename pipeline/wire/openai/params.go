@@ -93,13 +93,21 @@ func takeModalities(f *form, v []byte) *apierror.Error {
 	return nil
 }
 
+// Answers reads the member n of a chat or a completion: how many answers are asked for.
+func Answers(v []byte) (int64, *apierror.Error) {
+	n, ok := wire.Int(v)
+	if !ok || n < 1 || n > 128 {
+		return 0, refuse("n", "must be a whole number from 1 to 128")
+	}
+	return n, nil
+}
+
 func takeN(_ *form, v []byte) *apierror.Error {
-	if n, ok := wire.Int(v); !ok || n < 1 || n > 128 {
-		return refuse("n", "must be a whole number from 1 to 128")
-	} else if n > 1 {
+	n, fail := Answers(v)
+	if fail == nil && n > 1 {
 		return refuse("n", "must be 1: Google gives one answer a request")
 	}
-	return nil
+	return fail
 }
 
 // report is for what has no effect and the client should know of.
