@@ -242,8 +242,8 @@ func (g *gateway) openStore() error {
 	ctx, log := context.Background(), g.log.Logger()
 	return errors.Join(
 		keep(g, &g.states)(pool.Remember(ctx, kept, log)),
-		keep(g, &g.figures)(stats.Open(ctx, kept, log)),
-		keep(g, &g.audit)(audit.Open(ctx, audit.Options{Store: kept, Log: log, Settings: func() audit.Settings { return audit.SettingsOf(g.live.Snapshot()) }})),
+		keep(g, &g.figures)(stats.Open(ctx, stats.Options{Store: kept, Log: log, Settings: func() stats.Settings { return stats.SettingsOf(g.live.Snapshot()) }})),
+		keep(g, &g.audit)(audit.Open(ctx, audit.Options{Store: kept, Log: log, Mask: g.log.Mask, Settings: func() audit.Settings { return audit.SettingsOf(g.live.Snapshot()) }})),
 		keep(g, &g.book)(apikey.Open(ctx, apikey.Options{Store: kept, Log: log, Hide: g.log.Hide, Settings: func() apikey.Settings { return apikey.SettingsOf(g.live.Snapshot()) }})),
 		keep(g, &g.memory)(ephemeral.Open(ctx, kept, log)))
 }

@@ -86,7 +86,9 @@ func (s Services) act(c *fiber.Ctx) error {
 	if do == nil {
 		return refuse(c, fiber.StatusBadRequest, `"action" must be `+actionWords)
 	}
+	before := s.credentialSaid(in.Filename)
 	said, errs := do(c.Context(), []string{in.Filename})
+	s.changes(c, in.Filename, before, withAction(in.Action, s.credentialSaid(in.Filename)))
 	switch err := errs[0]; {
 	case errors.Is(err, pool.ErrNoCredential):
 		return refuse(c, fiber.StatusNotFound, "there is no such credential")
@@ -109,13 +111,7 @@ const maxNoted = 50
 
 // note writes into the log what the operator has done, and to which credentials.
 func (s Services) note(action string, names []string, errs []error) {
-	var done []string
-	for i, err := range errs {
-		if err == nil {
-			done = append(done, names[i])
-		}
-	}
-	if len(done) > 0 {
+	if done := succeeded(names, errs); len(done) > 0 {
 		s.Log.Info("credentials changed by the operator", "action", action, "count", len(done), "credentials", done[:min(len(done), maxNoted)])
 	}
 }
@@ -166,6 +162,7 @@ func (s Services) actMany(c *fiber.Ctx) error {
 		}
 	}
 	s.note(in.Action, in.Filenames, errs)
+	s.changes(c, several(in.Filenames), nil, map[string]any{"action": in.Action, "done": succeeded(in.Filenames, errs), "failed": len(failed)})
 	answer := fiber.Map{"success_count": good, "total_count": len(in.Filenames), "errors": failed, "message": fmt.Sprintf("%d/%d", good, len(in.Filenames))}
 	if len(notes) > 0 {
 		answer["notes"] = notes

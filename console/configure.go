@@ -46,6 +46,8 @@ func (s Services) configure(c *fiber.Ctx) error {
 		return refuse(c, fiber.StatusBadRequest, err.Error())
 	}
 	failed := []string{}
+	before := s.wishes(names)
+	defer func() { s.changes(c, several(names), before, s.wishes(names)) }()
 	for _, name := range names {
 		status, err := s.wish(name, changes)
 		if err != nil && !many {

@@ -21,6 +21,9 @@ func (s Services) email(c *fiber.Ctx) error {
 		return refuse(c, fiber.StatusBadRequest, "the name in the path is not percent-encoded as it should be")
 	}
 	email, err := s.Pool.Email(c.Context(), id)
+	if err == nil {
+		s.changes(c, id, nil, map[string]any{"user_email": email})
+	}
 	switch {
 	case errors.Is(err, pool.ErrUnknown):
 		return refuse(c, fiber.StatusNotFound, err.Error())
@@ -45,6 +48,7 @@ func (s Services) emails(c *fiber.Ctx) error {
 		}
 		results = append(results, fiber.Map{"filename": one.ID, "user_email": nil, "success": false, "error": one.Err.Error()})
 	}
+	s.changes(c, "all credentials", nil, map[string]any{"addresses_known": good, "of": len(results)})
 	if s.durable(c) != nil {
 		return refuse(c, fiber.StatusInternalServerError, notKept)
 	}

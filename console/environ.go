@@ -38,6 +38,7 @@ func (s Services) loadEnv(c *fiber.Ctx) error {
 		}
 		results = append(results, r)
 	}
+	s.changes(c, "credentials of the environment", nil, map[string]any{"loaded": loaded, "of": len(results), "variables": variables(results)})
 	message := fmt.Sprintf("%d of %d environment variables loaded", loaded, len(results))
 	if len(results) == 0 {
 		message = "there is no environment variable with credentials: GCLI_CREDS_* or GOOGLE_CREDENTIALS"
@@ -51,6 +52,7 @@ func (s Services) clearEnv(c *fiber.Ctx) error {
 	if cleared == nil {
 		cleared = []string{}
 	}
+	s.changes(c, "credentials of the environment", map[string]any{"credentials": cleared}, nil)
 	answer := fiber.Map{"deleted_count": len(cleared), "deleted_files": cleared,
 		"message": fmt.Sprintf("%d credentials of the environment taken out", len(cleared))}
 	if len(refused) > 0 {

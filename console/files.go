@@ -87,6 +87,7 @@ func (s Services) deduplicate(c *fiber.Ctx) error {
 	for _, d := range found {
 		removed += len(d.Removed)
 	}
+	s.changes(c, fmt.Sprintf("%d credentials", removed), nil, map[string]any{"groups": found, "dry_run": in.Trial})
 	message := fmt.Sprintf("%d moved into the quarantine", removed)
 	if !in.Trial && removed > 0 && s.durable(c) != nil {
 		message = notKept

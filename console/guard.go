@@ -13,12 +13,14 @@ import (
 // guard lets a caller through who has what the route asks for.
 func (s Services) guard(who permission) fiber.Handler {
 	return func(c *fiber.Ctx) error {
-		if !s.Access.PanelOpen() && !server.Local(c.Context()) {
+		if who != holder && !s.Access.PanelOpen() && !server.Local(c.Context()) {
 			unread(c)
+			c.Locals(turnedAway, true)
 			return refuse(c, fiber.StatusForbidden, "the panel still has its built-in password, so it answers this machine only, and no proxy or web page on it; set PANEL_PASSWORD or PASSWORD")
 		}
 		if who == panel && !s.known(c.Get(fiber.HeaderAuthorization)) {
 			unread(c)
+			c.Locals(turnedAway, true)
 			c.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="gcli2api"`)
 			return refuse(c, fiber.StatusUnauthorized, "the panel password is missing or wrong: send it as Authorization: Bearer")
 		}

@@ -152,6 +152,8 @@ func (s Services) verify(c *fiber.Ctx) error {
 	if err != nil {
 		return refuse(c, fiber.StatusBadRequest, err.Error())
 	}
+	before := s.credentialSaid(in.Filename)
+	defer func() { s.changes(c, in.Filename, before, withAction("verify", s.credentialSaid(in.Filename))) }()
 	found, err := s.Pool.Verify(c.Context(), in.Filename)
 	if errors.Is(err, pool.ErrUnknown) {
 		return refuse(c, fiber.StatusNotFound, err.Error())

@@ -7,9 +7,8 @@ package console
 import (
 	"context"
 	"log/slog"
-	"maps"
-	"slices"
 	"strings"
+	"time"
 
 	"gcli2api/pipeline"
 	"gcli2api/store/apikey"
@@ -46,6 +45,7 @@ type Services struct {
 	Kept func(ctx context.Context) error
 
 	uploads chan struct{} // those under way
+	tries   *throttle     // of looking a key up without a password; nil is the default
 }
 
 // permission says who may use a route.
@@ -54,6 +54,7 @@ type permission uint8
 const (
 	panel  permission = iota // holders of the panel password
 	anyone                   // public: what it answers depends on what the caller brings
+	holder                   // public, and from everywhere, whoever chose a password or not: there is nothing to take over
 )
 
 type route struct {
@@ -94,31 +95,65 @@ func (s Services) routes() []route {
 		{"POST", "/auth/callback-url", anyone, s.pasteSignIn},
 		{"GET", landingPath, anyone, s.land},
 		{"GET", "/auth/status/:project_id", panel, s.signInStatus},
+		{"POST", "/auth/keys", panel, s.createKey},
+		{"GET", "/auth/keys", panel, s.keys},
+		{"POST", "/auth/keys/batch", panel, s.createKeys}, // before the names of keys
+		{"GET", "/auth/keys/export", panel, s.exportKeys},
+		{"GET", "/auth/keys/:name", panel, s.key},
+		{"PATCH", "/auth/keys/:name", panel, s.editKey},
+		{"DELETE", "/auth/keys/:name", panel, s.deleteKey},
+		{"POST", "/auth/keys/:name/top-up", panel, s.topUpKey},
+		{"POST", "/auth/keys/:name/rotate", panel, s.rotateKey},
+		{"POST", "/auth/keys/:name/reset", panel, s.resetKey},
+		{"GET", "/auth/keys/:name/reveal", panel, s.revealKey},
+		{"GET", "/auth/quota", holder, s.ownQuota},
+		{"POST", "/auth/query", holder, s.queryKey},
+		{"GET", "/auth/models/costs", panel, s.costs},
+		{"POST", "/auth/models/costs", panel, s.setCost},
+		{"DELETE", "/auth/models/costs/*", panel, s.resetCost}, // names have slashes in them
+		{"GET", "/auth/models/+/cost", holder, s.cost},
 		{"GET", "/usage/stats", panel, s.usage},
 		{"GET", "/usage/aggregated", panel, s.usageTotals},
 		{"GET", "/usage/figures", panel, s.figures},
+		{"GET", "/usage/series", panel, s.series},
 		{"POST", "/usage/update-limits", panel, s.setLimits},
 		{"POST", "/usage/reset", panel, s.resetUsage},
+		{"GET", "/usage/requests", panel, s.requests},
+		{"GET", "/usage/requests/:id", panel, s.request},
+		{"GET", "/audit", panel, s.listChanges},
 	}
 }
 
-// Mount registers the console's routes.
+// Mount registers the console's routes. A path is closed to other methods before the next one is looked at:
+// one that is fixed must not be taken for a name.
 func (s Services) Mount(app *fiber.App) {
 	if s.Log == nil {
 		s.Log = slog.Default()
 	}
+	if s.tries == nil {
+		s.tries = newThrottle(time.Now)
+	}
 	s.uploads = make(chan struct{}, uploadsAtOnce)
+	all := s.routes()
 	methods := map[string][]string{}
-	for _, r := range s.routes() {
-		app.Add(r.method, r.path, s.logged, s.guard(r.who), r.handle)
+	for _, r := range all {
 		methods[r.path] = append(methods[r.path], r.method)
 		if r.method == fiber.MethodGet {
-			app.Add(fiber.MethodHead, r.path, s.logged, s.guard(r.who), r.handle)
 			methods[r.path] = append(methods[r.path], fiber.MethodHead)
 		}
 	}
-	for _, path := range slices.Sorted(maps.Keys(methods)) { // behind all routes: what none of them takes
-		app.All(path, s.logged, wrongMethod(strings.Join(methods[path], ", ")))
+	left := map[string]int{}
+	for _, r := range all {
+		left[r.path]++
+	}
+	for _, r := range all {
+		app.Add(r.method, r.path, s.logged, s.recorded(r), s.guard(r.who), r.handle)
+		if r.method == fiber.MethodGet {
+			app.Add(fiber.MethodHead, r.path, s.logged, s.recorded(r), s.guard(r.who), r.handle)
+		}
+		if left[r.path]--; left[r.path] == 0 {
+			app.All(r.path, s.logged, wrongMethod(strings.Join(methods[r.path], ", ")))
+		}
 	}
 }
 

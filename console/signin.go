@@ -112,6 +112,7 @@ func (s Services) startSignIn(c *fiber.Ctx) error {
 		return signInFailed(c, "", fail)
 	}
 	setCookie(c, got)
+	s.changes(c, in.Project, nil, map[string]any{"sign_in": "begun", "all_projects": in.All})
 	out := begun{Notice: notice, NoticeZh: noticeZh, AuthURL: got.AuthURL, State: got.State, Auto: in.Project == "", All: in.All,
 		Port: port, Redirect: redirect, CodeURL: got.CodeURL, Expires: int(got.ExpireIn / time.Second)}
 	if in.Project != "" {
@@ -183,6 +184,7 @@ func (s Services) completeSignIn(c *fiber.Ctx, in oauth.Completion) error {
 		return signInFailed(c, in.State, fail)
 	}
 	dropCookie(c, in.State)
+	s.changes(c, done.File, nil, signedInSaid(&done))
 	if s.Kept != nil {
 		if err := s.Kept(ctx); err != nil {
 			s.Log.Error("what a sign-in brought is not durable", "error", err)

@@ -242,13 +242,13 @@ func (s Services) importRows(c *fiber.Ctx, rows []row) error {
 			offers = append(offers, pool.Offer{Name: r.name, Data: r.offer})
 		}
 	}
-	taken := s.Pool.ImportAll(offers)
+	came := s.Pool.ImportAll(offers)
 	results, good := make([]verdict, 0, len(rows)), 0
 	for i, r := range rows {
 		v := verdict{Filename: shown(r.name), Status: "error", Message: r.why}
 		if r.offer != nil {
-			v.take(taken[0])
-			taken = taken[1:]
+			v.take(came[0])
+			came = came[1:]
 		}
 		if v.Filename == "" {
 			v.Filename = fmt.Sprintf("#%d", i+1)
@@ -258,6 +258,7 @@ func (s Services) importRows(c *fiber.Ctx, rows []row) error {
 		}
 		results = append(results, v)
 	}
+	s.changes(c, several(filenames(results)), nil, map[string]any{"taken": taken(results), "refused": len(rows) - good})
 	answer := fiber.Map{"uploaded_count": good, "total_count": len(rows), "message": fmt.Sprintf("%d/%d", good, len(rows)), "results": results}
 	if good == 0 {
 		answer["detail"] = "nothing could be imported: results says why"

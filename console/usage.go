@@ -56,11 +56,6 @@ func (s Services) usage(c *fiber.Ctx) error {
 	return c.JSON(fiber.Map{"success": true, "data": all})
 }
 
-// figures shows what was counted by credential, key and model.
-func (s Services) figures(c *fiber.Ctx) error {
-	return c.JSON(fiber.Map{"success": true, "data": s.Stats.Report()})
-}
-
 // userView is what the credentials of one Google account were used for: Google's limits are per user.
 type userView struct {
 	Email   string `json:"user_email"`
@@ -92,7 +87,8 @@ func (s Services) usageTotals(c *fiber.Ctx) error {
 		"total_files": len(list), "total_gemini_2_5_pro_calls": all.Pro, "total_all_model_calls": all.Total, "total_calls_24h": all.Last24h,
 		"avg_gemini_2_5_pro_per_file": mean(all.Pro), "avg_total_per_file": mean(all.Total), "avg_calls_per_file": mean(all.Last24h),
 		"next_reset_time": offset(s.Pool.NextReset()), "users": byUser(list),
-		"since": r.Since.UTC().Format(time.RFC3339), "requests": sum(r.Keys), "upstream_calls": sum(r.Credentials)}})
+		"since": r.Since.UTC().Format(time.RFC3339), "requests": sum(r.Keys), "upstream_calls": sum(r.Credentials),
+		"success_rate": rate(sum(r.Keys)), "upstream_success_rate": rate(sum(r.Credentials))}})
 }
 
 // byUser adds up the credentials of each e-mail; those that have none stand together under an empty one.
@@ -114,11 +110,7 @@ func byUser(list []pool.Usage) []userView {
 
 func sum(rows []stats.Row) (all stats.Count) {
 	for _, r := range rows {
-		all.Calls += r.Calls
-		all.Errors += r.Errors
-		all.Prompt += r.Prompt
-		all.Output += r.Output
-		all.Total += r.Total
+		all.Add(r.Count)
 	}
 	return all
 }
@@ -138,6 +130,8 @@ func (s Services) setLimits(c *fiber.Ctx) error {
 	if err := errors.Join(bad, worse); err != nil {
 		return refuse(c, fiber.StatusBadRequest, err.Error())
 	}
+	before := s.limitsSaid(in.Filename)
+	defer func() { s.changes(c, in.Filename, before, s.limitsSaid(in.Filename)) }()
 	if !s.Pool.Configure(in.Filename, func(w *pool.Wish) {
 		if in.Pro != nil {
 			w.DailyPro = pro
@@ -173,8 +167,12 @@ func (s Services) resetUsage(c *fiber.Ctx) error {
 		return refuse(c, fiber.StatusBadRequest, `the body must be {"filename": "..."}, or {"filename": null} for all credentials`)
 	}
 	if in.Filename == nil {
-		return s.kept(c, fmt.Sprintf("counters of %d credentials reset", s.Pool.ResetUsages()))
+		n := s.Pool.ResetUsages()
+		s.changes(c, "all credentials", nil, map[string]any{"counters_reset": n})
+		return s.kept(c, fmt.Sprintf("counters of %d credentials reset", n))
 	}
+	before := s.countersSaid(*in.Filename)
+	defer func() { s.changes(c, *in.Filename, before, s.countersSaid(*in.Filename)) }()
 	if !s.Pool.ResetUsage(*in.Filename) {
 		return refuse(c, fiber.StatusNotFound, "there is no such credential")
 	}

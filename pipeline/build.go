@@ -25,6 +25,10 @@ func (e *Engine) build(c Settings) (*snapshot, error) {
 			return nil, &StageError{Stage: k.Name, cause: err}
 		}
 	}
+	if s.models, err = e.asker("", plan, c).Models(); err != nil { // a list without a stage that asks for them
+		e.discard(s)
+		return nil, err
+	}
 	return s, nil
 }
 
@@ -66,6 +70,9 @@ func (e *Engine) place(s *snapshot, p *plan, i int, old *snapshot, c Settings) e
 	at.held, at.process = h, h.stage.Process
 	if _, ok := h.stage.(Ender); ok {
 		s.enders |= 1 << i
+	}
+	if _, ok := h.stage.(Recorder); ok {
+		s.recorders |= 1 << i
 	}
 	if _, ok := h.stage.(Beginner); ok {
 		s.beginners |= 1 << i

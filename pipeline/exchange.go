@@ -120,7 +120,7 @@ type Attempt struct {
 // Reply is the answer so far: exactly one of Body, Stream and Err is set once there is one.
 type Reply struct {
 	Body   []byte          // a whole answer in the hub format
-	Usage  gemini.Usage    // of Body, where somebody has read it already; else zero
+	Usage  gemini.Usage    // of a whole answer, where somebody has read it already, also when it comes in events; else zero
 	Stream wire.Stream     // an answer that arrives event by event
 	Err    *apierror.Error // why there is none
 }
@@ -141,6 +141,9 @@ type Outcome struct {
 	Err   *apierror.Error // nil when the client got a whole answer
 	Gone  bool            // the client left
 	Began bool            // a byte of an answer went out (not of a ping or an error)
+
+	Status int           // what the status line says
+	First  time.Duration // from Started to that byte; 0 when none went out
 }
 
 // NewExchange makes an exchange for one request. ctx ends when the client leaves.

@@ -16,6 +16,10 @@ type Stage interface{ Process(x *Exchange) Verdict }
 // Ender is a stage that cleans up: End is called once per exchange, in reverse order, if Process ran.
 type Ender interface{ End(x *Exchange) }
 
+// Recorder is a stage that writes down how an exchange ended: Record is called once per exchange, if Process
+// ran, behind the last End, when all of them have settled what they settle.
+type Recorder interface{ Record(x *Exchange) }
+
 // Starter is a stage with something to set before the walk begins, wherever it stands in the list.
 type Starter interface{ Start(x *Exchange) }
 

@@ -125,21 +125,33 @@ func (p *snapshot) closeReply(x *Exchange) {
 	}
 }
 
-// end calls the Enders that ran, last one first. A panic in one does not keep the others from it.
+// end calls the Enders that ran, last one first, then the Recorders. A panic in one does not keep the others
+// from it.
 func (p *snapshot) end(x *Exchange) {
 	for ran := x.ran & p.enders; ran != 0; {
 		i := 63 - bits.LeadingZeros64(ran)
 		ran &^= 1 << i
 		p.endOne(x, i)
 	}
+	for ran := x.ran & p.recorders; ran != 0; ran &= ran - 1 {
+		p.recordOne(x, bits.TrailingZeros64(ran))
+	}
 }
 
 func (p *snapshot) endOne(x *Exchange, i int) {
-	defer func() {
-		if r := recover(); r != nil {
-			p.engine.report(p.stages[i].name, "end panicked", fmt.Errorf("%v", r))
-			p.log.Error("end of stage panicked", "stage", p.stages[i].name, "id", x.In.ID, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
-		}
-	}()
+	defer p.survive(x, i)
 	p.stages[i].held.stage.(Ender).End(x)
+}
+
+func (p *snapshot) recordOne(x *Exchange, i int) {
+	defer p.survive(x, i)
+	p.stages[i].held.stage.(Recorder).Record(x)
+}
+
+// survive is deferred by what runs at the end of an exchange.
+func (p *snapshot) survive(x *Exchange, i int) {
+	if r := recover(); r != nil {
+		p.engine.report(p.stages[i].name, "end panicked", fmt.Errorf("%v", r))
+		p.log.Error("end of stage panicked", "stage", p.stages[i].name, "id", x.In.ID, "panic", fmt.Sprint(r), "stack", string(debug.Stack()))
+	}
 }

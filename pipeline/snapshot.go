@@ -3,6 +3,8 @@ package pipeline
 import (
 	"log/slog"
 	"sync/atomic"
+
+	"gcli2api/pipeline/models"
 )
 
 // snapshot is one checked list. It never changes; exchanges hold a counted reference to it.
@@ -16,7 +18,9 @@ type snapshot struct {
 	enders    uint64 // bit i: stage i has an End
 	beginners uint64
 	repricers uint64
+	recorders uint64
 	starters  []Starter
+	models    *models.Catalogue
 	revision  string
 	number    uint64
 	refs      atomic.Int64 // 1 for the engine and one for each exchange

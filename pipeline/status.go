@@ -1,6 +1,10 @@
 package pipeline
 
-import "time"
+import (
+	"time"
+
+	"gcli2api/pipeline/models"
+)
 
 // Status is what the operator sees of the engine.
 type Status struct {
@@ -36,4 +40,16 @@ func (e *Engine) Status() Status {
 		s.Stages = append(s.Stages, StageStatus{Name: at.name, Does: e.kinds[at.name].Does, Enabled: !at.off, Fault: e.faults[at.name]})
 	}
 	return s
+}
+
+// Models is the catalogue of the list in use; before there is one, what is known without any settings.
+func (e *Engine) Models() *models.Catalogue {
+	if p := e.current.Load(); p != nil {
+		return p.models
+	}
+	c, err := models.New(models.Defaults())
+	if err != nil {
+		panic(err) // the defaults are right, a test of models says so
+	}
+	return c
 }

@@ -23,6 +23,8 @@ const (
 	Settings         Table = "setting"   // the panel's overrides
 	Short            Table = "short"     // things with an expiry and an owner
 	Panel            Table = "panel"     // login epoch and secret of the panel
+	Requests         Table = "reqlog"    // the log of requests, many rows a document (audit)
+	Changes          Table = "audit"     // what was changed in the panel, newest first
 	Imports          Table = "import"    // what was taken over from older layouts, by the hash of its content
 )
 

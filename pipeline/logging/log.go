@@ -118,6 +118,10 @@ func (l *Log) Level() slog.Level { return l.level.Level() }
 // whole words, or they would eat into ordinary text; below three they cannot be hidden at all.
 func (l *Log) Hide(secret string) { l.mask.hide(secret) }
 
+// Mask puts stars over the secrets in a text, as lines of the log have them: those that Hide was told, and what
+// looks like one.
+func (l *Log) Mask(text string) string { return l.mask.apply(text) }
+
 // Recent gives the last n lines, oldest first, without line ends.
 func (l *Log) Recent(n int) []string {
 	l.mu.Lock()

@@ -65,6 +65,9 @@ func (m *masker) apply(text string) string {
 	return replace(text, nextSecret)
 }
 
+// Mask puts stars over what looks like a secret in a text that goes elsewhere than into the log.
+func Mask(text string) string { return replace(text, nextSecret) }
+
 // replace puts stars over each range that find gives; find(text, i) looks from i on and answers an
 // empty range when there is no more.
 func replace(text string, find func(text string, i int) (start, end int)) string {

@@ -29,6 +29,7 @@ type job struct {
 	onGone watch.Cancel
 	gone   atomic.Bool // the watcher saw the client leave
 	began  bool        // a byte of an answer went out
+	first  time.Time   // when it did
 	status int
 	ended  bool          // end was called: the job may be somebody else's by now
 	attrs  [11]slog.Attr // of its line in the log
@@ -222,7 +223,11 @@ func (j *job) end(err *apierror.Error, gone bool) {
 	if j.peer != nil {
 		j.peer.End()
 	}
-	j.s.opt.Engine.End(&j.x, pipeline.Outcome{Err: err, Gone: gone, Began: j.began})
+	out := pipeline.Outcome{Err: err, Gone: gone, Began: j.began, Status: j.status}
+	if !j.first.IsZero() {
+		out.First = j.first.Sub(j.x.Started())
+	}
+	j.s.opt.Engine.End(&j.x, out)
 	j.call.end()
 	leftUnread(j.conn, j.client.body.unread())
 	j.client.body.release()
@@ -235,7 +240,7 @@ func (j *job) end(err *apierror.Error, gone bool) {
 func (j *job) again() {
 	j.x, j.client, j.conn, j.peer = pipeline.Exchange{}, client{}, nil, nil
 	j.gone.Store(false)
-	j.began, j.ended = false, false
+	j.began, j.ended, j.first = false, false, time.Time{}
 	clear(j.attrs[:])
 	j.s.jobs.Put(j)
 }

@@ -40,7 +40,7 @@ type desk struct {
 	server *server.Server
 	engine *pipeline.Engine
 	addr   string
-	ended  chan pipeline.Outcome
+	ended  chan pipeline.Outcome // of every exchange, as long as there is room
 }
 
 func (d *desk) url(path string) string { return "http://" + d.addr + path }
@@ -70,13 +70,13 @@ func opened(t *testing.T, o server.Options, on func(net.Listener) net.Listener, 
 	d := &desk{t: t, ended: make(chan pipeline.Outcome, 64)}
 	kinds := []pipeline.Kind{
 		kind("who", d.who, pipeline.HasCaller), kind("read", read, pipeline.HasFormat),
-		kind("call", call, pipeline.HasReply), kind("form", form, pipeline.HasEncoder),
+		kind("call", call, pipeline.HasReply), kind("form", form, pipeline.HasEncoder), d.tally(),
 	}
 	var err error
 	if d.engine, err = pipeline.NewEngine(pipeline.Options{Kinds: kinds, Log: o.Log}); err != nil {
 		t.Fatal(err)
 	}
-	if err = d.engine.Apply(list{"who", "read", "call", "form"}); err != nil {
+	if err = d.engine.Apply(list{"who", "read", "call", "form", "tally"}); err != nil {
 		t.Fatal(err)
 	}
 	o.Engine = d.engine
@@ -112,7 +112,7 @@ func kind(name string, s step, gives pipeline.Fact) pipeline.Kind {
 		New:   pipeline.New("", func(string, *pipeline.Build) (pipeline.Stage, error) { return s, nil })}
 }
 
-// who also tells the test how every exchange ended.
+// who lets the password in.
 func (d *desk) who(x *pipeline.Exchange) pipeline.Verdict {
 	if x.In.Header("Authorization") != "Bearer pwd" {
 		return x.Fail(apierror.New(apierror.Unauthorized, "wrong password"))

@@ -23,6 +23,7 @@ type outlet struct {
 	w        io.Writer  // every write is one flushed chunk
 	err      error      // why nothing is written any more
 	began    bool       // a part of the answer was written
+	first    time.Time  // when that began
 	opened   bool       // a joining heartbeat has begun the next event
 	last     time.Time  // of the last write
 	deadline time.Time
@@ -32,8 +33,11 @@ type outlet struct {
 func (o *outlet) event(p []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.began = true
-	return o.write(o.join(p))
+	err := o.write(o.join(p))
+	if !o.began {
+		o.began, o.first = true, o.last
+	}
+	return err
 }
 
 // fail ends the stream with an error event.

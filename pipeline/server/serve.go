@@ -77,7 +77,7 @@ func (j *job) whole(body []byte) *apierror.Error {
 	j.headers()
 	j.client.ctx.SetContentType("application/json; charset=UTF-8")
 	buf.B = j.client.ctx.Response.SwapBody(buf.B) // both pools take what they get
-	j.began = true
+	j.began, j.first = true, time.Now()
 	return nil
 }
 

@@ -94,7 +94,7 @@ func (b *streamBody) finish(err error) error {
 	began, err := b.out.close(nil)
 	wire.Buffers.Put(&b.held.buf)
 	_ = b.job.conn.SetWriteDeadline(time.Time{})
-	b.job.began = began
+	b.job.began, b.job.first = began, b.out.first
 	fail := run.err
 	if fail != nil && err == nil {
 		fail = b.job.honest(fail)

@@ -58,7 +58,7 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	}
 	rest := x.Rest(s.through)
 	if reply := s.fetch(x, rest); reply.Body != nil {
-		x.Reply = pipeline.Reply{Stream: newCut(reply.Body, s.Chunk, x.Answer != wire.Gemini)}
+		x.Reply = pipeline.Reply{Stream: newCut(reply.Body, s.Chunk, x.Answer != wire.Gemini), Usage: reply.Usage}
 	} else {
 		x.Reply = reply
 	}

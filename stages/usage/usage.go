@@ -1,8 +1,9 @@
-// Package usage counts calls, errors and tokens, every try of a request, also the failed ones.
+// Package usage counts calls, errors, tokens and time, every try of a request, also the failed ones.
 package usage
 
 import (
 	"bytes"
+	"time"
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
@@ -20,10 +21,10 @@ func Kind(s *stats.Stats, a *audit.Log) pipeline.Kind {
 	return pipeline.Kind{
 		Name:  "usage",
 		Does:  "counts calls, errors and tokens by credential, key and model",
-		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Embed},
+		Verbs: everyVerb(),
 		Needs: []pipeline.Fact{pipeline.HasReply},
 		New: pipeline.New(Settings{}, func(Settings, *pipeline.Build) (pipeline.Stage, error) {
-			return &stage{s, a}, nil
+			return &stage{s, a, routeNames()}, nil
 		}),
 	}
 }
@@ -31,60 +32,100 @@ func Kind(s *stats.Stats, a *audit.Log) pipeline.Kind {
 type stage struct {
 	stats *stats.Stats
 	audit *audit.Log // nil takes no request down
+
+	routes *routes
 }
 
 type meterKey struct{}
 
 // Process reads the usage of a whole answer, or wraps a stream to read it as it passes.
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
-	m := &meter{inner: x.Reply.Stream}
+	if !counted(x.In.Route.Verb) {
+		return pipeline.Next
+	}
+	m := &meter{inner: x.Reply.Stream, usage: x.Reply.Usage}
 	x.Keep(meterKey{}, m)
 	switch {
 	case m.inner != nil:
 		x.Reply.Stream = m
-	case x.Reply.Usage != gemini.Usage{}:
-		m.usage = x.Reply.Usage
-	case x.Reply.Body != nil:
+	case m.usage == gemini.Usage{} && x.Reply.Body != nil:
 		m.read(x.Reply.Body)
 	}
 	return pipeline.Next
 }
 
-// End records the request and its tries. The tokens belong to the last try: the earlier ones failed.
+// End tells the stages before what was spent.
 func (s *stage) End(x *pipeline.Exchange) {
-	r := stats.Request{Key: x.Caller.ID, Model: x.Model.Base}
-	m, metered := x.Note(meterKey{}).(*meter)
-	if metered {
-		r.Tries = m.tries[:0]
+	if m, ok := x.Note(meterKey{}).(*meter); ok {
+		x.Used = m.usage
 	}
-	switch {
-	case r.Key != "":
-	case x.Caller.Kind != "":
-		r.Key = x.Caller.Kind
-	default:
-		r.Key = "refused" // nobody was let in
+}
+
+// Record counts the request and its tries, when it is settled what it cost. The tokens belong to the last try:
+// the earlier ones failed, or were gone on with.
+func (s *stage) Record(x *pipeline.Exchange) {
+	s.note(x)
+	if !counted(x.In.Route.Verb) {
+		return
+	}
+	r := stats.Request{Key: caller(x), Model: x.Model.Base, First: x.Outcome.First, Took: time.Since(x.Started())}
+	if m, ok := x.Note(meterKey{}).(*meter); ok {
+		r.Tries = m.tries[:0]
 	}
 	if x.Outcome.Err != nil {
 		r.Code = x.Outcome.Err.Code
 	}
+	if x.Outcome.Began {
+		r.Units = x.Charge.Units // else they were given back
+	}
 	for i := range x.Attempts {
 		a := &x.Attempts[i]
-		t := stats.Try{Credential: a.Credential, Model: a.Model, Code: a.Code}
+		t := stats.Try{Credential: a.Credential, Model: a.Model, Code: a.Code, Took: a.Took}
 		if a.Code == apierror.ClientGone {
 			t.Code = "" // a client that leaves is no failure of the credential
 		}
 		r.Tries = append(r.Tries, t)
 	}
-	if metered {
-		x.Used = m.usage
-	}
-	if metered && len(r.Tries) > 0 {
-		t := &r.Tries[len(r.Tries)-1]
-		t.Prompt = m.usage.Prompt + m.usage.ToolUse
-		t.Output = m.usage.Candidates + m.usage.Thoughts
-		t.Total = m.usage.Total
+	if n := len(r.Tries); n > 0 {
+		spend(&r.Tries[n-1], x.Used)
+		heard(r.Tries, x)
 	}
 	s.stats.Record(r)
+}
+
+// heard gives the first byte to the try that it came from: the last one that had begun by then.
+func heard(tries []stats.Try, x *pipeline.Exchange) {
+	if x.Outcome.First <= 0 {
+		return
+	}
+	at := x.Started().Add(x.Outcome.First)
+	for i := len(tries) - 1; i >= 0; i-- {
+		if after := at.Sub(x.Attempts[i].Start); after >= 0 {
+			tries[i].First = max(after, 1)
+			return
+		}
+	}
+}
+
+// caller is who a request counts for.
+func caller(x *pipeline.Exchange) string {
+	switch {
+	case x.Caller.ID != "":
+		return x.Caller.ID
+	case x.Caller.Kind != "":
+		return x.Caller.Kind
+	}
+	return "refused" // nobody was let in
+}
+
+func spend(t *stats.Try, u gemini.Usage) {
+	t.Prompt = u.Prompt + u.ToolUse
+	t.Output = u.Candidates + u.Thoughts
+	t.Total = u.Total
+	if t.Total == 0 {
+		t.Total = t.Prompt + t.Output
+	}
+	t.Cached, t.Thought = u.Cached, u.Thoughts
 }
 
 // meter reads the usage of the events that pass.

@@ -3,13 +3,18 @@ package usage
 import (
 	"context"
 	"io"
+	"log/slog"
+	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/models"
 	"gcli2api/pipeline/wire"
+	"gcli2api/pipeline/wire/gemini"
+	"gcli2api/store/embedded"
 	"gcli2api/store/stats"
 )
 
@@ -63,6 +68,12 @@ func row(who, model string, c stats.Count) stats.Row {
 	return stats.Row{Who: who, Model: model, Count: c}
 }
 
+// end is how an exchange ends: its stages have settled everything when it is recorded.
+func end(u *stage, x *pipeline.Exchange) {
+	u.End(x)
+	u.Record(x)
+}
+
 func check(t *testing.T, s *stats.Stats, creds, keys []stats.Row) {
 	t.Helper()
 	r := s.Report()
@@ -83,8 +94,8 @@ func TestWholeAnswer(t *testing.T) {
 	if v := u.Process(x); v != pipeline.Next || string(x.Reply.Body) != counts {
 		t.Fatalf("verdict %v", v)
 	}
-	u.End(x)
-	c := stats.Count{Calls: 1, Prompt: 12, Output: 7, Total: 19}
+	end(u, x)
+	c := stats.Count{Calls: 1, Prompt: 12, Output: 7, Total: 19, Thought: 4}
 	check(t, s, []stats.Row{row("a", "m", c)}, []stats.Row{row("k1", "m", c)})
 }
 
@@ -98,8 +109,8 @@ func TestEveryTry(t *testing.T) {
 	try(x, "a", "")
 	x.Reply.Body = []byte(counts)
 	u.Process(x)
-	u.End(x)
-	tokens := stats.Count{Calls: 1, Prompt: 12, Output: 7, Total: 19}
+	end(u, x)
+	tokens := stats.Count{Calls: 1, Prompt: 12, Output: 7, Total: 19, Thought: 4}
 	twice := tokens
 	twice.Calls, twice.Errors = 2, 1
 	check(t, s, []stats.Row{row("a", "m", twice), row("b", "m", stats.Count{Calls: 1, Errors: 1})},
@@ -135,8 +146,8 @@ func TestStream(t *testing.T) {
 	if _ = x.Reply.Stream.Close(); inner.closed != 1 {
 		t.Errorf("closed %d times", inner.closed)
 	}
-	u.End(x)
-	c := stats.Count{Calls: 1, Prompt: 10, Output: 7, Total: 17}
+	end(u, x)
+	c := stats.Count{Calls: 1, Prompt: 10, Output: 7, Total: 17, Thought: 4}
 	check(t, s, []stats.Row{row("a", "m", c)}, []stats.Row{row("password", "m", c)})
 }
 
@@ -165,7 +176,7 @@ func TestHowItEnded(t *testing.T) {
 			x.Reply.Err = apierror.New(c.err, "x")
 			u.Process(x)
 			x.Outcome.Err = x.Reply.Err
-			u.End(x)
+			end(u, x)
 			check(t, s, c.creds, c.keys)
 		})
 	}
@@ -184,8 +195,8 @@ func TestTokensOfABrokenStream(t *testing.T) {
 	_, err := x.Reply.Stream.Next()
 	x.Report(apierror.From(err))
 	x.Outcome.Err = apierror.From(err)
-	u.End(x)
-	c := stats.Count{Calls: 1, Errors: 1, Prompt: 12, Output: 7, Total: 19}
+	end(u, x)
+	c := stats.Count{Calls: 1, Errors: 1, Prompt: 12, Output: 7, Total: 19, Thought: 4}
 	check(t, s, []stats.Row{row("a", "m", c)}, []stats.Row{row("password", "m", c)})
 }
 
@@ -205,3 +216,98 @@ type endless []byte
 
 func (e endless) Next() (wire.Event, error) { return wire.Event{Data: e}, nil }
 func (endless) Close() error                { return nil }
+
+// What is spent is known to the stages before, whatever the answer looks like and however far it came.
+func TestUsedIsKnown(t *testing.T) {
+	whole := gemini.Usage{Prompt: 10, ToolUse: 2, Candidates: 3, Thoughts: 4, Total: 19}
+	for _, c := range []struct {
+		name  string
+		reply pipeline.Reply
+		hear  int
+		want  gemini.Usage
+		count stats.Count
+	}{
+		{"whole", pipeline.Reply{Body: []byte(counts)}, 0, whole, stats.Count{Prompt: 12, Output: 7, Total: 19, Thought: 4}},
+		{"whole, read already", pipeline.Reply{Body: []byte(`{}`), Usage: whole}, 0, whole, stats.Count{Prompt: 12, Output: 7, Total: 19, Thought: 4}},
+		{"embeddings", pipeline.Reply{Body: []byte(`{"embeddings":[{"values":[0.1]}],"usageMetadata":{"promptTokenCount":6}}`)}, 0,
+			gemini.Usage{Prompt: 6}, stats.Count{Prompt: 6, Total: 6}},
+		{"stream", pipeline.Reply{Stream: &stream{events: []string{`{"usageMetadata":{"promptTokenCount":10,"cachedContentTokenCount":8}}`, `{}`, counts}, err: io.EOF}}, 4,
+			gemini.Usage{Prompt: 10, Cached: 8, ToolUse: 2, Candidates: 3, Thoughts: 4, Total: 19}, stats.Count{Prompt: 12, Output: 7, Total: 19, Thought: 4, Cached: 8}},
+		{"stream, left half way", pipeline.Reply{Stream: &stream{events: []string{`{"usageMetadata":{"promptTokenCount":10,"totalTokenCount":10}}`, counts}, err: io.EOF}}, 1,
+			gemini.Usage{Prompt: 10, Total: 10}, stats.Count{Prompt: 10, Total: 10}},
+		{"fake stream, left half way", pipeline.Reply{Stream: &stream{events: []string{`{}`, counts}, err: io.EOF}, Usage: whole}, 1, whole, stats.Count{Prompt: 12, Output: 7, Total: 19, Thought: 4}},
+		{"nothing", pipeline.Reply{Err: apierror.New(apierror.NoCredential, "x")}, 0, gemini.Usage{}, stats.Count{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := stats.New()
+			u := &stage{stats: s}
+			x := exchange(pipeline.Caller{Kind: "key", ID: "k"})
+			try(x, "a", "")
+			x.Reply = c.reply
+			u.Process(x)
+			for range c.hear {
+				_, _ = x.Reply.Stream.Next()
+			}
+			u.End(x)
+			if x.Used != c.want {
+				t.Errorf("%+v, want %+v", x.Used, c.want)
+			}
+			if len(s.Report().Keys) != 0 {
+				t.Error("counted before the price is settled")
+			}
+			u.Record(x)
+			c.count.Calls = 1
+			check(t, s, []stats.Row{row("a", "m", c.count)}, []stats.Row{row("k", "m", c.count)})
+		})
+	}
+}
+
+// Units are those of an answer that began; the first byte belongs to the call that it came from.
+func TestPriceAndTime(t *testing.T) {
+	db, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "x.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	s, err := stats.Open(t.Context(), stats.Options{Store: db, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	u := &stage{stats: s}
+	for _, began := range []bool{true, false} {
+		x := exchange(pipeline.Caller{Kind: "key", ID: "k"})
+		x.Charge = pipeline.Charge{Key: "k", Units: 5}
+		for _, who := range []string{"early", "answers", "late"} {
+			try(x, who, map[string]apierror.Code{"early": apierror.RateLimited}[who])
+		}
+		x.Attempts[1].Start = x.Started().Add(300 * time.Millisecond)
+		x.Attempts[2].Start = x.Started().Add(3000 * time.Millisecond)
+		u.Process(x)
+		u.End(x)
+		if x.Outcome.Began = began; began {
+			x.Outcome.First = 900 * time.Millisecond
+		}
+		u.Record(x)
+	}
+	ask := func(q stats.Query) stats.Figures {
+		q.From, q.To = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+		found, err := s.Series(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sum stats.Figures
+		for i := range found.Points {
+			sum.Add(&found.Points[i].Figures)
+		}
+		return sum
+	}
+	if f := ask(stats.Query{Key: "k"}); f.Calls != 2 || f.Units != 5 || f.First.Measured() != 1 || f.Took.Measured() != 2 || f.First.Quantile(1) != 1600*time.Millisecond {
+		t.Errorf("%+v", f)
+	}
+	for who, want := range map[string]int64{"early": 0, "answers": 1, "late": 0} {
+		if f := ask(stats.Query{Credential: who}); f.Calls != 2 || f.First.Measured() != want || f.Took.Measured() != 2 || want == 1 && f.First.Quantile(1) != 800*time.Millisecond {
+			t.Errorf("%s: %+v", who, f)
+		}
+	}
+}

@@ -59,6 +59,7 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 	}
 	ledger, err := openLedger(ctx, o, keys, costs)
 	if err != nil {
+		costs.close()
 		return nil, err
 	}
 	keys.spent = func(ctx context.Context, one *Key) (int64, error) {
@@ -70,4 +71,7 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 }
 
 // Close ends what is under way, and writes what is only in memory.
-func (b *Book) Close() error { return errors.Join(b.Keys.close(), b.Ledger.Close()) }
+func (b *Book) Close() error {
+	b.Costs.close()
+	return errors.Join(b.Keys.close(), b.Ledger.Close())
+}

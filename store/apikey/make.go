@@ -33,7 +33,8 @@ func (k *Keys) Create(ctx context.Context, t Terms) (one *Key, secret string, er
 	return made[0].Key, made[0].Secret, nil
 }
 
-// CreateMany makes n keys of the same terms, all of them or none.
+// CreateMany makes n keys of the same terms, all of them or none. Descriptions of several are numbered: in the
+// place of {n} if there is one, else at the end.
 func (k *Keys) CreateMany(ctx context.Context, t Terms, n int) ([]Made, error) {
 	if n < 1 || n > MaxBatch {
 		return nil, wrong("count", "must be a whole number from 1 to %d", MaxBatch)
@@ -44,6 +45,10 @@ func (k *Keys) CreateMany(ctx context.Context, t Terms, n int) ([]Made, error) {
 	if err := t.checkAhead(k.now()); err != nil {
 		return nil, err
 	}
+	last := numbered(t, n, n) // the longest
+	if err := last.Check(); err != nil {
+		return nil, err
+	}
 	blocks, err := readAddresses(t.Addresses)
 	if err != nil {
 		return nil, err
@@ -52,7 +57,7 @@ func (k *Keys) CreateMany(ctx context.Context, t Terms, n int) ([]Made, error) {
 	defer cancel()
 	made := make([]Made, n)
 	for i := range made {
-		one := &Key{ID: newID(), Created: k.now().UTC().Truncate(time.Second), Terms: t, blocks: blocks}
+		one := &Key{ID: newID(), Created: k.now().UTC().Truncate(time.Second), Terms: numbered(t, i+1, n), blocks: blocks}
 		made[i] = Made{one, NewSecret()}
 		if err := k.arm(one, made[i].Secret); err != nil {
 			return nil, err

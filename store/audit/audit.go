@@ -1,14 +1,23 @@
 // Package audit keeps what an operator looks up later: who changed what, and which requests came.
 //
-// Neither holds what clients said or were told.
+// Neither holds what clients said or were told. A change is in the store before it is answered. Requests
+// are written every two seconds, many in one document: a crash loses no more than that, and a store that
+// is away for long costs the oldest of those that wait, which is said.
 package audit
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"gcli2api/pipeline/config"
+	"gcli2api/pipeline/logging"
 	"gcli2api/store"
 )
 
@@ -16,7 +25,9 @@ import (
 type Options struct {
 	Store    store.Store
 	Log      *slog.Logger
-	Settings func() Settings // asked at each use; nil is the defaults
+	Settings func() Settings          // asked at each use; nil is the defaults
+	Mask     func(text string) string // takes secrets out of what changes say; nil knows them by their looks
+	Now      func() time.Time         // nil is the real time
 }
 
 // Settings are how long things are kept, of the [usage] table.
@@ -30,46 +41,106 @@ func SettingsOf(c *config.Snapshot) Settings {
 	return Settings{c.Duration("usage.keep_requests"), c.Duration("usage.keep_audit")}
 }
 
+const (
+	flushEvery = 2 * time.Second
+	writeLimit = 10 * time.Second // for one document
+)
+
 // Log is both records. It is safe for concurrent use.
-type Log struct{ o Options }
+type Log struct {
+	o    Options
+	node string // of the process: two of them may share a store
+
+	off  atomic.Bool // no requests are taken down
+	mu   sync.Mutex  // guards rows
+	rows rows
+
+	writing sync.Mutex // one flush at a time
+	failing bool       // the last one failed
+
+	number atomic.Uint64 // of the changes of this process
+	crowd  crowd
+	trims  []*trim
+
+	wake   chan struct{} // a chunk is full
+	cancel context.CancelFunc
+	done   chan struct{}
+}
 
 // Open begins. Close it before the store.
-func Open(_ context.Context, o Options) (*Log, error) { return &Log{o}, nil }
+func Open(ctx context.Context, o Options) (*Log, error) {
+	l := begin(o)
+	ctx, l.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	go l.keep(ctx)
+	return l, nil
+}
+
+// begin makes a Log that writes when it is told to.
+func begin(o Options) *Log {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Mask == nil {
+		o.Mask = logging.Mask
+	}
+	if o.Settings == nil {
+		o.Settings = func() Settings { return Settings{7 * 24 * time.Hour, 365 * 24 * time.Hour} }
+	}
+	var name [4]byte
+	_, _ = rand.Read(name[:]) // never fails (crypto/rand)
+	l := &Log{o: o, node: hex.EncodeToString(name[:]), wake: make(chan struct{}, 1), done: make(chan struct{})}
+	l.off.Store(o.Settings().Requests <= 0)
+	l.trims = []*trim{{table: store.Requests, kept: -1, of: func(s Settings) time.Duration { return s.Requests }},
+		{table: store.Changes, kept: -1, of: func(s Settings) time.Duration { return s.Changes }}}
+	return l
+}
+
+// keep writes until Close.
+func (l *Log) keep(ctx context.Context) {
+	defer close(l.done)
+	tick := time.NewTicker(flushEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-l.wake:
+		case <-tick.C:
+			l.tidy(ctx)
+		case <-ctx.Done():
+			return
+		}
+		l.flush(ctx)
+	}
+}
+
+// tidy does what time asks for.
+func (l *Log) tidy(ctx context.Context) {
+	off := l.o.Settings().Requests <= 0
+	if off {
+		l.forget()
+	}
+	l.off.Store(off)
+	l.disperse(ctx, false)
+	for _, t := range l.trims {
+		l.trim(ctx, t)
+	}
+}
 
 // Close brings what is still in memory into the store.
-func (l *Log) Close() error { return nil }
-
-// Request is one request of a client, without what was said in it.
-type Request struct {
-	Time       time.Time     `json:"time"`
-	ID         string        `json:"id"`  // exchange id
-	Key        string        `json:"key"` // key id, or the kind of caller
-	Route      string        `json:"route"`
-	Model      string        `json:"model"`
-	Credential string        `json:"credential,omitempty"` // of the last try
-	Tries      int           `json:"tries"`
-	Status     int           `json:"status"`
-	Code       string        `json:"code,omitempty"`
-	Input      int64         `json:"input_tokens"`
-	Output     int64         `json:"output_tokens"`
-	Cost       int64         `json:"cost"`  // units charged
-	First      time.Duration `json:"first"` // to the first byte; 0 when there was none
-	Took       time.Duration `json:"took"`
+func (l *Log) Close() error {
+	if l.cancel != nil {
+		l.cancel()
+		<-l.done
+	}
+	ctx := context.Background()
+	var lost error
+	if !l.flush(ctx) {
+		lost = errors.New("the last requests could not be written into the log of requests")
+	}
+	if err := l.disperse(ctx, true); err != nil {
+		lost = errors.Join(lost, fmt.Errorf("the last refusals could not be written into the audit: %w", err))
+	}
+	return lost
 }
-
-// Note takes a request down.
-func (l *Log) Note(Request) {}
-
-// Change is one change that somebody made.
-type Change struct {
-	Time   time.Time      `json:"time"`
-	Who    string         `json:"who"`  // how they came in
-	From   string         `json:"from"` // address
-	What   string         `json:"what"` // route
-	Target string         `json:"target,omitempty"`
-	Before map[string]any `json:"before,omitempty"` // without secrets
-	After  map[string]any `json:"after,omitempty"`
-}
-
-// Changed takes a change down; it is durable when Changed returns.
-func (l *Log) Changed(context.Context, Change) error { return nil }

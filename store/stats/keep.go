@@ -3,163 +3,91 @@ package stats
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
+	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"gcli2api/pipeline/config"
+	"gcli2api/pipeline/models"
 	"gcli2api/store"
 )
 
-// The counters are named use/<day>/<key or cred>/<id>/<model>/<what> (design section 9). The day of
-// the figures begins at 07:00 UTC (behaviour 6.8).
 const (
-	root     = "use/"
-	before   = "before" // stands for all days that are older than keepDays
-	keepDays = 92
-	dayStart = 7 * time.Hour
-	dayForm  = "2006-01-02"
-
 	flushEvery = 2 * time.Second
 	flushLimit = 10 * time.Second
+	maxBatch   = 2048 // tallies in one write
 )
+
+// Options are what Stats stand on.
+type Options struct {
+	Store    store.Store
+	Log      *slog.Logger
+	Settings func() Settings // asked at each use; nil is the defaults
+}
+
+// Settings are how long figures are kept, of the [usage] table, and the names of models that are no inventions.
+type Settings struct {
+	Hours  int // that are kept one by one
+	Days   int
+	Models []string
+}
+
+// SettingsOf reads the [usage] table and the known models.
+func SettingsOf(c *config.Snapshot) Settings {
+	m := models.Defaults()
+	_ = c.Section("models", &m) // what is wrong there is told where models are settled
+	return Settings{c.Int("usage.keep_hours"), c.Int("usage.keep_days"), m.Known}
+}
 
 // keeper brings the figures into the store.
 type keeper struct {
-	store  store.Store
-	log    *slog.Logger
+	Options
 	owner  string
+	shared bool // others write there as well
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	flushing sync.Mutex // also of failing
+	flushing sync.RWMutex // held by who writes; readers of a series keep it from changing under them
+	pending  *batch       // what is being written, or was and nobody knows whether it is
 	failing  bool
+	day      int64  // of the last batch
+	mark     string // the name that counts the batches of the day
+	seq      int64
 
-	rolled string // the day on which old days were added up last
+	sweeper sweeper
+	reading sync.Mutex
+	read    time.Time // when the sums of a shared store were read last
 }
 
-// Open begins with what the store has and keeps it up to date until Close. Close it before the
-// store.
-func Open(ctx context.Context, st store.Store, log *slog.Logger) (*Stats, error) {
-	return openAt(ctx, st, log, time.Now)
+// batch is one write. It counts itself under a name of this node, so that after a write of which nobody knows
+// what became of it the store can tell.
+type batch struct {
+	tallies []*tally
+	deltas  []store.Delta
+	mark    string
+	seq     int64 // what stands under mark when it is written
+	tried   bool
 }
 
-func openAt(ctx context.Context, st store.Store, log *slog.Logger, now func() time.Time) (*Stats, error) {
+// Open begins with what the store has and keeps it up to date until Close. Close it before the store.
+func Open(ctx context.Context, o Options) (*Stats, error) { return openAt(ctx, o, time.Now) }
+
+func openAt(ctx context.Context, o Options, now func() time.Time) (*Stats, error) {
+	if o.Settings == nil {
+		o.Settings = func() Settings { return Settings{Hours: 192, Days: 92} }
+	}
 	s := begin(now)
-	s.kept = &keeper{store: st, log: log, owner: rand.Text(), done: make(chan struct{})}
-	all, err := st.Counters(ctx, root)
-	if err != nil {
+	s.kept = &keeper{Options: o, owner: rand.Text(), shared: !store.Alone(o.Store), done: make(chan struct{})}
+	if err := s.start(ctx); err != nil {
 		return nil, fmt.Errorf("read usage figures: %w", err)
 	}
-	s.load(all)
-	s.kept.rolled = dayOf(now())
-	s.addUp(ctx, all)
 	ctx, s.kept.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	go s.keep(ctx)
 	return s, nil
-}
-
-// load takes over the figures of the store.
-func (s *Stats) load(all map[string]int64) {
-	for name, n := range all {
-		day, side, p, what, ok := parse(name)
-		if !ok {
-			continue
-		}
-		tables := map[string]map[pair]*Count{"cred": s.creds, "key": s.keys}
-		if tables[side] == nil {
-			continue
-		}
-		if f := at(tables[side], p).field(what); f != nil {
-			*f += n
-		}
-		if p.model != "other" {
-			s.names[p.model] = true
-		}
-		if begun, err := time.Parse(dayForm, day); err == nil && begun.Add(dayStart).Before(s.since) {
-			s.since = begun.Add(dayStart)
-		}
-	}
-}
-
-// field is the figure of a counter's last part.
-func (c *Count) field(what string) *int64 {
-	switch what {
-	case "calls":
-		return &c.Calls
-	case "errors":
-		return &c.Errors
-	case "prompt":
-		return &c.Prompt
-	case "output":
-		return &c.Output
-	case "total":
-		return &c.Total
-	}
-	return nil
-}
-
-// slot is the place of a Count in the store.
-type slot struct {
-	day, side string
-	pair
-}
-
-// note remembers what the store has to hear. Names that never worked are clients' inventions: the
-// store counts them as one, or they would grow it. The caller holds mu.
-func (s *Stats) note(at slot, c Count) {
-	if s.kept == nil {
-		return
-	}
-	if !s.names[at.model] {
-		at.model = "other"
-	}
-	t := s.now().Add(-dayStart)
-	if n := t.Unix() / (24 * 60 * 60); n != s.dayNo {
-		s.dayNo, s.day = n, dayOf(s.now())
-	}
-	at.day = s.day
-	sum := s.fresh[at]
-	sum.add(c)
-	s.fresh[at] = sum
-}
-
-// counters are the names in the store of what was counted.
-func (at slot) counters(c Count) (deltas []store.Delta) {
-	prefix := root + at.day + "/" + at.side + "/" + part(at.who) + "/" + part(at.model) + "/"
-	for _, what := range []string{"calls", "errors", "prompt", "output", "total"} {
-		if n := *c.field(what); n != 0 {
-			deltas = append(deltas, store.Delta{Counter: prefix + what, N: n})
-		}
-	}
-	return deltas
-}
-
-func dayOf(t time.Time) string { return t.UTC().Add(-dayStart).Format(dayForm) }
-
-// part escapes a name for its place between slashes; a long one ends in a piece of its hash.
-func part(name string) string {
-	const most = 150
-	out := url.PathEscape(name)
-	if len(out) > most {
-		sum := sha256.Sum256([]byte(name))
-		out = strings.TrimRight(out[:most-20], "%0123456789ABCDEF") + "~" + hex.EncodeToString(sum[:8])
-	}
-	return out
-}
-
-func parse(name string) (day, side string, p pair, what string, ok bool) {
-	parts := strings.Split(strings.TrimPrefix(name, root), "/")
-	if len(parts) != 5 {
-		return
-	}
-	who, err := url.PathUnescape(parts[2])
-	model, err2 := url.PathUnescape(parts[3])
-	return parts[0], parts[1], pair{who, model}, parts[4], err == nil && err2 == nil
 }
 
 // keep flushes until Close.
@@ -168,8 +96,9 @@ func (s *Stats) keep(ctx context.Context) {
 	tick := time.NewTicker(flushEvery)
 	defer tick.Stop()
 	for {
+		s.know(s.kept.Settings().Models)
 		s.flush(ctx)
-		s.rollUp(ctx)
+		s.sweep(ctx)
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -178,85 +107,127 @@ func (s *Stats) keep(ctx context.Context) {
 	}
 }
 
-// flush adds what is new to the store, all of it or nothing.
-func (s *Stats) flush(ctx context.Context) bool {
-	s.kept.flushing.Lock() // one at a time, or the later one would not wait for what the first one holds
-	defer s.kept.flushing.Unlock()
+// know has names counted as themselves that no call has succeeded with yet.
+func (s *Stats) know(models []string) {
 	s.mu.Lock()
-	batch := s.fresh
-	s.fresh = map[slot]Count{}
-	s.mu.Unlock()
-	if len(batch) == 0 {
-		return true
+	defer s.mu.Unlock()
+	for _, name := range models {
+		if !s.names[name] && len(name) <= maxModel && (len(s.names) < maxModels || s.makeRoom()) {
+			s.names[name] = true
+		}
 	}
-	var deltas []store.Delta
-	for at, c := range batch {
-		deltas = append(deltas, at.counters(c)...)
+}
+
+// flush adds what is new to the store.
+func (s *Stats) flush(ctx context.Context) bool {
+	k := s.kept
+	k.flushing.Lock()
+	defer k.flushing.Unlock()
+	for {
+		if k.pending == nil {
+			if k.pending = s.batch(); k.pending == nil {
+				k.report(nil, s.overflowed())
+				return true
+			}
+		}
+		if err := k.write(ctx, k.pending); err != nil {
+			k.report(err, s.overflowed())
+			return false
+		}
+		s.recycle(k.pending.tallies)
+		k.pending = nil
 	}
-	// Not cut short by Close: whether it was written would not be known then, and it would be
-	// written again or never.
+}
+
+func (s *Stats) overflowed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	is := s.spilled
+	s.spilled = false
+	return is
+}
+
+// batch makes one of what waits, nil when nothing does.
+func (s *Stats) batch() *batch {
+	tallies := s.take(maxBatch)
+	if len(tallies) == 0 {
+		return nil
+	}
+	k, now := s.kept, hourOf(s.now())
+	if day := dayOfHour(now); day > k.day { // under the day, so that it is swept with it; a clock that is set back begins no day anew
+		k.day, k.seq = day, 0
+		k.mark = dayPrefix(day) + pairName("node", k.owner, nobody) + "batches"
+	}
+	k.seq++
+	b := &batch{tallies: tallies, mark: k.mark, seq: k.seq}
+	b.deltas = append(differences(tallies, now-int64(k.Settings().Hours)), store.Delta{Counter: b.mark, N: 1})
+	return b
+}
+
+// differences are the counters that tallies move, each once. Hours before oldest are gone already.
+func differences(tallies []*tally, oldest int64) []store.Delta {
+	sums := make(map[string]int64, 24*len(tallies))
+	for _, t := range tallies {
+		pair := pairName(t.side, t.who, t.model)
+		t.Count.each(func(what string, n int64) { sums[totalRoot+pair+what] += n })
+		periods := []string{dayPrefix(dayOfHour(t.hour))}
+		if t.hour >= oldest {
+			periods = append(periods, hourPrefix(t.hour))
+		}
+		all := pairName(overall, nobody, t.model)
+		for _, period := range periods {
+			t.Figures.each(func(what string, n int64) {
+				sums[period+pair+what] += n
+				if t.side == byKey {
+					sums[period+all+what] += n
+				}
+			})
+		}
+	}
+	return deltasOf(sums)
+}
+
+func deltasOf(sums map[string]int64) []store.Delta {
+	deltas := make([]store.Delta, 0, len(sums)+1)
+	for name, n := range sums {
+		if n != 0 {
+			deltas = append(deltas, store.Delta{Counter: name, N: n})
+		}
+	}
+	// In their order neighbours stand on the same page of the embedded store.
+	slices.SortFunc(deltas, func(a, b store.Delta) int { return strings.Compare(a.Counter, b.Counter) })
+	return deltas
+}
+
+// write brings a batch into the store, all of it or nothing, and once.
+func (k *keeper) write(ctx context.Context, b *batch) error {
+	// Not cut short by Close: whether it was written would not be known then.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushLimit)
 	defer cancel()
-	err := s.kept.store.Add(ctx, deltas)
-	if err != nil {
-		s.mu.Lock()
-		for at, c := range batch {
-			c.add(s.fresh[at])
-			s.fresh[at] = c
+	if b.tried {
+		// Writes to one name are never reordered, and this is one: what it finds is what the earlier one left.
+		switch _, err := k.Store.Take(ctx, b.mark, 0, b.seq-1); {
+		case errors.Is(err, store.ErrExhausted):
+			return nil // it was written
+		case err != nil:
+			return err
 		}
-		s.mu.Unlock()
 	}
-	s.kept.report(err)
-	return err == nil
+	b.tried = true
+	return k.Store.Add(ctx, b.deltas)
 }
 
-func (k *keeper) report(err error) {
-	if err != nil && !k.failing {
-		k.log.Error("usage figures cannot be kept, they wait in memory", "error", err)
+func (k *keeper) report(err error, overflowed bool) {
+	switch {
+	case err != nil && !k.failing:
+		k.Log.Error("usage figures cannot be kept, they wait in memory", "error", err)
+	case err == nil && k.failing:
+		k.Log.Info("usage figures are kept again")
 	}
-	if err == nil && k.failing {
-		k.log.Info("usage figures are kept again")
+	if overflowed {
+		k.Log.Warn("too many usage figures wait for the store: what comes now is kept under the name other")
 	}
 	k.failing = err != nil
-}
-
-// rollUp adds up once a day.
-func (s *Stats) rollUp(ctx context.Context) {
-	k, today := s.kept, dayOf(s.now())
-	if k.rolled == today {
-		return
-	}
-	k.rolled = today
-	if all, err := k.store.Counters(ctx, root); err == nil { // else tomorrow again
-		s.addUp(ctx, all)
-	}
-}
-
-// addUp makes one of the days that are long gone: each has its own counters for every pair of names.
-func (s *Stats) addUp(ctx context.Context, all map[string]int64) {
-	oldest := dayOf(s.now().AddDate(0, 0, -keepDays))
-	sums := map[string]int64{}
-	for name, n := range all {
-		day, rest, _ := strings.Cut(strings.TrimPrefix(name, root), "/")
-		if day < oldest { // "before" sorts behind every date
-			sums[name] -= n
-			sums[root+before+"/"+rest] += n
-		}
-	}
-	deltas := make([]store.Delta, 0, len(sums))
-	for name, n := range sums {
-		deltas = append(deltas, store.Delta{Counter: name, N: n})
-	}
-	if len(deltas) == 0 {
-		return
-	}
-	k := s.kept
-	if mine, err := k.store.Claim(ctx, "usage-rollup", k.owner, time.Minute); err != nil || !mine {
-		return // another node does it
-	}
-	if err := k.store.Add(ctx, deltas); err != nil {
-		k.log.Warn("old usage figures could not be added up", "error", err)
-	}
 }
 
 // Close brings the last figures into the store. Requests that are counted later are lost.

@@ -1,0 +1,133 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gcli2api/store"
+)
+
+// flush writes what the store has not: the chunks that are full, then the one that is open, which is
+// written again with more rows until it is full. It is one document all the time, and only this process
+// writes it, so that doing it twice does no harm.
+func (l *Log) flush(ctx context.Context) bool {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	ok := true
+	for ok {
+		c := l.due()
+		if c == nil {
+			break
+		}
+		ok = l.write(ctx, c)
+	}
+	l.report()
+	return ok
+}
+
+// due is a copy of the next chunk to be written, as it is now; nil when the store has everything.
+func (l *Log) due() *chunk {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := &l.rows
+	if r.open != nil && l.o.Now().UnixMicro() >= r.open.from.at+window.Microseconds() {
+		l.shut()
+	}
+	for len(r.waiting) > 0 {
+		if c := r.waiting[0]; c.written < len(c.slots) {
+			return new(*c)
+		}
+		r.waiting = r.waiting[1:]
+	}
+	if r.open != nil && r.open.written < len(r.open.slots) {
+		return new(*r.open)
+	}
+	return nil
+}
+
+func (l *Log) write(ctx context.Context, c *chunk) bool {
+	doc, err := c.doc(l.o.Settings().Requests)
+	if err == nil {
+		// Not cut short by Close, which writes the same once more.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
+		defer cancel()
+		_, err = l.o.Store.Put(ctx, store.Requests, doc, store.Any)
+	}
+	switch {
+	case err == nil && l.failing:
+		l.o.Log.Info("the log of requests is written again")
+	case err != nil && !l.failing:
+		l.o.Log.Error("the log of requests cannot be written, it waits in memory", "error", err)
+	}
+	l.failing = err != nil
+	if err == nil {
+		l.stored(c)
+	}
+	return err == nil
+}
+
+// stored remembers how much of a chunk the store has, wherever that stands by now.
+func (l *Log) stored(c *chunk) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, w := range append([]*chunk{l.rows.open}, l.rows.waiting...) {
+		if w != nil && w.from == c.from {
+			w.written = len(c.slots)
+		}
+	}
+}
+
+// report says what was lost since it said so last.
+func (l *Log) report() {
+	l.mu.Lock()
+	lost, fresh := l.rows.lost, l.rows.lost-l.rows.told
+	l.rows.told = lost
+	l.mu.Unlock()
+	if fresh > 0 {
+		l.o.Log.Error("requests are missing in the log of requests: the store was away for too long", "lost", fresh, "lost_since_start", lost)
+	}
+}
+
+// trim is a table whose old documents go before their time when less is to be kept than was.
+type trim struct {
+	table store.Table
+	of    func(Settings) time.Duration
+	kept  time.Duration // what was to be kept at the last look; negative is not known
+	clean bool          // nothing older is left
+}
+
+const trimStep = 512 // documents at a time
+
+// trim removes what should not be there any more, a step at a time; expired documents the engine removes.
+func (l *Log) trim(ctx context.Context, t *trim) {
+	keep := t.of(l.o.Settings())
+	if keep < t.kept || t.kept < 0 {
+		t.clean = false
+	}
+	t.kept = keep
+	if t.clean {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, writeLimit)
+	defer cancel()
+	docs, err := l.o.Store.List(ctx, t.table, l.oldest(t, keep), trimStep)
+	if err != nil {
+		return // the next tick tries again; that the store is away others say
+	}
+	for _, d := range docs {
+		if err := l.o.Store.Delete(ctx, t.table, d.ID, store.Any); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return
+		}
+	}
+	t.clean = len(docs) < trimStep
+}
+
+// oldest is where the list begins of documents that are too old as a whole.
+func (l *Log) oldest(t *trim, keep time.Duration) string {
+	at := l.o.Now().Add(-keep).UnixMicro()
+	if t.table == store.Requests && keep > 0 {
+		at -= window.Microseconds() // the last rows of a document are younger than its id
+	}
+	return invert(at)
+}
