@@ -47,7 +47,7 @@ func panelOf(t *testing.T, a access) *fiber.App {
 	s := stats.New()
 	s.Record(stats.Request{Key: "password", Model: "m", Tries: []stats.Try{{Credential: "c", Model: "m", Total: 5}}})
 	app := fiber.New()
-	Services{Access: a, Engine: e, Pool: p, Stats: s, Book: bookOf(t), Log: slog.New(slog.DiscardHandler)}.Mount(app)
+	Services{Access: a, Engine: e, Pool: p, Stats: s, Book: bookOf(t), Audit: auditOf(t), Log: slog.New(slog.DiscardHandler)}.Mount(app)
 	return app
 }
 
@@ -83,7 +83,7 @@ func TestRoutesTakeThePanelPasswordOnly(t *testing.T) {
 		case "/creds/deduplicate", "/auth/load-env-creds", "/creds/quota", "/creds/refresh-all-emails":
 			ok = 200 // need none
 		}
-		if strings.Contains(r.path, "/:filename") || strings.Contains(r.path, "/:name") || strings.HasSuffix(r.path, "/*") { // nobody is called that
+		if strings.Contains(r.path, "/:filename") || strings.Contains(r.path, "/:name") || strings.Contains(r.path, "/:id") || strings.HasSuffix(r.path, "/*") { // nobody is called that
 			ok = 404
 		}
 		for header, want := range map[string]int{"Bearer right": ok, "bearer right": ok, "Bearer wrong": 401, "right": 401, "": 401, "Bearer ": 401} {

@@ -10,8 +10,10 @@ import (
 	"github.com/gofiber/fiber/v2"
 )
 
-// named finds the key of a path, by its id or by itself.
+// named finds the key of a path, by its id or by itself. The audit hears of the id alone, whatever becomes of
+// the request: the path may have the key in it.
 func (s Services) named(c *fiber.Ctx) (*apikey.Key, error) {
+	s.changes(c, "a key that there is not", nil, nil)
 	name, err := inPath(c, "name")
 	if err != nil {
 		return nil, err
@@ -20,6 +22,7 @@ func (s Services) named(c *fiber.Ctx) (*apikey.Key, error) {
 	if !ok {
 		return nil, apikey.ErrUnknown
 	}
+	s.changes(c, one.ID, nil, nil)
 	return one, nil
 }
 
@@ -167,6 +170,10 @@ func (s Services) resetKey(c *fiber.Ctx) error {
 
 // nothingBeside is the key of a request whose path says all that it asks for.
 func (s Services) nothingBeside(c *fiber.Ctx) (*apikey.Key, error) {
+	one, err := s.named(c)
+	if err != nil {
+		return nil, err
+	}
 	body, err := objectOf(c)
 	if err != nil {
 		return nil, err
@@ -174,7 +181,7 @@ func (s Services) nothingBeside(c *fiber.Ctx) (*apikey.Key, error) {
 	if _, err := readFields(body); err != nil {
 		return nil, &apikey.FieldError{Says: "the body must be empty or {}"}
 	}
-	return s.named(c)
+	return one, nil
 }
 
 // deleteKey takes a key away, at once.

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -15,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,6 +22,7 @@ import (
 	"gcli2api/pipeline"
 	"gcli2api/store"
 	"gcli2api/store/apikey"
+	"gcli2api/store/audit"
 	"gcli2api/store/embedded"
 	"gcli2api/store/stats"
 
@@ -34,9 +35,27 @@ type desk struct {
 	url   string
 	book  *apikey.Book
 	stats *stats.Stats
-	lines bytes.Buffer // of the log
+	lines logText      // of the log
 	clock atomic.Int64 // seconds of the throttle
 	store *watched
+}
+
+// logText is what was logged; the server writes while the test reads.
+type logText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // watched is a store that counts what is asked of it, and can look like one of several nodes, or fail.
@@ -81,8 +100,12 @@ func newDesk(t *testing.T, change ...func(*apikey.Options, *watched)) *desk {
 	if d.book, err = apikey.Open(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
+	changes, err := audit.Open(t.Context(), audit.Options{Store: db, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() {
-		if err := errors.Join(d.book.Close(), db.Close()); err != nil {
+		if err := errors.Join(d.book.Close(), changes.Close(), db.Close()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -91,7 +114,7 @@ func newDesk(t *testing.T, change ...func(*apikey.Options, *watched)) *desk {
 		t.Fatal(err)
 	}
 	app := fiber.New(fiber.Config{DisableStartupMessage: true, StreamRequestBody: true, BodyLimit: 1, ReadBufferSize: 16 << 10})
-	Services{Access: access{"right", true}, Engine: e, Stats: d.stats, Book: d.book, Log: log,
+	Services{Access: access{"right", true}, Engine: e, Stats: d.stats, Book: d.book, Audit: changes, Log: log,
 		tries: newThrottle(func() time.Time { return time.Unix(d.clock.Load(), 0) })}.Mount(app)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -166,11 +189,16 @@ func (d *desk) spend(id, model string, times int64) {
 	}
 }
 
+// silent holds the log and the audit against secrets.
 func (d *desk) silent(secrets ...string) {
 	d.t.Helper()
+	told := d.ask("GET", "/audit", "").body
 	for _, s := range secrets {
 		if strings.Contains(d.lines.String(), s) {
 			d.t.Errorf("a key stands in the log")
+		}
+		if strings.Contains(told, s) {
+			d.t.Errorf("a key stands in the audit")
 		}
 	}
 }
@@ -240,7 +268,14 @@ func TestLifeOfAKey(t *testing.T) {
 	if a := d.ask("GET", "/auth/quota", "", "Authorization: Bearer "+second); a.status != 401 {
 		t.Errorf("quota of a deleted key: %d", a.status)
 	}
+	d.ask("PATCH", "/auth/keys/"+second, `{}`)
 	d.silent(key, second, key[3:], second[3:])
+	told := d.ask("GET", "/audit", "").body
+	for _, row := range []string{"POST /auth/keys", "PATCH /auth/keys/:name", "POST /auth/keys/:name/top-up", "POST /auth/keys/:name/rotate", "DELETE /auth/keys/:name", id, `"total_quota":30`} {
+		if !strings.Contains(told, row) {
+			t.Errorf("the audit says nothing of %s: %s", row, told)
+		}
+	}
 }
 
 // Whatever is wrong is 4xx, and the answer names it.
