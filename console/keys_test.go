@@ -1,7 +1,6 @@
 package console
 
 import (
-	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/json"
@@ -15,6 +14,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -35,9 +35,27 @@ type desk struct {
 	url   string
 	book  *apikey.Book
 	stats *stats.Stats
-	lines bytes.Buffer // of the log
+	lines logText      // of the log
 	clock atomic.Int64 // seconds of the throttle
 	store *watched
+}
+
+// logText is what was logged; the server writes while the test reads.
+type logText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // watched is a store that counts what is asked of it, and can look like one of several nodes, or fail.
