@@ -97,14 +97,14 @@ func TestHowOftenByRoute(t *testing.T) {
 	}
 }
 
-// A price too high for any number is refused, as any that is too high.
-func TestPriceOverflows(t *testing.T) {
-	s := newTill(t, apikey.Terms{Quota: 1e15})
-	if err := s.book.Costs.Set(t.Context(), "dear", apikey.Cost{Units: 1 << 61}); err != nil {
+// The highest price that there is, many times over, is refused as any that is too high.
+func TestDearestPrice(t *testing.T) {
+	s := newTill(t, apikey.Terms{Quota: 1e11})
+	if err := s.book.Costs.Set(t.Context(), "dear", apikey.Cost{Units: apikey.MaxCost}); err != nil {
 		t.Fatal(err)
 	}
 	x := s.chat(`{"model":"dear","n":128}`)
-	if s.Process(x) != pipeline.Respond || x.Reply.Err.Code != apierror.QuotaExhausted || s.left() != 1e15 {
+	if s.Process(x) != pipeline.Respond || x.Reply.Err.Code != apierror.QuotaExhausted || s.left() != 1e11 {
 		t.Errorf("%v, %+v", x.Reply.Err, x.Charge)
 	}
 }

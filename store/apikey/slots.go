@@ -71,7 +71,9 @@ func (s *slots) take(ctx context.Context, id string, limit int64) (int64, error)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.keys[id].full = s.now().Add(recall)
+	if h := s.keys[id]; h != nil { // else it has nothing, and was forgotten just now
+		h.full = s.now().Add(recall)
+	}
 	return -1, nil
 }
 

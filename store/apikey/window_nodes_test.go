@@ -155,7 +155,7 @@ func TestPlacesOfANodeThatDied(t *testing.T) {
 // A request that ends while its lease is being renewed does not leave it behind.
 func TestAnEndDuringARenewal(t *testing.T) {
 	c := newHandClock()
-	slow := &held1{Store: oneStore(t, c.now)}
+	slow := &pausing{Store: oneStore(t, c.now)}
 	w := node(slow, c.now)
 	one := limited("k", 0, 0, 1)
 	p := in(t, w, one, 0)
@@ -167,13 +167,13 @@ func TestAnEndDuringARenewal(t *testing.T) {
 	in(t, node(slow, c.now), one, 0)
 }
 
-// held1 does something before the next Claim.
-type held1 struct {
+// pausing does something before each Claim.
+type pausing struct {
 	store.Store
 	before func()
 }
 
-func (h *held1) Claim(ctx context.Context, name, owner string, ttl time.Duration) (bool, error) {
+func (h *pausing) Claim(ctx context.Context, name, owner string, ttl time.Duration) (bool, error) {
 	if f := h.before; f != nil {
 		f()
 	}
@@ -251,12 +251,19 @@ func (b *broken) Claim(ctx context.Context, name, owner string, ttl time.Duratio
 	return b.Store.Claim(ctx, name, owner, ttl)
 }
 
+func (b *broken) Add(ctx context.Context, deltas []store.Delta) error {
+	if b.fails.Load() {
+		return errBroken
+	}
+	return b.Store.Add(ctx, deltas)
+}
+
 func TestAStoreThatFails(t *testing.T) {
 	c := newHandClock()
 	for name, one := range map[string]*Key{"requests": limited("k", 5, 0, 0), "tokens": limited("k", 0, 5, 0), "places": limited("k", 0, 0, 5)} {
 		s := &broken{Store: oneStore(t, c.now)}
 		w := node(s, c.now)
-		in(t, w, one, 1)
+		p := in(t, w, one, 1)
 		s.fails.Store(true)
 		_, fail := w.enter(context.Background(), one, Tokens{})
 		if fail == nil || fail.Status != 503 || fail.RetryAfter != lookBack || !errors.Is(fail, errBroken) {
@@ -265,7 +272,52 @@ func TestAStoreThatFails(t *testing.T) {
 		if p, fail := w.enter(context.Background(), limited("free", 0, 0, 0), Tokens{}); p != nil || fail != nil {
 			t.Errorf("a key without limits: %v", fail)
 		}
+		p.leave(true, Tokens{1, 0}) // of which the store hears nothing
 		s.fails.Store(false)
 		in(t, w, one, 1)
+	}
+}
+
+// Who is kept waiting by the store has nothing taken when the client leaves, and no place is lost.
+func TestAStoreThatHangs(t *testing.T) {
+	c := newHandClock()
+	slow := &pausing{Store: oneStore(t, c.now)}
+	w := node(slow, c.now)
+	one := limited("k", 3, 30, 1)
+	in(t, w, one, 10).leave(true, Tokens{10, 0})
+	ctx, leave := context.WithCancel(context.Background())
+	slow.before = leave
+	if _, fail := w.enter(ctx, one, Tokens{Input: 10}); fail == nil || fail.Status != 503 || !errors.Is(fail, context.Canceled) {
+		t.Fatalf("%v", fail)
+	}
+	slow.before = nil
+	p := in(t, w, one, 10)
+	if h := headersOf(p, wire.OpenAI); h["x-ratelimit-remaining-requests"] != "1" || h["x-ratelimit-remaining-tokens"] != "10" {
+		t.Errorf("headers %v", h)
+	}
+}
+
+// More places than are looked at: a crowd of others refuses nobody for long, and a node finds those that are free.
+func TestManyPlaces(t *testing.T) {
+	c := newHandClock()
+	s := oneStore(t, c.now)
+	a, b := node(s, c.now), node(s, c.now)
+	one := limited("k", 0, 0, 1000)
+	for range 400 {
+		in(t, a, one, 0)
+		in(t, b, one, 0)
+	}
+	for i := range 200 {
+		for try := 0; ; try++ {
+			if _, fail := b.enter(context.Background(), one, Tokens{}); fail == nil {
+				break
+			}
+			if c.move(recall); try == 100 {
+				t.Fatalf("%d of the last 200 places found", i)
+			}
+		}
+	}
+	if _, fail := a.enter(context.Background(), one, Tokens{}); fail == nil {
+		t.Error("more than a thousand")
 	}
 }
