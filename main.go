@@ -244,7 +244,7 @@ func (g *gateway) openStore() error {
 		keep(g, &g.states)(pool.Remember(ctx, kept, log)),
 		keep(g, &g.figures)(stats.Open(ctx, stats.Options{Store: kept, Log: log, Settings: func() stats.Settings { return stats.SettingsOf(g.live.Snapshot()) }})),
 		keep(g, &g.audit)(audit.Open(ctx, audit.Options{Store: kept, Log: log, Mask: g.log.Mask, Settings: func() audit.Settings { return audit.SettingsOf(g.live.Snapshot()) }})),
-		keep(g, &g.book)(apikey.Open(ctx, apikey.Options{Store: kept, Log: log, Hide: g.log.Hide, Settings: func() apikey.Settings { return apikey.SettingsOf(g.live.Snapshot()) }})),
+		keep(g, &g.book)(apikey.Open(ctx, apikey.Options{Store: kept, Log: log, Hide: g.log.Hide, Old: g.c.String("pool.credentials_dir"), Settings: func() apikey.Settings { return apikey.SettingsOf(g.live.Snapshot()) }})),
 		keep(g, &g.memory)(ephemeral.Open(ctx, kept, log)))
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"gcli2api/pipeline/server"
 	"gcli2api/store/oauth"
 
 	"github.com/gofiber/fiber/v2"
@@ -61,19 +62,10 @@ func (s Services) ownSignIn(ctx context.Context, c *fiber.Ctx) (state string) {
 	return state
 }
 
-// peerOf is the client that limits are held against: the peer, or where that is a proxy on this machine
-// the address that the proxy saw, which it writes last. IPv6 gives everybody a whole network, so that
-// counts as one.
+// peerOf is the client that limits are held against. IPv6 gives everybody a whole network, so that counts
+// as one.
 func peerOf(c *fiber.Ctx) string {
-	ip := c.Context().RemoteIP()
-	if ip.IsLoopback() {
-		if lines := c.Request().Header.PeekAll(fiber.HeaderXForwardedFor); len(lines) > 0 { // some add a line of their own
-			via := strings.Split(string(lines[len(lines)-1]), ",")
-			if seen := net.ParseIP(strings.TrimSpace(via[len(via)-1])); seen != nil {
-				ip = seen
-			}
-		}
-	}
+	ip := server.PeerOf(c.Context())
 	if ip.To4() == nil {
 		ip = ip.Mask(net.CIDRMask(64, 128))
 	}

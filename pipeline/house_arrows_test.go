@@ -176,7 +176,7 @@ func agreed() map[string][]string {
 		"github.com/golang-jwt/jwt/v5":      {"console", "store/oauth"}, // sessions, and what service accounts sign
 		"github.com/knadh/koanf":            {"pipeline/config"},
 		"github.com/go-viper/mapstructure":  {"pipeline/config"},
-		"github.com/pelletier/go-toml/v2":   {"pipeline/config", "store/oauth"}, // the old product keeps credentials in TOML
+		"github.com/pelletier/go-toml/v2":   {"pipeline/config", "store/oauth", "store/apikey"}, // the old product keeps credentials and API keys in TOML
 		"github.com/fsnotify/fsnotify":      {"pipeline/config"},
 		"github.com/redis/go-redis/v9":      {"store/redis"},
 		"github.com/jackc/pgx/v5":           {"store/postgres"},

@@ -113,6 +113,9 @@ func (x *Exchange) Members() ([]wire.Member, *apierror.Error) {
 	return x.members, fail
 }
 
+// Scanned tells that somebody has asked for the members, so that nobody waits for the client who does it again.
+func (x *Exchange) Scanned() bool { return x.scanned }
+
 func scan(body []byte, room []wire.Member) ([]wire.Member, *apierror.Error) {
 	if len(body) == 0 {
 		return nil, apierror.New(apierror.BadRequest, "the request body is empty; a JSON object was expected")

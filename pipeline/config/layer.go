@@ -78,7 +78,7 @@ func retired(name string) string {
 	case "_credential_order":
 		return "not used any more: the order of credentials is kept with their state"
 	case "model_costs":
-		return "not used any more and ignored: prices of models are set in the panel"
+		return "not read from here: costs of models are set with POST /auth/models/costs; those in the config.toml of the credentials folder are taken over at start"
 	}
 	return ""
 }

@@ -157,7 +157,7 @@ func TestFlatFileOfAnOldVersion(t *testing.T) {
 	want := []string{
 		`config.toml:3: _credential_order: not used any more: the order of credentials is kept with their state`,
 		`config.toml:1: calls_per_rotation: old name, taken as "pool.calls_per_rotation"; write calls_per_rotation = ... under [pool]`,
-		`config.toml:5: model_costs: not used any more and ignored: prices of models are set in the panel`,
+		`config.toml:5: model_costs: not read from here: costs of models are set with POST /auth/models/costs; those in the config.toml of the credentials folder are taken over at start`,
 		`config.toml:2: retry_429_interval: old name, taken as "stage.retry.interval"; write interval = ... under [stage.retry]`,
 	}
 	if got := s.Warnings(); !slices.Equal(got, want) {

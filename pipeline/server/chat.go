@@ -182,7 +182,7 @@ func (s *Server) newJob(ctx *fasthttp.RequestCtx, path string, t target) *job {
 		method = fiber.MethodHead
 	}
 	j.x.Open(&j.call, pipeline.Request{ID: s.nextID(), Method: method, Path: path, Route: t.route,
-		Model: t.model, Kept: t.kept, Items: t.items, Peer: ctx.RemoteIP(), Client: &j.client})
+		Model: t.model, Kept: t.kept, Items: t.items, Peer: PeerOf(ctx), Client: &j.client})
 	j.x.Patience(s.opt.Grace, 15*time.Second)
 	if j.peer = watch.Of(ctx.Conn()); j.peer != nil {
 		j.peer.Begin(&j.onGone)

@@ -90,7 +90,7 @@ func TestRequestsAndChangesAreWrittenDown(t *testing.T) {
 	t.Parallel()
 	const words = "the-secret-words-of-a-client"
 	sim := google(t, 1, 0)
-	l := launch{sim: sim, accounts: 1, dirty: true, env: map[string]string{"RETRY_429_MAX_RETRIES": "0"}}
+	l := launch{sim: sim, accounts: 1, dirty: true, env: map[string]string{"RETRY_429_MAX_RETRIES": "0", "RETRY_429_INTERVAL": "0.01"}}
 	g := start(t, l)
 	id, key := g.makeKey(`{"total_quota": 7, "description": "Alice"}`)
 	with := func(value string) func(*http.Request) { return header("Authorization", "Bearer "+value) }
@@ -102,7 +102,7 @@ func TestRequestsAndChangesAreWrittenDown(t *testing.T) {
 		}
 		sent[row.ID] = row
 	}
-	for _, a := range asks() {
+	for i, a := range asks() {
 		format, verb := "openai", "generate"
 		if a.gemini {
 			format = "gemini"
@@ -112,16 +112,19 @@ func TestRequestsAndChangesAreWrittenDown(t *testing.T) {
 		}
 		row := logged{Key: id, Route: format + "/" + verb, Answer: format, Stream: a.stream, Model: flash, Credential: "ann0.json", Tries: 1, Status: 200, Cost: 2}
 		path, body := a.http(flash, words)
-		if len(sent) < 3 {
+		if i < 3 {
 			note(g.post(path, body, with(key)), row)
 		} else { // the last unit is not enough
 			row.Status, row.Code, row.Cost, row.Tries, row.Credential = 429, "quota_exhausted", 0, 0, ""
 			note(g.post(path, body, with(key)), row)
 		}
-		row.Key, row.Status, row.Code, row.Cost, row.Tries, row.Credential = "refused", 401, "unauthorized", 0, 0, ""
-		note(g.post(path, body, with("sk-wrong-"+words), header("x-goog-api-key", "wrong")), row)
+		stranger := logged{Key: "refused", Route: row.Route, Answer: format, Stream: a.stream, Model: flash, Status: 401, Code: "unauthorized"}
+		if !a.gemini { // what stands in the body of a stranger nobody has read
+			stranger.Route, stranger.Model, stranger.Stream = "openai/generate", "", false
+		}
+		note(g.post(path, body, with("sk-wrong-"+words), header("x-goog-api-key", "wrong")), stranger)
 		path, body = a.http(flash, "!fault 503")
-		row.Key, row.Status, row.Code = "password", 503, ""
+		row.Key, row.Status, row.Code, row.Cost = "password", 503, "", 0
 		note(g.post(path, body), row)
 	}
 	note(g.get("/v1/models"), logged{Key: "password", Route: "openai/list", Answer: "openai", Status: 200})

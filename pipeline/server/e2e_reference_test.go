@@ -13,9 +13,9 @@ import (
 //
 //	2.1 every place of a secret, on both families       TestRoutesOfTheReference, TestPasswordInEveryPlace
 //	2.1 all are tried, the first valid one wins         TestPasswordInEveryPlace
-//	2.1 ?api_key= is for API keys                       not read: there are none yet (stages/auth/README.md)
+//	2.1 ?api_key= is for API keys                       TestAKeyInEveryPlaceAndFormat
 //	2.1 401 in the envelope of the format               TestRoutesOfTheReference
-//	2.1 an exhausted key is a 429                       with the API keys
+//	2.1 an exhausted key is a 429                       TestOldProduct; stages/quota
 //	2.1 no secret in a log, none compared by time       TestLogs; stages/auth
 //	2.2 the list, created a number that stays           TestRoutesOfTheReference
 //	2.2 the list is public                              otherwise (0.3b): public_models, TestPublicModels

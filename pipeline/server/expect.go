@@ -35,7 +35,7 @@ func (s *Server) wouldRead(ctx *fasthttp.RequestCtx) bool {
 	waiting := apierror.New(apierror.Internal, "the body was not sent yet")
 	c := &unsent{client{ctx: ctx}, s.bodies.limit, waiting}
 	x := pipeline.NewExchange(context.Background(), pipeline.Request{ID: s.nextID(), Method: string(ctx.Method()), Path: path,
-		Route: t.route, Model: t.model, Peer: ctx.RemoteIP(), Client: c, Trial: true})
+		Route: t.route, Model: t.model, Peer: PeerOf(ctx), Client: c, Trial: true})
 	fail = s.opt.Engine.Enter(x)
 	s.opt.Engine.End(x, pipeline.Outcome{Err: waiting})
 	return fail == nil && (x.Reply.Err == nil || x.Reply.Err == waiting)

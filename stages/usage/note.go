@@ -42,6 +42,16 @@ func (r *routes) of(x *pipeline.Exchange) string {
 	return r[f][v]
 }
 
+// refusedModel is what was asked for by a request that was refused before the model was settled. A body that
+// nobody has read stays unread.
+func refusedModel(x *pipeline.Exchange) string {
+	if x.In.Model != "" || !x.Scanned() {
+		return x.In.Model
+	}
+	name, _ := x.AskedModel()
+	return name
+}
+
 // note takes the request down: who asked what, and what became of it, but nothing of what was said.
 func (s *stage) note(x *pipeline.Exchange) {
 	if s.audit == nil {
@@ -52,7 +62,7 @@ func (s *stage) note(x *pipeline.Exchange) {
 	u := &x.Used
 	r.Input, r.Output, r.Cached, r.Thoughts = u.Prompt+u.ToolUse, u.Candidates+u.Thoughts, u.Cached, u.Thoughts
 	if r.Model == "" {
-		r.Model = x.In.Model // refused before anybody read it
+		r.Model = refusedModel(x)
 	}
 	if n := len(x.Attempts); n > 0 {
 		r.Credential = x.Attempts[n-1].Credential

@@ -17,6 +17,7 @@ type Options struct {
 	Settings func() Settings     // asked at each use; nil is the defaults
 	Hide     func(secret string) // keeps a new key out of the log; nil hides nothing
 	Now      func() time.Time    // nil is time.Now
+	Old      string              // folder in which the old product may have left keys and costs; "" is none
 }
 
 // Settings are the [keys] table.
@@ -48,6 +49,9 @@ func Open(ctx context.Context, o Options) (*Book, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if err := takeOver(ctx, o); err != nil {
+		return nil, err
 	}
 	keys, err := openKeys(ctx, o)
 	if err != nil {

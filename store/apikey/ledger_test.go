@@ -454,7 +454,8 @@ func TestRefundsOfAStoreThatFails(t *testing.T) {
 		s.Break(storetest.Fault{Err: errFull, Calls: []string{"Add"}, Late: late})
 		bills[0].Close(false, Tokens{})
 		till := b.Ledger.till.(*shared)
-		if err := till.refunds.wait(t.Context()); !errors.Is(err, errFull) {
+		// A write that was made although its answer got lost may have been found out by the next try already.
+		if err := till.refunds.wait(t.Context()); !errors.Is(err, errFull) && !(late && err == nil) {
 			t.Fatal(err)
 		}
 		bills[1].Close(false, Tokens{})

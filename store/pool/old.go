@@ -14,8 +14,7 @@ import (
 const (
 	oldCreds    = "creds.toml"       // credentials and their states
 	oldStates   = "creds_state.toml" // states of loose files
-	oldSettings = "config.toml"
-	oldKeys     = "api_keys.toml"
+	oldSettings = "config.toml"      // its prices are taken over with the API keys, by store/apikey
 )
 
 // oldFiles reads what the old product left, before the loose files, because it says how those begin.
@@ -47,14 +46,9 @@ func (p *Pool) readOldStates() {
 
 // nameTheRest tells an operator who moves in what does not come along.
 func (p *Pool) nameTheRest() {
-	var left []string
-	for _, f := range [][2]string{{oldSettings, "settings, order of the credentials, prices"}, {oldKeys, "API keys of users"}} {
-		if _, err := os.Stat(filepath.Join(p.dir, f[0])); err == nil {
-			left = append(left, f[0]+": "+f[1])
-		}
-	}
-	if len(left) > 0 {
-		p.log.Warn("files of the old product in the credentials folder are not taken over", "folder", p.dir, "files", left)
+	if _, err := os.Stat(filepath.Join(p.dir, oldSettings)); err == nil {
+		p.log.Warn("a file of the old product in the credentials folder is not taken over, but for the costs of models",
+			"folder", p.dir, "file", oldSettings+": settings, order of the credentials")
 	}
 }
 

@@ -43,7 +43,7 @@ func TestOldProduct(t *testing.T) {
 	if !status(t, p, "off.json").Disabled {
 		t.Error("the states of loose files do not count")
 	}
-	if log.count("not taken over") != 1 || log.count("api_keys.toml") != 1 || log.count("level=WARN") != 1 || strings.Contains(log.String(), "sk-") {
+	if log.count("not taken over") != 1 || log.count("config.toml") != 1 || log.count("level=WARN") != 1 || strings.Contains(log.String(), "sk-") {
 		t.Error(log.String())
 	}
 	before := contents(t, o.Dir)
