@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -32,6 +33,40 @@ func TestCrowdOnOneKey(t *testing.T) {
 	units := g.stopped(keys...)
 	if units[0] != 1000 || units[1] != 1000 {
 		t.Errorf("used %v, want 1000 each", units)
+	}
+}
+
+// TestTopUpUnderLoad gives a key more units while many spend them: none is lost, none is spent twice.
+func TestTopUpUnderLoad(t *testing.T) {
+	t.Parallel()
+	sim := google(t, 0, 4)
+	from, keys := withKeys(t, launch{sim: sim, keys: 4, light: true, env: map[string]string{"LOG_LEVEL": "warn"}}, apikey.Terms{Quota: 200})
+	g := start(t, from)
+	var tops sync.WaitGroup
+	tops.Go(func() {
+		for range 8 {
+			if r := g.post("/auth/keys/"+keys[0].id+"/top-up", `{"units":100}`); r.status != 200 {
+				t.Errorf("top-up: %d %s", r.status, r.body)
+			}
+		}
+	})
+	during := crowdOn(t, g, keys[0], 64, 20)
+	tops.Wait()
+	after := crowdOn(t, g, keys[0], 64, 20)
+	if served := during[200].Load() + after[200].Load(); served != 500 {
+		t.Errorf("%d answers, want 500", served)
+	}
+	var left struct {
+		Total     int64 `json:"total_quota"`
+		Used      int64 `json:"used_quota"`
+		Remaining int64 `json:"remaining_quota"`
+	}
+	r := g.get("/auth/quota", keys[0].as())
+	if err := json.Unmarshal(r.body, &left); err != nil || r.status != 200 || left.Total != 1000 || left.Used != 1000 || left.Remaining != 0 {
+		t.Errorf("%v, %d: %+v", err, r.status, left)
+	}
+	if units := g.stopped(keys...); units[0] != 1000 {
+		t.Errorf("%d units used, want 1000", units[0])
 	}
 }
 
