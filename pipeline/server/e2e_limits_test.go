@@ -252,3 +252,18 @@ func TestAStreamHoldsItsPlace(t *testing.T) {
 	}
 	free()
 }
+
+// Counting costs nothing, but it may ask Google: the limit of requests holds it.
+func TestCountingIsFreeAndLimited(t *testing.T) {
+	t.Parallel()
+	sim := google(t, 1, 0)
+	l, secrets := keysBefore(t, launch{sim: sim, accounts: 1}, apikey.Terms{Quota: 1, Requests: 2})
+	g := start(t, l)
+	const path = "/v1beta/models/" + flash + ":countTokens"
+	for i, want := range []int{200, 200, 429} {
+		r := g.post(path, `{"contents":[{"parts":[{"text":"hello"}]}]}`, header("Authorization"), header("x-goog-api-key", secrets[0]))
+		if r.status != want {
+			t.Errorf("count %d: %d %s", i, r.status, r.body)
+		}
+	}
+}

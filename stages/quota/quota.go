@@ -1,7 +1,8 @@
 // Package quota reserves the price of a request from the caller's API key.
 //
 // The price is reserved before anything is spent, made durable before the first byte of an answer,
-// and refunded when no answer began. Callers with the password are never charged. One scan of the body
+// and refunded when no answer began. Callers with the password are never charged. Counting tokens is free,
+// and held by the limits of requests. One scan of the body
 // serves the model (AskedModel), how many answers it is asked for (scan.go) and, where tokens count, how
 // many there may be (estimate.go).
 package quota
@@ -36,7 +37,7 @@ func Kind(book *apikey.Book) pipeline.Kind {
 	return pipeline.Kind{
 		Name:   "quota",
 		Does:   "reserves the price of the request from the caller's key",
-		Verbs:  []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Embed},
+		Verbs:  []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Embed, pipeline.Count},
 		Needs:  []pipeline.Fact{pipeline.HasCaller},
 		Before: []pipeline.Fact{pipeline.HasLease},
 		Params: []config.Param{
@@ -85,7 +86,7 @@ func billOf(x *pipeline.Exchange) *apikey.Bill {
 
 // Process reserves the price for callers with a key.
 func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
-	if x.Caller.Kind != "key" || x.Charge.Key != "" || x.In.Trial {
+	if x.Caller.Kind != "key" || billOf(x) != nil || x.In.Trial {
 		return pipeline.Next
 	}
 	if s.book == nil {
@@ -102,14 +103,20 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 		}
 		return x.Fail(fail)
 	}
-	x.Charge = bill.Charge()
 	x.Keep(billKey{}, bill)
+	if !ask.Free {
+		x.Charge = bill.Charge()
+	}
 	return pipeline.Next
 }
 
 // ask is what has to be paid for.
 func (s *stage) ask(x *pipeline.Exchange) (apikey.Ask, *apierror.Error) {
 	a := apikey.Ask{Key: x.Caller.ID, Rate: s.rate, Answer: x.Answer, Tell: x.Header.Set}
+	if x.In.Route.Verb == pipeline.Count {
+		a.Free = true
+		return a, nil
+	}
 	var fail *apierror.Error
 	if a.Model, fail = s.asked(x); fail != nil {
 		return a, fail
@@ -195,6 +202,8 @@ func (s *stage) End(x *pipeline.Exchange) {
 			bill.Unasked()
 		}
 		bill.Close(x.Outcome.Began, apikey.Tokens{Input: x.Used.Prompt + x.Used.ToolUse, Output: x.Used.Candidates + x.Used.Thoughts})
-		x.Charge = bill.Charge()
+		if x.Charge.Key != "" {
+			x.Charge = bill.Charge()
+		}
 	}
 }

@@ -41,6 +41,7 @@ type Ask struct {
 	Key    string // id
 	Model  models.Model
 	Times  int64                    // answers or items asked for: the price of a call is taken as often; 0 is 1
+	Free   bool                     // costs nothing, and is held by the limits of requests only
 	Tokens Tokens                   // an estimate of what goes up, and the most that may come back, of all of them together
 	Rate   *Rate                    // the price by tokens, of models for which the cost table has none; nil charges by calls
 	Answer wire.Format              // of the headers that Tell takes

@@ -61,6 +61,9 @@ func limits(one *Key) want {
 // wants is what a request wants to have taken for a model.
 func (l *Ledger) wants(a *Ask, m models.Model, one *Key) want {
 	w := limits(one)
+	if a.Free {
+		return w
+	}
 	if a.Rate == nil {
 		w.units = times(l.costs.Price(m), max(a.Times, 1))
 		w.least = w.units

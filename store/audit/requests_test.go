@@ -286,7 +286,7 @@ func TestStoreThatIsAway(t *testing.T) {
 	flaky.Heal()
 	d.flush(l)
 	got := all(t, l, Query{Limit: 1000})
-	if want := maxWaiting+3*chunkRows + 1 - int(lost); len(got) != want || got[len(got)-1].ID != "first" {
+	if want := maxWaiting + 3*chunkRows + 1 - int(lost); len(got) != want || got[len(got)-1].ID != "first" {
 		t.Errorf("%d rows, want %d; the oldest is %q", len(got), want, got[len(got)-1].ID)
 	}
 	if p, _ := l.Requests(context.Background(), Query{}); p.Lost != lost {
