@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/logging"
 )
 
 // Try is one call to Google.
@@ -171,6 +172,9 @@ func (s *Stats) name(model string, works bool) string {
 		return other
 	}
 	worked, known := s.names[model]
+	if !known && logging.Mask(model) != model { // a key in the wrong field
+		return other
+	}
 	if !known && len(s.names) >= maxModels && !(works && s.makeRoom()) {
 		return other
 	}
