@@ -74,6 +74,15 @@ func lookup(c Code) row {
 
 func (c Code) status() int { return lookup(c).status }
 
+// OpenAICode is the "code" member of an OpenAI error envelope: the code itself, but for what OpenAI has a word of
+// its own, which its clients look for before they give up.
+func (c Code) OpenAICode() string {
+	if c == QuotaExhausted {
+		return lookup(c).openai
+	}
+	return string(c)
+}
+
 // OpenAIType is the "type" member of an OpenAI error envelope.
 func (c Code) OpenAIType() string { return lookup(c).openai }
 
