@@ -14,6 +14,22 @@ import (
 	"gcli2api/store/apikey"
 )
 
+// What the behaviour reference says of keys, costs and statistics (with 0.3b, which replaces some of it), and
+// where it is held; TestRowsOfTheReference and TestLifeOfAKey are of the console:
+//
+//	1.2 the routes, names with slashes                  TestCostTable, TestCostsAreHot, TestRowsOfTheReference
+//	1.7 the four routes of usage                        TestUsageRoutes
+//	2.1 a key in every place, refused in every format   TestAKeyInEveryPlaceAndFormat, TestRefusalsInEveryFormat
+//	2.4 Hi is free                                      there is no hi_check: Hi is a request like any other
+//	6.8 once a success, gemini-2.5-pro by its very name store/pool
+//	7.1 the form of a key, what is kept of it           TestKeyWalkthrough, TestAKeyInEveryPlaceAndFormat
+//	7.2 costs                                           TestCostTable, store/apikey; doubled also where the model is unknown
+//	7.3 reserved, refunded, all or nothing (A5)         TestWhatIsLeft, TestRefunds of stages/quota
+//	7.4 the shapes                                      TestRowsOfTheReference, TestLifeOfAKey
+//	7.4 a body that does not fit is 422                 otherwise: 400, and detail is text that names the member
+//	7.5 calls by model, bounded                         TestRowsOfTheReference, TestServedByKey
+//	A12 the cost of a prefixed name is taken away       TestCostsAreHot
+
 // refusal is how an API key is turned down, in the words of each format.
 type refusal struct {
 	name      string
@@ -189,6 +205,40 @@ func TestRefusalsInEveryFormat(t *testing.T) {
 	asked := slices.DeleteFunc(sim.Calls()[calls:], func(c simulator.Call) bool { return strings.HasPrefix(c.Verb, "count") })
 	if after := g.used(ids); len(asked) != 0 || after != before {
 		t.Errorf("%d calls of Google, and %s were charged, %s before", len(asked), after, before)
+	}
+}
+
+// Example A5 of the reference, as it is since 0.3b: a call that costs more than what is left is refused and takes
+// nothing; one that fails gives back.
+func TestWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	sim := google(t, 0, 1)
+	l, keys := keysBefore(t, launch{sim: sim, keys: 1}, apikey.Terms{Quota: 5})
+	g := start(t, l)
+	for _, step := range []struct {
+		model, prompt string
+		status        int
+		left          int64
+		says          string
+	}{
+		{"gemini-2.5-pro", "hello", 429, 5, "costs 10 units and the API key has 5 of 5 left"},
+		{flash, "!fault 400", 400, 5, ""},
+		{flash, "hello", 200, 3, ""},
+		{"gemini-2.5-pro", "hello", 429, 3, "costs 10 units and the API key has 3 of 5 left"},
+		{flash, "hello", 200, 1, ""},
+		{flash, "hello", 429, 1, "costs 2 units and the API key has 1 of 5 left"},
+	} {
+		r := g.post("/v1/chat/completions", `{"model":"`+step.model+`","messages":[{"role":"user","content":"`+step.prompt+`"}]}`, header("Authorization", "Bearer "+keys[0]))
+		var v struct {
+			Left int64 `json:"remaining_quota"`
+		}
+		own := g.get("/auth/quota", header("Authorization", "Bearer "+keys[0]))
+		if json.Unmarshal(own.body, &v) != nil || own.status != 200 || v.Left != step.left { // also where nothing is left to pay with
+			t.Errorf("%s: %d %s", step.model, own.status, own.body)
+		}
+		if r.status != step.status || !strings.Contains(string(r.body), step.says) || (r.header.Get("X-Should-Retry") == "false") != (step.status == 429) {
+			t.Errorf("%s: %d %v %s", step.model, r.status, r.header, r.body)
+		}
 	}
 }
 
