@@ -170,7 +170,7 @@ func (s *Stats) side(side string) table {
 // name keeps clients from growing the tables at will, and from filling them with names of no model:
 // these make room for one that works.
 func (s *Stats) name(model string, works bool) string {
-	if len(model) > maxModel {
+	if model == "" || len(model) > maxModel { // "": it was refused before anybody knew
 		return other
 	}
 	worked, known := s.names[model]

@@ -34,6 +34,15 @@ func TestEveryTryIsCounted(t *testing.T) {
 	}
 }
 
+// What was refused before its model was settled has one name, here and in the store.
+func TestARefusalWithoutAModel(t *testing.T) {
+	s := New()
+	s.Record(Request{Key: "k", Code: "quota_exhausted"})
+	if got, want := find(s.Report().Keys, "k", "other"), (Count{Calls: 1, Errors: 1}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
 func TestClientsCannotGrowTheTables(t *testing.T) {
 	s := New()
 	for i := range 10 * maxModels {
