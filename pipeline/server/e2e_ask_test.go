@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-
-	"gcli2api/pipeline/apierror"
 )
 
 // ask is one way to put a prompt to the gateway; the answer is read back the same way.
@@ -199,14 +197,6 @@ func (e *envelope) reason(a ask) (word string, status int) {
 		}
 	}
 	return word, int(n)
-}
-
-// spells is how the format writes a code.
-func (a ask) spells(code string) string {
-	if a.gemini {
-		return code
-	}
-	return apierror.Code(code).OpenAICode()
 }
 
 func tail(s string) string {

@@ -194,7 +194,7 @@ func (row faulty) play(t *testing.T, a ask, kind string) {
 		if got.fail == nil || got.whole {
 			t.Fatalf("the answer looks whole: %s", tail(string(r.body)))
 		}
-		if word, _ := got.fail.reason(a); word != a.spells(want.code) {
+		if word, _ := got.fail.reason(a); word != want.code {
 			t.Errorf("error %q in the stream, want %q", word, want.code)
 		}
 		if row.fault != "thoughts-only" && !strings.HasPrefix("echo: "+prompt, got.text) {
@@ -238,7 +238,7 @@ func checkEnvelope(t *testing.T, a ask, r reply, code string) {
 	}
 	e := r.err()
 	word, status := e.reason(a)
-	if word != a.spells(code) || e.Error.Message == "" {
+	if word != code || e.Error.Message == "" {
 		t.Errorf("code %q, want %q: %s", word, code, r.body)
 	}
 	if a.gemini && (status != r.status || e.Error.Status == "") {

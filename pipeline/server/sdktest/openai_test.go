@@ -325,7 +325,7 @@ func TestOpenAIErrors(t *testing.T) {
 
 // The clients' own retries go by Retry-After.
 func TestOpenAIRateLimit(t *testing.T) {
-	for fault, want := range map[string][2]string{"429-reset 40s": {"rate_limited", "rate_limit_error"}, "429-quota 13h": {"insufficient_quota", "insufficient_quota"}} {
+	for fault, want := range map[string][2]string{"429-reset 40s": {"rate_limited", "rate_limit_error"}, "429-quota 13h": {"quota_exhausted", "insufficient_quota"}} {
 		t.Run(fault, func(t *testing.T) {
 			kinds(t, func(t *testing.T, h *house) {
 				for range 2 { // Google's own answer, then the pool's

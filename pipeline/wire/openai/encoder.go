@@ -198,6 +198,6 @@ func AppendError(dst []byte, f *apierror.Error) []byte {
 	} else {
 		dst = wire.AppendQuoted(dst, f.Param)
 	}
-	dst = wire.AppendQuoted(append(dst, `,"code":`...), f.Code.OpenAICode())
+	dst = wire.AppendQuoted(append(dst, `,"code":`...), string(f.Code))
 	return append(dst, "}}"...)
 }

@@ -225,7 +225,7 @@ func TestErrorEndsTheStream(t *testing.T) {
 
 func TestFailure(t *testing.T) {
 	for want, f := range map[string]*apierror.Error{
-		`{"error":{"message":"m","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}`:   apierror.New(apierror.QuotaExhausted, "m"),
+		`{"error":{"message":"m","type":"insufficient_quota","param":null,"code":"quota_exhausted"}}`:      apierror.New(apierror.QuotaExhausted, "m"),
 		`{"error":{"message":"n","type":"invalid_request_error","param":"messages","code":"bad_request"}}`: apierror.New(apierror.BadRequest, "n").Naming("messages"),
 	} {
 		if got := string(newEncoder(false).Failure([]byte("x"), f)); got != "x"+want {

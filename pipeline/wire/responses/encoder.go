@@ -214,7 +214,7 @@ func (e *encoder) Error(dst []byte, f *apierror.Error) []byte {
 	}
 	dst = e.begin(dst)
 	e.ended, e.failed = true, f
-	dst = wire.AppendQuoted(append(e.event(dst, "error"), `,"code":`...), f.Code.OpenAICode())
+	dst = wire.AppendQuoted(append(e.event(dst, "error"), `,"code":`...), string(f.Code))
 	dst = wire.AppendQuoted(append(dst, `,"message":`...), f.Message)
 	dst = append(appendParam(append(dst, `,"param":`...), f), ',')
 	envelope := AppendError(nil, f)
@@ -234,7 +234,7 @@ func AppendError(dst []byte, f *apierror.Error) []byte {
 	dst = wire.AppendQuoted(append(dst, `{"error":{"message":`...), f.Message)
 	dst = wire.AppendQuoted(append(dst, `,"type":`...), f.Code.OpenAIType())
 	dst = appendParam(append(dst, `,"param":`...), f)
-	dst = wire.AppendQuoted(append(dst, `,"code":`...), f.Code.OpenAICode())
+	dst = wire.AppendQuoted(append(dst, `,"code":`...), string(f.Code))
 	return append(dst, "}}"...)
 }
 

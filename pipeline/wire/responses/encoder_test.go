@@ -303,8 +303,8 @@ func TestKeep(t *testing.T) {
 
 func TestFailure(t *testing.T) {
 	for want, f := range map[string]*apierror.Error{
-		`{"error":{"message":"m","type":"insufficient_quota","param":null,"code":"insufficient_quota"}}`: apierror.New(apierror.QuotaExhausted, "m"),
-		`{"error":{"message":"n","type":"invalid_request_error","param":"input","code":"bad_request"}}`:  apierror.New(apierror.BadRequest, "n").Naming("input"),
+		`{"error":{"message":"m","type":"insufficient_quota","param":null,"code":"quota_exhausted"}}`:   apierror.New(apierror.QuotaExhausted, "m"),
+		`{"error":{"message":"n","type":"invalid_request_error","param":"input","code":"bad_request"}}`: apierror.New(apierror.BadRequest, "n").Naming("input"),
 	} {
 		if got := string(with(t, `{}`, false).Failure([]byte("x"), f)); got != "x"+want {
 			t.Errorf("got %s", got)
