@@ -132,7 +132,7 @@ func spend(t *stats.Try, u gemini.Usage) {
 type meter struct {
 	inner wire.Stream
 	usage gemini.Usage
-	tries [1]stats.Try // room for what End records
+	tries [1]stats.Try // room for what Record counts
 }
 
 // Next passes the event on.
