@@ -30,8 +30,8 @@ import (
 //	7.5 calls by model, bounded                         TestRowsOfTheReference, TestServedByKey
 //	A12 the cost of a prefixed name is taken away       TestCostsAreHot
 
-// refusal is how an API key is turned down, in the words of each format.
-type refusal struct {
+// turnedDown is how an API key is turned down, in the words of each format.
+type turnedDown struct {
 	name      string
 	key       string
 	free      bool   // what costs nothing is let through
@@ -58,7 +58,7 @@ func (f formatOfClient) speaks() string {
 }
 
 // check holds an answer against what the clients of its format look at.
-func (c *refusal) check(t *testing.T, f formatOfClient, r reply) {
+func (c *turnedDown) check(t *testing.T, f formatOfClient, r reply) {
 	t.Helper()
 	bad := func(what string, got any) {
 		t.Helper()
@@ -128,21 +128,21 @@ func anyText(v any) string {
 func TestRefusalsInEveryFormat(t *testing.T) {
 	t.Parallel()
 	sim := google(t, 0, 1)
-	denied := func(name, key, says string) refusal {
-		return refusal{name: name, key: key, status: 401, openai: "authentication_error unauthorized", anthropic: "authentication_error", gemini: "UNAUTHENTICATED unauthorized", says: says}
+	denied := func(name, key, says string) turnedDown {
+		return turnedDown{name: name, key: key, status: 401, openai: "authentication_error unauthorized", anthropic: "authentication_error", gemini: "UNAUTHENTICATED unauthorized", says: says}
 	}
-	forbidden := func(name, key, says string) refusal {
-		return refusal{name: name, key: key, status: 403, openai: "permission_error forbidden", anthropic: "permission_error", gemini: "PERMISSION_DENIED forbidden", says: says}
+	forbidden := func(name, key, says string) turnedDown {
+		return turnedDown{name: name, key: key, status: 403, openai: "permission_error forbidden", anthropic: "permission_error", gemini: "PERMISSION_DENIED forbidden", says: says}
 	}
-	spent := func(name, key, says, after string) refusal {
-		return refusal{name: name, key: key, free: true, status: 429, openai: "insufficient_quota insufficient_quota", anthropic: "rate_limit_error",
-			gemini: "RESOURCE_EXHAUSTED quota_exhausted", says: says, after: after, vain: true}
+	spent := func(name, key, says, after string) turnedDown {
+		return turnedDown{name: name, key: key, free: true, status: 429, openai: "insufficient_quota insufficient_quota", anthropic: "rate_limit_error",
+			gemini: "RESOURCE_EXHAUSTED insufficient_quota", says: says, after: after, vain: true}
 	}
-	fast := func(name, key, says, limit, after string) refusal {
-		return refusal{name: name, key: key, status: 429, openai: "rate_limit_error rate_limited", anthropic: "rate_limit_error", gemini: "RESOURCE_EXHAUSTED rate_limited",
+	fast := func(name, key, says, limit, after string) turnedDown {
+		return turnedDown{name: name, key: key, status: 429, openai: "rate_limit_error rate_limited", anthropic: "rate_limit_error", gemini: "RESOURCE_EXHAUSTED rate_limited",
 			says: says, limit: limit, after: after, vain: after == ""}
 	}
-	var cases []refusal
+	var cases []turnedDown
 	var ids []string
 	var busy, often, empty string
 	expires := time.Now().Add(time.Second)
@@ -161,7 +161,7 @@ func TestRefusalsInEveryFormat(t *testing.T) {
 			t.Fatal(err)
 		}
 		busy, often, empty = key(apikey.Terms{Quota: 1000, Concurrency: 1}), key(apikey.Terms{Quota: 1000, Requests: 1}), key(apikey.Terms{Quota: 2, Renews: apikey.Daily})
-		cases = []refusal{
+		cases = []turnedDown{
 			denied("missing", "", "a password or API key is missing"),
 			denied("unknown", apikey.NewSecret(), "the password or API key is wrong"),
 			denied("disabled", off, "the API key is disabled"),
@@ -174,7 +174,7 @@ func TestRefusalsInEveryFormat(t *testing.T) {
 			spent("allowance", key(apikey.Terms{Quota: 1000, Daily: 1}), " has 1 of 1 left for today", ""),
 			fast("too large", key(apikey.Terms{Quota: 1000, Tokens: 1}), "too large", "Tokens", ""),
 			fast("requests a minute", often, "1 requests a minute", "Requests", "50-60"),
-			fast("requests at a time", busy, "1 requests under way at a time", "", "1"),
+			fast("requests at a time", busy, "1 requests at a time", "", "1"),
 		}
 	})
 	g := start(t, launch{sim: sim, dir: dir, env: map[string]string{"ACCOUNT_CONCURRENCY": "100"}})
