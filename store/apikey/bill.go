@@ -97,7 +97,7 @@ func (b *Bill) Close(began bool, spent Tokens) {
 	switch {
 	case !began:
 		b.end(want{})
-	case b.ask.Rate != nil:
+	case b.ask.Rate != nil && !b.ask.Free:
 		b.settle(spent)
 	}
 }
