@@ -183,6 +183,7 @@ func TestFilters(t *testing.T) {
 			"part of an id":   {Query{Text: "oot-"}, "boot-3 boot-2 boot-1"},
 			"odd part":        {Query{Text: `"uo\t`}, `q"uo\te`},
 			"part of a name":  {Query{Text: ".json"}, `q"uo\te boot-2 boot-1`},
+			"part of a key":   {Query{Text: "k2"}, "boot-2"},
 			"from":            {Query{From: begin.Add(2 * time.Minute)}, `q"uo\te boot-3`},
 			"to":              {Query{To: begin.Add(time.Minute)}, "boot-2 boot-1"},
 			"from and to":     {Query{From: begin.Add(time.Minute), To: begin.Add(2 * time.Minute)}, "boot-3 boot-2"},
