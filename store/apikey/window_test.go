@@ -269,3 +269,39 @@ func TestTokensOfARequestWithoutAnEstimate(t *testing.T) {
 		}
 	}
 }
+
+// Tokens count from when the request ends: for a minute from then on.
+func TestTokensCountFromTheEnd(t *testing.T) {
+	for name, make := range kinds(t) {
+		c := newHandClock()
+		w, one := make(c), limited("k", 0, 100, 0)
+		p := in(t, w, one, 10)
+		c.move(40 * time.Second)
+		p.leave(true, Tokens{10, 90})
+		c.move(50 * time.Second)
+		if p, _ := out(t, w, one, 1); headersOf(p, wire.OpenAI)["x-ratelimit-remaining-tokens"] != "0" {
+			t.Errorf("%s: %v", name, headersOf(p, wire.OpenAI))
+		}
+		c.move(20 * time.Second)
+		in(t, w, one, 100)
+	}
+}
+
+// A key is not forgotten while something of it counts, and nobody counts in what is forgotten.
+func TestWhatIsForgotten(t *testing.T) {
+	c := newHandClock()
+	l := newLocalWindows(c.now)
+	w, one := &windows{l}, limited("k", 0, 100, 0)
+	in(t, w, one, 100).leave(true, Tokens{100, 0})
+	for i := range 3 * fewMeters {
+		in(t, w, limited(string(rune('A'+i)), 0, 0, 1), 0).leave(true, Tokens{})
+	}
+	out(t, w, one, 1)
+	m := l.meter("other")
+	if !m.idle(l.clock()) {
+		t.Fatal("a meter that counts nothing is not idle")
+	}
+	if _, again := l.try(m, limited("other", 1, 0, 0), &pass{}); !again {
+		t.Error("a request is counted where nobody looks any more")
+	}
+}
