@@ -1,9 +1,10 @@
 package apikey
 
 import (
+	"fmt"
 	"math"
+	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -242,22 +243,22 @@ func TestPlus(t *testing.T) {
 func TestThereIsOnePurseForAKey(t *testing.T) {
 	const callers = 8
 	var all purses
-	var wg sync.WaitGroup
-	var got [callers][500]*purse
-	begin := make(chan struct{})
-	for g := range got {
-		wg.Go(func() {
-			<-begin
-			for i := range got[g] {
-				got[g][i] = all.of("key-" + string(rune('A'+i)))
+	for i := range 100 {
+		id := fmt.Sprint("key-", i)
+		shard, got := all.shard(id), make(chan *purse, callers)
+		shard.mu.Lock() // all wait here, and find at the same time that there is none
+		for range callers {
+			go func() { got <- all.of(id) }()
+		}
+		for range 50 {
+			runtime.Gosched()
+		}
+		shard.mu.Unlock()
+		first := <-got
+		for range callers - 1 {
+			if <-got != first {
+				t.Fatal("there are two purses of one key")
 			}
-		})
-	}
-	close(begin)
-	wg.Wait()
-	for g := range got {
-		if got[g] != got[0] {
-			t.Fatal("there are two purses of one key")
 		}
 	}
 }

@@ -3,6 +3,7 @@ package apikey
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 
 	"gcli2api/pipeline/apierror"
@@ -41,19 +42,30 @@ func TestAWriteThatFailedIsMadeByItself(t *testing.T) {
 	}
 }
 
-// What is only in memory when a ledger ends is written then, each time.
+// What came while a write was under way is written too when the ledger ends then, each time.
 func TestTheEndOfALedgerWritesWhatIsLeft(t *testing.T) {
-	for way, of := range ways {
+	for way := range ways {
 		db := onDisk(t)
-		first := openOn(t, of(db), nil)
+		first := openOn(t, db, nil)
 		one := newKey(t, first, Terms{Quota: 1000})
 		_ = first.Close()
-		for round := int64(1); round <= 20; round++ {
-			b := openOn(t, of(db), nil)
-			stays, back := reserve(t, b, one, flash), reserve(t, b, one, pro)
-			stays.Close(true, Tokens{})
+		for round := int64(1); round <= 12; round++ {
+			g := newGate(db, way == "local")
+			b := openOn(t, g, nil)
+			stays, back, last := reserve(t, b, one, flash), reserve(t, b, one, pro), reserve(t, b, one, pro)
 			back.Close(false, Tokens{})
-			if err := b.Close(); err != nil {
+			<-g.came // of the two bills, or of what goes back
+			stays.Close(true, Tokens{})
+			last.Close(false, Tokens{})
+			ended := make(chan error, 1)
+			go func() { ended <- b.Ledger.Close() }()
+			if l, ok := b.Ledger.till.(*local); ok {
+				<-l.stop
+			} else {
+				<-b.Ledger.till.(*shared).refunds.stop
+			}
+			close(g.let)
+			if err := <-ended; err != nil {
 				t.Fatal(err)
 			}
 			if got := inStore(t, db)[ofKey(one.ID)+"used"]; got != 2*round {
@@ -98,11 +110,16 @@ func TestAStoreThatDoesNotTell(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		s, faults, db := flaw(t, "local")
 		b := openOn(t, s, nil)
-		one := newKey(t, b, Terms{Quota: 100})
+		one, other := newKey(t, b, Terms{Quota: 100}), newKey(t, b, Terms{Quota: 100})
 		faults.Break(storetest.Fault{Err: errFull, Calls: []string{"Add"}, Times: 1, Late: late})
 		faults.Break(storetest.Fault{Err: errFull, Calls: []string{"Counters"}})
-		for range 2 {
-			if fail := reserve(t, b, one, pro).Commit(t.Context()); !errors.Is(fail, errFull) {
+		if fail := reserve(t, b, one, pro).Commit(t.Context()); !errors.Is(fail, errFull) {
+			t.Fatal(fail)
+		}
+		for range 4 {
+			bill := reserve(t, b, one, pro)
+			reserve(t, b, other, flash) // of which everything is known, and which may be written
+			if fail := bill.Commit(t.Context()); !errors.Is(fail, errFull) {
 				t.Errorf("late %v: called durable: %v", late, fail)
 			}
 		}
@@ -110,7 +127,7 @@ func TestAStoreThatDoesNotTell(t *testing.T) {
 		if fail := reserve(t, b, one, pro).Commit(t.Context()); fail != nil {
 			t.Fatal(fail)
 		}
-		if got := inStore(t, db)[ofKey(one.ID)+"used"]; got != 30 {
+		if got := inStore(t, db)[ofKey(one.ID)+"used"]; got != 60 {
 			t.Errorf("late %v: %d in the store", late, got)
 		}
 	}
@@ -143,61 +160,44 @@ func TestRefundsInDoubt(t *testing.T) {
 	}
 }
 
-// gate is a store of this process alone whose next write stops until it is let go.
+// gate is a store whose writes stop until they are let go.
 type gate struct {
-	sole
-	came, let chan struct{}
+	store.Store
+	alone bool
+	came  chan struct{} // a first write has come
+	let   chan struct{} // closed when it may go on, and all others
+	once  *sync.Once
 }
 
+func newGate(s store.Store, alone bool) gate {
+	return gate{s, alone, make(chan struct{}), make(chan struct{}), &sync.Once{}}
+}
+
+func (g gate) Alone() bool { return g.alone }
+
 func (g gate) Add(ctx context.Context, deltas []store.Delta) error {
-	if len(deltas) > 0 && g.came != nil {
-		g.came <- struct{}{}
-		<-g.let
-	}
-	return g.sole.Add(ctx, deltas)
+	g.once.Do(func() { close(g.came) })
+	<-g.let
+	return g.Store.Add(ctx, deltas)
 }
 
 // What is decided while a write is under way is not taken for written.
 func TestWhatComesDuringAWrite(t *testing.T) {
 	db := onDisk(t)
-	g := gate{sole{&storetest.Flaky{Store: db}}, make(chan struct{}), make(chan struct{})}
+	g := newGate(db, true)
 	b := openOn(t, g, nil)
 	one := newKey(t, b, Terms{Quota: 100})
-	first := reserve(t, b, one, pro)
+	bills := []*Bill{reserve(t, b, one, pro)}
 	<-g.came
-	second := reserve(t, b, one, flash)
-	g.let <- struct{}{}
-	for _, bill := range []*Bill{first, second} {
-		done := make(chan *apierror.Error, 1)
-		go func() { done <- bill.Commit(context.Background()) }()
-		select {
-		case fail := <-done:
-			if fail != nil {
-				t.Fatal(fail)
-			}
-			continue
-		case <-g.came:
-			g.let <- struct{}{}
-		}
-		if fail := <-done; fail != nil {
+	bills = append(bills, reserve(t, b, one, flash))
+	close(g.let)
+	for _, bill := range bills {
+		if fail := bill.Commit(t.Context()); fail != nil {
 			t.Fatal(fail)
 		}
 	}
 	if got := inStore(t, db)[ofKey(one.ID)+"used"]; got != 12 {
 		t.Errorf("%d in the store", got)
-	}
-	go func() { // lets the end through
-		for {
-			select {
-			case <-g.came:
-				g.let <- struct{}{}
-			case <-b.Ledger.till.(*local).ended:
-				return
-			}
-		}
-	}()
-	if err := b.Ledger.Close(); err != nil {
-		t.Error(err)
 	}
 }
 

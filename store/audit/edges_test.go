@@ -190,3 +190,122 @@ func TestWhatIsAMask(t *testing.T) {
 		}
 	}
 }
+
+// Where a look is broken off because it has read enough, the next one goes on with the very next row.
+func TestNoRowIsLostWhereALookIsBrokenOff(t *testing.T) {
+	d := newDesk(t)
+	nodes := []*Log{d.node(), d.node()}
+	const many = 2*budgetRows + 777
+	for i := range many {
+		nodes[i/3%2].Note(Request{ID: strconv.Itoa(i), Status: 200})
+		if i%5 == 0 {
+			d.clock.add(7 * time.Millisecond)
+		}
+	}
+	for _, l := range nodes {
+		d.flush(l)
+	}
+	seen, looks := map[string]int{}, 0
+	for q := (Query{Limit: many + 1}); ; looks++ {
+		p, err := nodes[0].Requests(context.Background(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range p.Rows {
+			seen[r.ID]++
+		}
+		if p.Next == q.Before || looks > 10 {
+			t.Fatal("the cursor stands still")
+		}
+		if q.Before = p.Next; q.Before == "" {
+			break
+		}
+	}
+	if looks < 2 {
+		t.Errorf("it was broken off %d times", looks)
+	}
+	for id, n := range seen {
+		if n != 1 {
+			t.Errorf("row %s is there %d times", id, n)
+		}
+	}
+	if len(seen) != many {
+		t.Errorf("%d rows of %d", len(seen), many)
+	}
+}
+
+// Of a document that began before the time that is asked for the rows behind it are found.
+func TestRowsOfADocumentThatBeganBefore(t *testing.T) {
+	d := newDesk(t)
+	l := d.node()
+	begin := d.clock.now()
+	for i := range 4 {
+		l.Note(Request{ID: strconv.Itoa(i), Status: 200})
+		d.clock.add(7 * time.Second)
+	}
+	d.flush(l)
+	for from, want := range map[time.Duration]string{0: "3 2 1 0", time.Second: "3 2 1", 7 * time.Second: "3 2 1", 8 * time.Second: "3 2", 21 * time.Second: "3", 22 * time.Second: ""} {
+		if got := ids(all(t, d.node(), Query{From: begin.Add(from)})); got != want {
+			t.Errorf("from %v: %q, want %q", from, got, want)
+		}
+	}
+}
+
+// Documents of another version are passed over.
+func TestDocumentsOfAnotherVersion(t *testing.T) {
+	d := newDesk(t)
+	l := d.node()
+	l.Note(Request{ID: "ours", Status: 200})
+	d.flush(l)
+	docs, err := d.store.List(context.Background(), store.Requests, "", 10)
+	if err != nil || len(docs) != 1 {
+		t.Fatal(docs, err)
+	}
+	at, _ := placeOf(docs[0].ID)
+	at.no++
+	for _, v := range []string{`{"v":0,`, `{"v":2,`} {
+		at.no++
+		other := store.Doc{ID: at.id(), Expires: docs[0].Expires, Body: []byte(strings.Replace(string(docs[0].Body), `{"v":1,`, v, 1))}
+		if _, err := d.store.Put(context.Background(), store.Requests, other, store.New); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := ids(all(t, d.node(), Query{})); got != "ours" {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestCursorsThatNobodyGave(t *testing.T) {
+	good := newest().id()
+	if CursorOK("") != nil || CursorOK(place{at: 5, node: "ab", no: 7}.id()) != nil {
+		t.Error("a good one is refused")
+	}
+	for _, text := range []string{good, "ffffffffffffffff-ab-000000000001", "8000000000000000-ab-000000000001", "7fffffffffffffff-ab-ffffffffffffffff", "7fffffffffffffff-AB-000000000001",
+		"7fffffffffffffff-ab", "7fffffffffffffff--000000000001", "x"} {
+		if CursorOK(text) == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}
+
+func TestSecretNames(t *testing.T) {
+	for name, want := range map[string]bool{"key": true, "code": true, "pass": true, "API-Key": true, "client secret": true, "refresh_token": true, "Private Key": true,
+		"password": true, "keys": false, "encode": false, "compass": false, "name": false, "passed": false, "total_quota": false} {
+		if got := secretName(name); got != want {
+			t.Errorf("%q: %v", name, got)
+		}
+	}
+}
+
+// What is nested too deep is cut off there, objects as well as lists.
+func TestDeepObjects(t *testing.T) {
+	l := newDesk(t).node()
+	var v any = "bottom"
+	for range mostDepth + 3 {
+		v = map[string]any{"in": v}
+	}
+	got := fmt.Sprint(l.side(map[string]any{"top": v}))
+	if strings.Contains(got, "bottom") || !strings.Contains(got, "...") || strings.Count(got, "in:") > mostDepth {
+		t.Error(got)
+	}
+}

@@ -109,7 +109,7 @@ func TestCursorOverGrowingLog(t *testing.T) {
 		for _, l := range nodes {
 			d.flush(l) // what another node has in its memory nobody else sees
 		}
-		before := n
+		before, last := n, d.clock.now()
 		q, seen := Query{Limit: 1 + r.IntN(200)}, []string{}
 		for {
 			p, err := nodes[0].Requests(context.Background(), q)
@@ -117,7 +117,10 @@ func TestCursorOverGrowingLog(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, row := range p.Rows {
-				seen = append(seen, row.ID)
+				if seen = append(seen, row.ID); row.Time.After(last) {
+					t.Fatalf("seed %d: a row of %s behind one of %s", seed, row.Time, last)
+				}
+				last = row.Time
 			}
 			if q.Before = p.Next; q.Before == "" {
 				break

@@ -146,3 +146,104 @@ func TestSeriesWhileTheStoreIsAway(t *testing.T) {
 	}
 	d.breaks(nil, nil)
 }
+
+// A model is asked for by itself also where keys or credentials are told apart.
+func TestLinesOfOneModel(t *testing.T) {
+	d := newDisk(t)
+	s := d.stats()
+	defer s.Close()
+	for key, models := range map[string][]string{"a": {"m", "m", "n"}, "b": {"n", "m"}, "c": {"n"}} {
+		for _, model := range models {
+			s.Record(served(key, "of-"+key, model))
+		}
+	}
+	for _, away := range []bool{true, false} { // not in the store, and there
+		if away {
+			d.breaks(errors.New("the store is away"), nil)
+		} else {
+			d.breaks(nil, nil)
+		}
+		for _, group := range []Group{ByKey, ByCredential} {
+			found, err := s.Series(t.Context(), Query{By: Hours, From: d.now(), To: d.now().Add(time.Minute), Group: group, Model: "m"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(found.Lines) != 2 || total(found.Points).Calls != 3 || total(found.Lines[0].Points).Calls != 2 || total(found.Lines[1].Points).Calls != 1 {
+				t.Errorf("away %v, group %d: %+v", away, group, found.Lines)
+			}
+		}
+	}
+}
+
+// From when on figures are said to be kept they are, and none from before.
+func TestKeptFrom(t *testing.T) {
+	d := newDisk(t)
+	d.hours, d.days = 5, 3
+	s := d.stats()
+	defer s.Close()
+	begin := d.now()
+	for range 5 * 24 {
+		s.Record(served("k", "c", "m"))
+		s.flush(t.Context())
+		s.sweep(t.Context())
+		d.set(d.now().Add(time.Hour))
+	}
+	s.sweep(t.Context())
+	for by, length := range map[Grain]time.Duration{Hours: time.Hour, Days: 24 * time.Hour} {
+		kept := s.KeptFrom(by)
+		found, err := s.Series(t.Context(), Query{By: by, From: begin.Add(-24 * time.Hour), To: d.now()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range found.Points {
+			if is := p.Calls > 0; is != (!p.Time.Before(kept) && p.Time.Add(length).After(begin)) {
+				t.Errorf("%s: %d calls, kept from %s", p.Time, p.Calls, kept)
+			}
+		}
+		if !found.Kept.Equal(kept) {
+			t.Errorf("%s and %s", found.Kept, kept)
+		}
+	}
+}
+
+// Sums that are read again from the store have what it has not heard of.
+func TestSumsThatAreReadAgain(t *testing.T) {
+	d := newDisk(t)
+	s := d.stats()
+	s.Record(served("k", "c", "m"))
+	s.flush(t.Context())
+	d.breaks(errors.New("the store is away"), nil)
+	s.Record(served("k", "c", "m"))
+	s.flush(t.Context()) // is pending now
+	s.Record(served("k", "c", "m"))
+	s.kept.flushing.Lock()
+	err := s.readSums(t.Context())
+	s.kept.flushing.Unlock()
+	if keys, creds := s.sums(); err != nil || keys.Calls != 3 || creds.Calls != 3 {
+		t.Errorf("%v, %d and %d calls of 3", err, keys.Calls, creds.Calls)
+	}
+	d.breaks(nil, nil)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// However many models a store has, so many are told apart.
+func TestNamesOfAStoreAreBounded(t *testing.T) {
+	found, names := map[string]int64{}, map[string]bool{}
+	for i := range 2 * maxModels {
+		found[totalRoot+pairName(byKey, "k", fmt.Sprint("m", i))+"calls"] = 1
+	}
+	found[totalRoot+pairName(byKey, "k", other)+"calls"] = 1
+	all := table{}
+	if all.load(found, names); len(names) != maxModels || names[other] {
+		t.Errorf("%d names", len(names))
+	}
+	sum := Count{}
+	for _, e := range all["k"] {
+		sum.Add(e.sum)
+	}
+	if sum.Calls != 2*maxModels+1 {
+		t.Errorf("%d calls", sum.Calls)
+	}
+}
