@@ -276,3 +276,43 @@ func TestFreeOfTokens(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// Among several nodes a key that this one does not know may be a new one: what was counted for it stays until
+// it is not known a second time, and stays for good when it is.
+func TestWhatASweepDoesNotKnow(t *testing.T) {
+	db := onDisk(t)
+	b := openOn(t, among{db}, at("2026-11-27 12:00"))
+	till := b.Ledger.till.(*shared)
+	for _, c := range []struct {
+		known []bool // at one sweep after the other
+		left  int64
+	}{{[]bool{false}, 10}, {[]bool{false, true}, 10}, {[]bool{true, false}, 10}, {[]bool{false, true, false}, 10}, {[]bool{false, false}, 0}} {
+		till.alien = nil
+		one := newKey(t, b, Terms{Quota: 100})
+		reserve(t, b, one, pro).Close(true, Tokens{})
+		for _, known := range c.known {
+			exists := func(id string) bool { return id != one.ID || known }
+			if err := till.sweep(t.Context(), b.Ledger.now(), exists); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := inStore(t, db)[ofKey(one.ID)+"used"]; got != c.left {
+			t.Errorf("known %v: %d are left", c.known, got)
+		}
+	}
+}
+
+// An answer that has cost more than was there is said.
+func TestAnAnswerThatCostMoreIsSaid(t *testing.T) {
+	said := &log{}
+	b := opened(t, sole{newStore(t)}, said.into)
+	one := newKey(t, b, Terms{Quota: 100})
+	bill, fail := b.Ledger.Reserve(t.Context(), Ask{Key: one.ID, Model: flash, Tokens: Tokens{10, 10}, Rate: &Rate{1_000_000, 1_000_000}})
+	if fail != nil {
+		t.Fatal(fail)
+	}
+	bill.Close(true, Tokens{100, 100})
+	if !strings.Contains(said.String(), "units=200 charged=100") {
+		t.Error(said.String())
+	}
+}
