@@ -118,6 +118,19 @@ func TestEveryTry(t *testing.T) {
 }
 
 // The counts of a stream are cumulative: the last of each wins, they are never added up.
+func TestTokensAreThoseOfTheLastTry(t *testing.T) {
+	s := stats.New()
+	u := &stage{stats: s}
+	x := exchange(pipeline.Caller{Kind: "password"})
+	try(x, "a", apierror.RateLimited)
+	try(x, "b", "")
+	x.Reply.Body = []byte(counts)
+	u.Process(x)
+	end(u, x)
+	c := stats.Count{Calls: 1, Prompt: 12, Output: 7, Total: 19, Thought: 4}
+	check(t, s, []stats.Row{row("a", "m", stats.Count{Calls: 1, Errors: 1}), row("b", "m", c)}, []stats.Row{row("password", "m", c)})
+}
+
 func TestStream(t *testing.T) {
 	s := stats.New()
 	u := &stage{stats: s}

@@ -109,7 +109,7 @@ func TestCursorOverGrowingLog(t *testing.T) {
 		for _, l := range nodes {
 			d.flush(l) // what another node has in its memory nobody else sees
 		}
-		before := n
+		before, last := n, d.clock.now()
 		q, seen := Query{Limit: 1 + r.IntN(200)}, []string{}
 		for {
 			p, err := nodes[0].Requests(context.Background(), q)
@@ -117,7 +117,10 @@ func TestCursorOverGrowingLog(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, row := range p.Rows {
-				seen = append(seen, row.ID)
+				if seen = append(seen, row.ID); row.Time.After(last) {
+					t.Fatalf("seed %d: a row of %s behind one of %s", seed, row.Time, last)
+				}
+				last = row.Time
 			}
 			if q.Before = p.Next; q.Before == "" {
 				break
@@ -183,6 +186,7 @@ func TestFilters(t *testing.T) {
 			"part of an id":   {Query{Text: "oot-"}, "boot-3 boot-2 boot-1"},
 			"odd part":        {Query{Text: `"uo\t`}, `q"uo\te`},
 			"part of a name":  {Query{Text: ".json"}, `q"uo\te boot-2 boot-1`},
+			"part of a key":   {Query{Text: "k2"}, "boot-2"},
 			"from":            {Query{From: begin.Add(2 * time.Minute)}, `q"uo\te boot-3`},
 			"to":              {Query{To: begin.Add(time.Minute)}, "boot-2 boot-1"},
 			"from and to":     {Query{From: begin.Add(time.Minute), To: begin.Add(2 * time.Minute)}, "boot-3 boot-2"},
