@@ -112,7 +112,7 @@ func TestAStoreThatDoesNotTell(t *testing.T) {
 		b := openOn(t, s, nil)
 		one, other := newKey(t, b, Terms{Quota: 100}), newKey(t, b, Terms{Quota: 100})
 		faults.Break(storetest.Fault{Err: errFull, Calls: []string{"Add"}, Times: 1, Late: late})
-		faults.Break(storetest.Fault{Err: errFull, Calls: []string{"Counters"}})
+		faults.Break(storetest.Fault{Err: errFull, Calls: []string{"Take"}}) // by which it asks, behind what may still be written
 		if fail := reserve(t, b, one, pro).Commit(t.Context()); !errors.Is(fail, errFull) {
 			t.Fatal(fail)
 		}
@@ -142,7 +142,7 @@ func TestRefundsInDoubt(t *testing.T) {
 		bills := []*Bill{reserve(t, b, one, pro), reserve(t, b, one, flash), reserve(t, b, one, pro)}
 		till := b.Ledger.till.(*shared)
 		faults.Break(storetest.Fault{Err: errFull, Calls: []string{"Add"}, Times: 1, Late: late})
-		faults.Break(storetest.Fault{Err: errFull, Calls: []string{"Counters"}})
+		faults.Break(storetest.Fault{Err: errFull, Calls: []string{"Take"}}) // by which it asks, behind what may still be written
 		for _, bill := range bills[:2] {
 			bill.Close(false, Tokens{})
 			if err := till.refunds.wait(t.Context()); !errors.Is(err, errFull) {
@@ -208,7 +208,7 @@ func TestARefusedPriceIsStillWaitedFor(t *testing.T) {
 	one := newKey(t, b, Terms{Quota: 5})
 	faults.Break(storetest.Fault{Err: errFull, Calls: []string{"Add"}})
 	bill := reserve(t, b, one, flash)
-	if fail := bill.Reprice(t.Context(), pro); fail == nil || fail.Code != apierror.QuotaExhausted {
+	if fail := bill.Reprice(t.Context(), pro); fail == nil || fail.Code != apierror.InsufficientQuota {
 		t.Fatal(fail)
 	}
 	if fail := bill.Commit(t.Context()); !errors.Is(fail, errFull) {
@@ -265,7 +265,7 @@ func TestANodeThatIsAlwaysTooLate(t *testing.T) {
 	b := openOn(t, busy{onDisk(t), &tries}, nil)
 	one := newKey(t, b, Terms{Quota: 100})
 	_, fail := b.Ledger.Reserve(t.Context(), Ask{Key: one.ID, Model: pro, Tokens: Tokens{1, 9}, Rate: &Rate{1_000_000, 1_000_000}})
-	if fail == nil || fail.Code != apierror.QuotaExhausted || tries != mostTries+1 {
+	if fail == nil || fail.Code != apierror.InsufficientQuota || tries != mostTries+1 {
 		t.Errorf("%v after %d tries", fail, tries)
 	}
 }
