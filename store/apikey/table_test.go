@@ -116,26 +116,26 @@ func TestNumbers(t *testing.T) {
 func TestWhichPriceHolds(t *testing.T) {
 	s := newStore(t)
 	g, c := costGrammar(t), costsOn(t, s)
-	for name, units := range map[string]int64{"m-search": 9, "m-maxthinking": 20, "m-maxthinking-search": 3} {
+	for name, units := range map[string]int64{"假流式/m": 9, "流式抗截断/m": 20, "假流式/流式抗截断/m": 3} {
 		if err := c.SetModel(t.Context(), g.Parse(name), Cost{Units: units}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for name, want := range map[string]int64{"m-search": 9, "m-maxthinking": 20, "m-maxthinking-search": 3, "假流式/m-maxthinking-search": 3, "m": 1,
+	for name, want := range map[string]int64{"假流式/m-search": 9, "流式抗截断/m": 20, "假流式/流式抗截断/m-maxthinking": 3, "m": 1,
 		"some-flash-pro": 10, "some-pro-flash": 10} {
 		if got := c.Price(g.Parse(name)); got != want {
 			t.Errorf("%s costs %d, want %d", name, got, want)
 		}
 	}
 	// Another process has taken the entry away, and this one has not heard of it.
-	if err := s.Delete(t.Context(), store.Costs, costID(g.Parse("m-search")), store.Any); err != nil {
+	if err := s.Delete(t.Context(), store.Costs, costID(g.Parse("假流式/m")), store.Any); err != nil {
 		t.Fatal(err)
 	}
 	own := c.own
-	if err := c.Reset(t.Context(), g.Parse("m-search")); !errors.Is(err, ErrNoCost) {
+	if err := c.Reset(t.Context(), g.Parse("假流式/m")); !errors.Is(err, ErrNoCost) {
 		t.Error(err)
 	}
-	if got := c.Price(models.Model{Base: "m", Features: models.Search}); got != 1 {
+	if got := c.Price(models.Model{Base: "m", Features: models.FakeStream}); got != 1 {
 		t.Errorf("it still costs %d, %v", got, own)
 	}
 }
