@@ -78,7 +78,7 @@ func (s Services) findKeys(c *fiber.Ctx, q keyQuery) (p keyPage, err error) {
 		return p, err
 	}
 	all := s.Book.Keys.List()
-	p.total, p.answers = len(all), s.answers()
+	p.total, p.answers = len(all), s.Stats.Answered()
 	search := strings.ToLower(q.search)
 	whole, found := s.Book.Keys.Find(q.search)
 	for _, one := range all {

@@ -98,7 +98,7 @@ func (b *Bill) Close(began bool, spent Tokens) {
 	case !began:
 		b.end(want{})
 		b.refunded()
-	case b.ask.Rate != nil:
+	case b.ask.Rate != nil && !b.ask.Free:
 		b.settle(spent)
 	}
 }

@@ -206,10 +206,12 @@ func Priceable(m models.Model) error {
 		return wrong(field, "must have %d bytes at most", maxCostName)
 	case !nameable(m.Base):
 		return wrong(field, "must be text without spaces, control characters and \"*\"")
+	case wellFormed(m.Base):
+		return wrong(field, "is an API key, not the name of a model")
 	case m.Alias() != "":
 		return wrong(field, "is an alias: set the cost of %q", m.Base)
-	case m.HasBudget:
-		return wrong(field, "asks for a number of tokens to think with, which has no cost of its own")
+	case m.HasBudget || m.Thinking != models.None || m.Features.Has(models.Search):
+		return wrong(field, "asks for thinking or search, which a request may also ask for in its body and get round the price: set the cost of %q, all its forms cost that", m.Base)
 	case m.Picture != (models.Picture{}):
 		return wrong(field, "asks for a size or a ratio of pictures, which has no cost of its own")
 	}

@@ -26,23 +26,14 @@ type basePrices struct {
 // variant is an entry for all names that ask for these features, whatever else they ask for.
 type variant struct {
 	features models.Features
-	thinking models.Thinking
 	cost     Cost
 }
 
 // asks counts what a name must ask for. Of the entries that fit a name the one with the most holds, and of
 // several such the dearest: nobody gets round a price by asking for one thing more.
-func (v *variant) asks() int {
-	n := bits.OnesCount8(uint8(v.features))
-	if v.thinking != models.None {
-		n++
-	}
-	return n
-}
+func (v *variant) asks() int { return bits.OnesCount8(uint8(v.features)) }
 
-func (v *variant) fits(m *models.Model) bool {
-	return m.Features.Has(v.features) && (v.thinking == models.None || v.thinking == m.Thinking)
-}
+func (v *variant) fits(m *models.Model) bool { return m.Features.Has(v.features) }
 
 // find gives the entry for a model, nil where there is none. double tells that it says nothing of the
 // anti-truncation that the model asks for.
@@ -109,11 +100,11 @@ func (t *costTable) add(row CostRow, m models.Model) {
 		p = &basePrices{}
 		t.by[m.Base] = p
 	}
-	if m.Features == 0 && m.Thinking == models.None {
+	if m.Features == 0 {
 		p.plain = &row.Cost
 		return
 	}
-	p.variants = append(p.variants, variant{m.Features, m.Thinking, row.Cost})
+	p.variants = append(p.variants, variant{m.Features, row.Cost})
 }
 
 // costID is the id of an entry's document: the base name and, behind a space, which no base has, the features
@@ -123,9 +114,6 @@ func costID(m models.Model) string {
 	if m.Features != 0 {
 		id += " " + m.Features.String()
 	}
-	if m.Thinking != models.None {
-		id += " " + m.Thinking.String()
-	}
 	return id
 }
 
@@ -134,14 +122,9 @@ func modelOf(id string) models.Model {
 	base, rest, _ := strings.Cut(id, " ")
 	m := models.Model{Base: base}
 	for word := range strings.FieldsSeq(rest) {
-		for _, f := range [...]models.Features{models.FakeStream, models.AntiTruncation, models.Search} {
+		for _, f := range [...]models.Features{models.FakeStream, models.AntiTruncation} {
 			if word == f.String() {
 				m.Features |= f
-			}
-		}
-		for t := models.Off; t <= models.Full; t++ {
-			if word == t.String() {
-				m.Thinking = t
 			}
 		}
 	}

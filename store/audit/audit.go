@@ -136,6 +136,7 @@ func (l *Log) tidy(ctx context.Context) {
 	}
 	l.off.Store(off)
 	l.disperse(ctx, false)
+	l.tellStrangers(false)
 	for _, t := range l.trims {
 		l.trim(ctx, t)
 	}
@@ -148,6 +149,7 @@ func (l *Log) Close() error {
 		<-l.done
 	}
 	ctx := context.Background()
+	l.tellStrangers(true)
 	var lost error
 	if !l.flush(ctx) {
 		lost = errors.New("the last requests could not be written into the log of requests")

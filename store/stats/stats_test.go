@@ -2,6 +2,7 @@ package stats
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -54,6 +55,17 @@ func TestClientsCannotGrowTheTables(t *testing.T) {
 	}
 	if got := find(r.Keys, "k", "other").Calls; got != 9*maxModels {
 		t.Errorf("%d calls under other, want %d", got, 9*maxModels)
+	}
+}
+
+// A key that somebody took for a model is no name to be shown, also where a pattern made it work.
+func TestKeysAreNoNames(t *testing.T) {
+	s := New()
+	key := "sk-" + strings.Repeat("aB3_-", 8) + "xyz"
+	s.Record(Request{Key: "k", Model: key, Tries: []Try{{Credential: "a", Model: key}}})
+	r := s.Report()
+	if find(r.Keys, "k", "other").Calls != 1 || find(r.Credentials, "a", "other").Calls != 1 {
+		t.Errorf("%+v", r)
 	}
 }
 
