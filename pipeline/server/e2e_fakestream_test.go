@@ -148,7 +148,7 @@ func TestFakeStreamSilence(t *testing.T) {
 		for _, l := range listeners() {
 			t.Run(kind+"/"+l.name, func(t *testing.T) {
 				t.Parallel()
-				prompt := "!fault slow-first 500ms # " + tale
+				prompt := "!fault slow-first 2s # " + tale
 				r := l.post(g, faked, prompt, "")
 				if h := l.understand(t, r); h.Text != "echo: "+prompt || !regexp.MustCompile(l.beat).Match(r.body) {
 					t.Errorf("%q", r.body)
@@ -156,7 +156,7 @@ func TestFakeStreamSilence(t *testing.T) {
 			})
 			t.Run(kind+"/"+l.name+"/a late error", func(t *testing.T) {
 				t.Parallel()
-				r := l.post(g, faked, "!fault slow-first 300ms 400", "")
+				r := l.post(g, faked, "!fault slow-first 2s 400", "")
 				if body := string(r.body); r.status != 200 || !strings.Contains(body, l.fail) || strings.Contains(body, l.ends) || !regexp.MustCompile(l.beat).MatchString(body) {
 					t.Errorf("%d %q", r.status, r.body)
 				}

@@ -102,7 +102,7 @@ func TestSilence(t *testing.T) {
 	for kind, l := range map[string]launch{"codeassist": {sim: sim, accounts: 1, env: env}, "geminiapi": {sim: sim, keys: 1, env: env}} {
 		g := start(t, l)
 		for _, a := range streams() {
-			for _, fault := range []string{"slow-first 500ms", "slow-event 500ms", "silence 500ms"} {
+			for _, fault := range []string{"slow-first 2s", "slow-event 2s", "silence 2s"} {
 				t.Run(kind+"/"+a.name+"/"+fault, func(t *testing.T) {
 					t.Parallel()
 					r := g.put(a, "!fault "+fault)
@@ -115,7 +115,7 @@ func TestSilence(t *testing.T) {
 			}
 			t.Run(kind+"/"+a.name+"/a late error", func(t *testing.T) {
 				t.Parallel()
-				r := g.put(a, "!fault slow-first 300ms 400")
+				r := g.put(a, "!fault slow-first 2s 400")
 				if got := understand(t, a, r); r.status != 200 || got.whole || got.fail == nil || got.text != "" {
 					t.Errorf("%d %q", r.status, r.body)
 				}

@@ -23,7 +23,7 @@ func anthropicProofs(t *testing.T, h *house) []proof {
 		all = append(all, proof{name, func(t *testing.T, s told) {
 			s.streamed(t, "echo: !fault "+fault, "end_turn", 2)
 			s.patient(t)
-			if name == "silence_middle" && s.Took-s.First < 15 {
+			if name == "silence_middle" && s.Took-s.First < 5 { // of thirty: a busy client is late itself
 				t.Error("what was said before the silence came after it")
 			}
 		}})

@@ -246,7 +246,7 @@ func responsesFaults() []proof {
 	for name, fault := range map[string]string{"silence_headers": "slow-first 30s", "silence_event": "slow-event 30s", "silence_middle": "silence 30s"} {
 		all = append(all, proof{name, func(t *testing.T, s told) {
 			s.streamed(t, "echo: !fault "+fault, "completed", 2)
-			if s.patient(t); name == "silence_middle" && s.Took-s.First < 15 {
+			if s.patient(t); name == "silence_middle" && s.Took-s.First < 5 { // of thirty: a busy client is late itself
 				t.Error("what was said before the silence came after it")
 			}
 		}})

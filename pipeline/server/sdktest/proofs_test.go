@@ -124,7 +124,7 @@ func proofs(stop string, thoughtsAreAnswer bool) []proof {
 		all = append(all, proof{name, func(t *testing.T, s told) {
 			s.streamed(t, "echo: !fault "+fault, stop, 3)
 			s.patient(t)
-			if name == "silence_middle" && s.Took-s.First < 15 {
+			if name == "silence_middle" && s.Took-s.First < 5 { // of thirty: a busy client is late itself
 				t.Error("what was said before the silence came after it")
 			}
 		}})
