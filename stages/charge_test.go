@@ -59,7 +59,7 @@ func TestChargedByTokens(t *testing.T) {
 		t.Errorf("%v, %d used", reply.Err, h.used())
 	}
 	h.terms(func(t *apikey.Terms) { t.Quota = 3 })
-	if _, reply = h.run(byTokens, onOpenAI(chat, h.secret)); reply.Err == nil || reply.Err.Code != apierror.QuotaExhausted {
+	if _, reply = h.run(byTokens, onOpenAI(chat, h.secret)); reply.Err == nil || reply.Err.Code != apierror.InsufficientQuota {
 		t.Error(reply.Err)
 	}
 }

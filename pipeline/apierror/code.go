@@ -19,7 +19,8 @@ const (
 	TooLarge            Code = "too_large"
 	ConfigLocked        Code = "config_locked"
 	Conflict            Code = "conflict"
-	QuotaExhausted      Code = "quota_exhausted"
+	QuotaExhausted      Code = "quota_exhausted"    // of Google
+	InsufficientQuota   Code = "insufficient_quota" // of the caller's API key; OpenAI's word, which its clients know
 	RateLimited         Code = "rate_limited"
 	NoCredential        Code = "no_credential"
 	Overloaded          Code = "overloaded" // this gateway is full, not Google
@@ -56,7 +57,7 @@ func lookup(c Code) row {
 		return row{413, "invalid_request_error", "INVALID_ARGUMENT"}
 	case ConfigLocked, Conflict:
 		return row{409, "invalid_request_error", "FAILED_PRECONDITION"}
-	case QuotaExhausted:
+	case QuotaExhausted, InsufficientQuota:
 		return row{429, "insufficient_quota", "RESOURCE_EXHAUSTED"}
 	case RateLimited:
 		return row{429, "rate_limit_error", "RESOURCE_EXHAUSTED"}

@@ -54,9 +54,9 @@ func isVain(f *apierror.Error) bool {
 	switch f.Code {
 	case apierror.Unsupported:
 		return true
-	case apierror.NoCredential:
+	case apierror.NoCredential, apierror.InsufficientQuota:
 		return f.RetryAfter == 0 || f.RetryAfter > soon
-	case apierror.RateLimited, apierror.QuotaExhausted: // of ours without a time: the request will never fit
+	case apierror.RateLimited: // of ours without a time: the request will never fit
 		return f.RetryAfter == 0 && !f.Upstream || f.RetryAfter > soon
 	}
 	return f.RetryAfter > soon

@@ -98,7 +98,7 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	}
 	bill, fail := s.book.Ledger.Reserve(x.Context(), ask)
 	if fail != nil { // x.Charge stays empty: End must not give back what nobody took
-		if fail.Code == apierror.QuotaExhausted {
+		if fail.Code == apierror.InsufficientQuota {
 			x.Header.Set("X-Should-Retry", "false") // clients would come again at once, and again
 		}
 		return x.Fail(fail)

@@ -150,7 +150,7 @@ func TestNothingLeft(t *testing.T) {
 	s := newTill(t, apikey.Terms{Quota: 9})
 	x := s.chat(body)
 	s.Process(x)
-	if f := x.Reply.Err; f.Code != apierror.QuotaExhausted || f.Code.OpenAIType() != "insufficient_quota" || f.Status != 429 ||
+	if f := x.Reply.Err; f.Code != apierror.InsufficientQuota || f.Code.OpenAIType() != "insufficient_quota" || f.Status != 429 ||
 		!strings.Contains(f.Message, "costs 10 units") || !strings.Contains(f.Message, "9 of 9 left") {
 		t.Errorf("%+v", f)
 	}

@@ -104,7 +104,7 @@ func TestDearestPrice(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := s.chat(`{"model":"dear","n":128}`)
-	if s.Process(x) != pipeline.Respond || x.Reply.Err.Code != apierror.QuotaExhausted || s.left() != 1e11 {
+	if s.Process(x) != pipeline.Respond || x.Reply.Err.Code != apierror.InsufficientQuota || s.left() != 1e11 {
 		t.Errorf("%v, %+v", x.Reply.Err, x.Charge)
 	}
 }

@@ -157,7 +157,7 @@ func TestWayOfABill(t *testing.T) {
 				t.Errorf("%d in the store, charge %+v", got, served.Charge())
 			}
 			_, fail := b.Ledger.Reserve(t.Context(), Ask{Key: one.ID, Model: pro})
-			if fail == nil || fail.Code != apierror.QuotaExhausted || fail.Status != 429 || fail.RetryAfter != 0 ||
+			if fail == nil || fail.Code != apierror.InsufficientQuota || fail.Status != 429 || fail.RetryAfter != 0 ||
 				fail.Message != "this call costs 10 units and the API key has 5 of 25 left" {
 				t.Fatalf("%+v", fail)
 			}
@@ -206,7 +206,7 @@ func TestNeverOversold(t *testing.T) {
 							}
 							bill.Close(fail == nil, Tokens{})
 						}
-						if fail != nil && fail.Code != apierror.QuotaExhausted {
+						if fail != nil && fail.Code != apierror.InsufficientQuota {
 							t.Error(fail)
 							return
 						}
@@ -240,7 +240,7 @@ func TestReprice(t *testing.T) {
 			}
 			dear := models.Model{Base: "gemini-3-pro-preview"}
 			fail := bill.Reprice(t.Context(), dear)
-			if fail == nil || fail.Code != apierror.QuotaExhausted || bill.Charge().Units != 10 || bill.Charge().Base != pro.Base {
+			if fail == nil || fail.Code != apierror.InsufficientQuota || bill.Charge().Units != 10 || bill.Charge().Base != pro.Base {
 				t.Fatalf("%v, %+v", fail, bill.Charge())
 			}
 			if !strings.Contains(fail.Message, "15 units") || !strings.Contains(fail.Message, "1 of 11 left for today") {

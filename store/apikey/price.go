@@ -89,7 +89,7 @@ func (l *Ledger) broke(one *Key, a *account, w want, g got) *apierror.Error {
 	if w.least < w.units {
 		costs = fmt.Sprintf("this call costs at least %d units", w.least)
 	}
-	fail := apierror.Newf(apierror.QuotaExhausted, "%s and the API key has %d of %d left%s", costs, g.left, limit, of)
+	fail := apierror.Newf(apierror.InsufficientQuota, "%s and the API key has %d of %d left%s", costs, g.left, limit, of)
 	if until.IsZero() {
 		return fail
 	}

@@ -15,6 +15,7 @@ type asking struct {
 	Gateway string         `json:"gateway"`
 	Model   string         `json:"model"`
 	Prompt  string         `json:"prompt"`
+	Secret  string         `json:"secret,omitempty"`  // an API key of the gateway, in the place of the password
 	Retries int            `json:"retries,omitempty"` // of the client itself
 	More    map[string]any `json:"more,omitempty"`    // members that the clients have types for; of Google's the config
 	Extra   map[string]any `json:"extra,omitempty"`   // and those that they have none for
@@ -112,7 +113,7 @@ func (l language) ask(t *testing.T, houses []*house, names []string, asks map[st
 		cases := map[string]goCase{}
 		for name, a := range asks {
 			at := slices.IndexFunc(houses, func(h *house) bool { return h.url == a.Gateway })
-			cases[name] = houses[at].retrying(t, a.Retries).goCase(a)
+			cases[name] = houses[at].retrying(t, a.Retries).keyed(t, a.Secret).goCase(a)
 		}
 		return play(t, "features", names, cases)
 	}

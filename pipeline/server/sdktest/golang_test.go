@@ -99,7 +99,7 @@ func (s *told) arrived(ctx context.Context) {
 // goTrouble reads the errors of the three clients. Those of OpenAI and Anthropic have one class each,
 // which is called here as the other languages call what has the status.
 func goTrouble(err error) *trouble {
-	classes := map[int]string{400: "BadRequestError", 401: "AuthenticationError", 404: "NotFoundError", 429: "RateLimitError", 501: "InternalServerError"}
+	classes := map[int]string{400: "BadRequestError", 401: "AuthenticationError", 403: "PermissionDeniedError", 404: "NotFoundError", 429: "RateLimitError", 501: "InternalServerError"}
 	var a *openai.Error
 	if errors.As(err, &a) {
 		return &trouble{Class: classes[a.StatusCode], Official: true, Status: a.StatusCode, Code: a.Code, Kind: a.Type, Param: a.Param, Message: a.Message, After: a.Response.Header.Get("Retry-After")}

@@ -14,7 +14,7 @@ import (
 )
 
 func scenes() []scene {
-	return []scene{storm(), spent(), soon(), crowd(), expired(), apples(), mixed(), deleted(), proxied(), sticky()}
+	return []scene{storm(), spent(), soon(), crowd(), expired(), apples(), mixed(), deleted(), proxied(), sticky(), holders(), oneByOne()}
 }
 
 // Nine of ten accounts have nothing left for an hour: no client has an error, and nobody waits.

@@ -159,7 +159,7 @@ func (e *encoder) appendFailure(dst []byte) []byte {
 	}
 	code := "server_error"
 	switch status := e.failed.Status; {
-	case e.failed.Code == apierror.QuotaExhausted:
+	case e.failed.Code == apierror.QuotaExhausted, e.failed.Code == apierror.InsufficientQuota:
 		code = "insufficient_quota"
 	case status == 429:
 		code = "rate_limit_exceeded"

@@ -1,5 +1,5 @@
 // The features of a model's name in the official npm clients. What is asked comes from Go, a request for each
-// case: {family, do, gateway, retries, model, prompt, more, extra}; more are members that the clients have types for.
+// case: {family, do, gateway, secret, retries, model, prompt, more, extra}; more are members that the clients have types for.
 import Anthropic from '@anthropic-ai/sdk';
 import { ApiError, GoogleGenAI } from '@google/genai';
 import OpenAI from 'openai';
@@ -36,8 +36,8 @@ function end(seen, gather, answer) {
 const cite = (text, { type, start_index, end_index, url }) => `${type} ${[...text].slice(start_index, end_index).join('')}@${url}`;
 
 const chat = {
-  client: (gateway, retries = 0) => new OpenAI({ baseURL: `${gateway}/v1`, apiKey: PASSWORD, maxRetries: retries }),
-  create: ({ gateway, retries, model, more, extra }, params) => chat.client(gateway, retries).chat.completions.create({ model, ...more, ...extra, ...params }).withResponse(),
+  client: (gateway, retries = 0, secret = PASSWORD) => new OpenAI({ baseURL: `${gateway}/v1`, apiKey: secret, maxRetries: retries }),
+  create: ({ gateway, retries, secret, model, more, extra }, params) => chat.client(gateway, retries, secret).chat.completions.create({ model, ...more, ...extra, ...params }).withResponse(),
   count(seen, usage) {
     if (!usage) return;
     seen.usage = { prompt: usage.prompt_tokens, answer: usage.completion_tokens, total: usage.total_tokens, thoughts: usage.completion_tokens_details?.reasoning_tokens ?? 0 };
@@ -93,7 +93,7 @@ const chat = {
 };
 
 const responses = {
-  create: ({ gateway, retries, model, more, extra }, params) => chat.client(gateway, retries).responses.create({ model, ...more, ...extra, ...params }).withResponse(),
+  create: ({ gateway, retries, secret, model, more, extra }, params) => chat.client(gateway, retries, secret).responses.create({ model, ...more, ...extra, ...params }).withResponse(),
   gather(seen, answer) {
     const { usage, output } = answer;
     const texts = output.filter((item) => item.type === 'message').flatMap((item) => item.content);
@@ -134,7 +134,7 @@ const responses = {
 };
 
 const anthropic = {
-  client: (gateway, retries = 0) => new Anthropic({ baseURL: gateway, maxRetries: retries, apiKey: PASSWORD }),
+  client: (gateway, retries = 0, secret = PASSWORD) => new Anthropic({ baseURL: gateway, maxRetries: retries, apiKey: secret }),
   params: ({ model, prompt, more, extra }) => ({ model, max_tokens: 9000, messages: [user(prompt)], ...more, ...extra }),
   gather(seen, message) {
     const of = (type) => message.content.filter((block) => block.type === type);
@@ -146,12 +146,12 @@ const anthropic = {
     });
   },
   async whole(seen, ask) {
-    const { data, response } = await anthropic.client(ask.gateway, ask.retries).messages.create(anthropic.params(ask)).withResponse();
+    const { data, response } = await anthropic.client(ask.gateway, ask.retries, ask.secret).messages.create(anthropic.params(ask)).withResponse();
     heads(seen, (name) => response.headers.get(name));
     anthropic.gather(seen, data);
   },
   async stream(seen, ask) {
-    const { data: stream, response } = await anthropic.client(ask.gateway, ask.retries).messages.stream(anthropic.params(ask)).withResponse();
+    const { data: stream, response } = await anthropic.client(ask.gateway, ask.retries, ask.secret).messages.stream(anthropic.params(ask)).withResponse();
     heads(seen, (name) => response.headers.get(name));
     begin(seen);
     for await (const event of stream) {
@@ -174,7 +174,7 @@ const anthropic = {
 };
 
 const genai = {
-  client: (gateway, retries) => new GoogleGenAI({ apiKey: PASSWORD, httpOptions: { baseUrl: gateway, retryOptions: retries && { attempts: retries + 1 } } }),
+  client: (gateway, retries, secret = PASSWORD) => new GoogleGenAI({ apiKey: secret, httpOptions: { baseUrl: gateway, retryOptions: retries && { attempts: retries + 1 } } }),
   // gather adds one answer, or one piece of a streamed one, to what was seen.
   gather(seen, answer) {
     heads(seen, (name) => answer.sdkHttpResponse?.headers?.[name]);
@@ -202,12 +202,12 @@ const genai = {
   },
   request: ({ model, prompt, more }) => ({ model, contents: prompt, config: more }),
   async whole(seen, ask) {
-    genai.gather(begin(seen), await genai.client(ask.gateway, ask.retries).models.generateContent(genai.request(ask)));
+    genai.gather(begin(seen), await genai.client(ask.gateway, ask.retries, ask.secret).models.generateContent(genai.request(ask)));
     genai.cite(seen);
   },
   async stream(seen, ask) {
     begin(seen);
-    for await (const piece of await genai.client(ask.gateway, ask.retries).models.generateContentStream(genai.request(ask))) genai.gather(seen, piece);
+    for await (const piece of await genai.client(ask.gateway, ask.retries, ask.secret).models.generateContentStream(genai.request(ask))) genai.gather(seen, piece);
     genai.cite(seen);
   },
   async talk(seen, ask) {

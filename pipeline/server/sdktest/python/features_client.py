@@ -1,5 +1,5 @@
 """The features of a model's name in the official Python clients. What is asked comes from Go, a request for
-each case: family, do, gateway, retries, model, prompt, more, extra; more are members that the clients have types for."""
+each case: family, do, gateway, secret, retries, model, prompt, more, extra; more are members that the clients have types for."""
 
 import json
 import os
@@ -52,8 +52,8 @@ def cite(text, place):
 class Chat:
     """Chat completions."""
 
-    def __init__(self, gateway, retries):
-        self.client = openai.OpenAI(base_url=gateway + "/v1", api_key=PASSWORD, max_retries=retries)
+    def __init__(self, gateway, retries, secret):
+        self.client = openai.OpenAI(base_url=gateway + "/v1", api_key=secret, max_retries=retries)
 
     def create(self, ask, messages, **params):
         create = self.client.chat.completions.with_raw_response.create
@@ -173,8 +173,8 @@ class Responses(Chat):
 class Messages:
     """Anthropic's messages."""
 
-    def __init__(self, gateway, retries):
-        self.client = anthropic.Anthropic(base_url=gateway, max_retries=retries, api_key=PASSWORD)
+    def __init__(self, gateway, retries, secret):
+        self.client = anthropic.Anthropic(base_url=gateway, max_retries=retries, api_key=secret)
 
     def params(self, ask, *messages):
         messages = messages or (user(ask["prompt"]),)
@@ -220,9 +220,9 @@ class Messages:
 class Gemini:
     """Google's own format."""
 
-    def __init__(self, gateway, retries):
+    def __init__(self, gateway, retries, secret):
         own = types.HttpRetryOptions(attempts=retries + 1) if retries else None
-        self.client = genai.Client(api_key=PASSWORD, http_options=types.HttpOptions(base_url=gateway, retry_options=own))
+        self.client = genai.Client(api_key=secret, http_options=types.HttpOptions(base_url=gateway, retry_options=own))
 
     def config(self, ask):
         return types.GenerateContentConfig.model_validate(ask.get("more", {}))
@@ -290,7 +290,7 @@ FAMILIES = {"openai": cache(Chat), "responses": cache(Responses), "anthropic": c
 
 
 def client(ask):
-    return FAMILIES[ask["family"]](ask["gateway"], ask.get("retries", 0))
+    return FAMILIES[ask["family"]](ask["gateway"], ask.get("retries", 0), ask.get("secret", PASSWORD))
 
 
 for ask in ASKS.values():
