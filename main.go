@@ -72,7 +72,7 @@ func load(o config.Options) (*config.Snapshot, error) {
 		return nil, err
 	}
 	useless, wrong := pool.Check(c)
-	return c.Warned(useless), errors.Join(outbound.Check(c), open.Check(c), apikey.Check(c), wrong)
+	return c.Warned(useless), errors.Join(outbound.Check(c), open.Check(c), apikey.Check(c), audit.Check(c), wrong)
 }
 
 func check(o config.Options) int {

@@ -28,8 +28,15 @@ func smallBody(c *fiber.Ctx) ([]byte, error) {
 		return nil, err
 	}
 	defer body.Close()
-	return io.ReadAll(body)
+	data, err := io.ReadAll(body)
+	if err != nil && !errors.Is(err, server.ErrUploadTooLarge) {
+		err = fmt.Errorf("%w: %w", errBodyBroken, err)
+	}
+	return data, err
 }
+
+// errBodyBroken is of a client that left or fell silent.
+var errBodyBroken = errors.New("the request body did not arrive as a whole")
 
 // actions is what can be done with a credential, by the words of the API. Each answers for all names
 // at once: what it did, or an error.

@@ -97,6 +97,8 @@ func (s Services) failed(c *fiber.Ctx, err error) error {
 		return refuse(c, fiber.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d KB", maxSmall>>10))
 	case errors.Is(err, server.ErrUploadCoding):
 		return refuse(c, fiber.StatusUnsupportedMediaType, err.Error())
+	case errors.Is(err, errBodyBroken):
+		return refuse(c, fiber.StatusRequestTimeout, errBodyBroken.Error())
 	case errors.Is(err, apikey.ErrUnknown):
 		return refuse(c, fiber.StatusNotFound, "there is no such API key")
 	case errors.Is(err, store.ErrConflict):

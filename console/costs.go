@@ -54,6 +54,7 @@ func costBodyOf(c *fiber.Ctx) (b costBody, err error) {
 	if b.units, err = apikey.Whole("cost", m["cost"], 0, apikey.MaxCost); err != nil {
 		return b, err
 	}
+	nothing := 0
 	for name, at := range map[string]**int64{"input": &b.in, "output": &b.out} {
 		if wire.KindOf(m[name]) == wire.KindNull && m[name] != nil {
 			*at = new(int64)
@@ -62,6 +63,12 @@ func costBodyOf(c *fiber.Ctx) (b costBody, err error) {
 		if *at, err = m.whole(name, 0, apikey.MaxCost); err != nil {
 			return b, err
 		}
+		if *at != nil && **at == 0 {
+			nothing++
+		}
+	}
+	if nothing == 2 && b.units != 0 {
+		return b, &apikey.FieldError{Field: "input", Says: "0 beside an output of 0 does not make the model free: cost 0 does, and null leaves the price to the settings"}
 	}
 	return b, nil
 }

@@ -306,7 +306,8 @@ func FuzzConfigure(f *testing.F) {
 		if status, text := as(t, app, "POST", "/creds/configure", body); !json.Valid([]byte(text)) || status >= 500 {
 			t.Errorf("%d %s", status, text)
 		}
-		if status, text := as(t, app, "GET", "/creds/status?limit=20&search="+url.QueryEscape(body), ""); !json.Valid([]byte(text)) || status >= 500 {
+		// No more of it than the head of a request has room for.
+		if status, text := as(t, app, "GET", "/creds/status?limit=20&search="+url.QueryEscape(body[:min(len(body), 1000)]), ""); !json.Valid([]byte(text)) || status >= 500 {
 			t.Errorf("%d %s", status, text)
 		}
 	})

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
+	"gcli2api/pipeline/models"
 	"gcli2api/store/apikey"
 
 	"github.com/gofiber/fiber/v2"
@@ -45,6 +47,9 @@ func (s Services) createKey(c *fiber.Ctx) error {
 		return s.failed(c, err)
 	}
 	terms, _, err := apikey.ReadTerms(body)
+	if err == nil {
+		err = s.fitting(terms.Models)
+	}
 	if err != nil {
 		return s.failed(c, err)
 	}
@@ -56,6 +61,21 @@ func (s Services) createKey(c *fiber.Ctx) error {
 	}
 	s.changes(c, one.ID, nil, said(one.Terms))
 	return s.shown(c, ctx, one, secret)
+}
+
+// fitting refuses patterns for models that no model would ever fit, because they have a feature in them or are
+// an alias: whoever wrote one would wonder why the key is refused everything.
+func (s Services) fitting(globs []string) error {
+	catalogue := s.Engine.Models()
+	for i, g := range globs {
+		m := catalogue.Parse(g)
+		if m.Base == g || strings.Contains(g, "*") && (m.Alias() != "" || m.Thinking != models.None) {
+			continue // what a pattern leads to says nothing of the names that fit it
+		}
+		return &apikey.FieldError{Field: "models", Says: fmt.Sprintf(
+			"pattern %d fits no model: names count without features and behind aliases, so write %q, which opens all its forms", i+1, m.Base)}
+	}
+	return nil
 }
 
 // key shows one.
@@ -89,7 +109,10 @@ func (s Services) editKey(c *fiber.Ctx) error {
 	var before apikey.Terms
 	now, err := s.Book.Keys.Edit(ctx, one.ID, func(t *apikey.Terms) error {
 		before = *t
-		return patch.Apply(t)
+		if err := patch.Apply(t); err != nil || !patch.Has("models") {
+			return err
+		}
+		return s.fitting(t.Models)
 	})
 	return s.altered(c, ctx, now, before, err)
 }

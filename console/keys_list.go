@@ -28,7 +28,11 @@ const (
 	keySorts  = "created, description, used, remaining, last_used, expires"
 )
 
-func keyQueryOf(c *fiber.Ctx) (q keyQuery, err error) {
+// keyQueryOf reads the query of a list, which may have these names only, and those of beside.
+func keyQueryOf(c *fiber.Ctx, beside ...string) (q keyQuery, err error) {
+	if err = onlyThese(c, append([]string{"limit", "offset", "q", "search", "status_filter", "group", "sort"}, beside...)); err != nil {
+		return q, err
+	}
 	var wrong [2]error
 	q.offset, wrong[0] = number(c, "offset", 0, 1<<31-1)
 	q.limit, wrong[1] = number(c, "limit", 1, pageMax)
@@ -74,7 +78,7 @@ func (s Services) findKeys(c *fiber.Ctx, q keyQuery) (p keyPage, err error) {
 		return p, err
 	}
 	all := s.Book.Keys.List()
-	p.total, p.answers = len(all), s.answers()
+	p.total, p.answers = len(all), s.Stats.Answered()
 	search := strings.ToLower(q.search)
 	whole, found := s.Book.Keys.Find(q.search)
 	for _, one := range all {

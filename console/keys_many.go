@@ -15,6 +15,9 @@ import (
 // createKeys makes many keys of the same terms, all of them or none. The answer has each of them in full, this
 // once: as JSON, or as CSV where the query has format=csv or the client accepts nothing else.
 func (s Services) createKeys(c *fiber.Ctx) error {
+	if err := onlyThese(c, []string{"format"}); err != nil {
+		return refuse(c, fiber.StatusBadRequest, err.Error())
+	}
 	asCSV, err := wantsCSV(c)
 	if err != nil {
 		return s.failed(c, err)
@@ -24,6 +27,9 @@ func (s Services) createKeys(c *fiber.Ctx) error {
 		return s.failed(c, err)
 	}
 	terms, rest, err := apikey.ReadTerms(body, "count")
+	if err == nil {
+		err = s.fitting(terms.Models)
+	}
 	if err != nil {
 		return s.failed(c, err)
 	}
@@ -79,7 +85,10 @@ func asFile(c *fiber.Ctx, name string) {
 
 // exportKeys gives all keys, or those that the query asks for, as CSV without their secrets.
 func (s Services) exportKeys(c *fiber.Ctx) error {
-	q, err := keyQueryOf(c)
+	q, err := keyQueryOf(c, "format")
+	if err == nil {
+		_, err = choice(c.Query("format", "csv"), "format", []string{"csv"})
+	}
 	if err != nil {
 		return refuse(c, fiber.StatusBadRequest, err.Error())
 	}

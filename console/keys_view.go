@@ -110,20 +110,6 @@ func moment(t time.Time) *string {
 	return &text
 }
 
-// answers is how many calls of each key were answered, by model: what Stats.ByKey tells of one, in one go.
-func (s Services) answers() map[string]map[string]int64 {
-	all := map[string]map[string]int64{}
-	for _, row := range s.Stats.Report().Keys {
-		if n := row.Calls - row.Errors; n > 0 {
-			if all[row.Who] == nil {
-				all[row.Who] = map[string]int64{}
-			}
-			all[row.Who][row.Model] = n
-		}
-	}
-	return all
-}
-
 // said is what the audit keeps of terms: no part of them is a secret.
 func said(t apikey.Terms) (all map[string]any) {
 	text, err := json.Marshal(t)

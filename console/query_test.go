@@ -2,6 +2,8 @@ package console
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -160,5 +162,23 @@ func TestThrottleIsBounded(t *testing.T) {
 	}
 	if n := len(th.young) + len(th.old); n > 2*maxTriers {
 		t.Errorf("%d addresses are kept", n)
+	}
+}
+
+// Who leaves in the middle of a body is no failure of the store, and must not make the log say so.
+func TestBrokenBody(t *testing.T) {
+	d := newDesk(t)
+	for _, route := range []string{"POST /auth/query", "POST /auth/keys", "PATCH /auth/keys/x", "POST /auth/models/costs"} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(d.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(conn, "%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer right\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\nno length", route)
+		_ = conn.(*net.TCPConn).CloseWrite()
+		_, _ = io.Copy(io.Discard, conn)
+		conn.Close()
+	}
+	if said := d.lines.String(); strings.Contains(said, "store failed") || !strings.Contains(said, "status=408") {
+		t.Error(said)
 	}
 }

@@ -61,11 +61,8 @@ const (
 func (s Services) recorded(r route) fiber.Handler {
 	return func(c *fiber.Ctx) error {
 		err := c.Next()
-		if s.Audit == nil || c.Method() == fiber.MethodHead {
-			return err
-		}
 		refused := c.Locals(turnedAway) != nil
-		if !r.records() && !refused {
+		if s.Audit == nil || !refused && (!r.records() || c.Method() == fiber.MethodHead) { // HEAD tries passwords as well as GET
 			return err
 		}
 		row := s.changeOf(c, r, err)

@@ -240,6 +240,15 @@ func TestRefusalsAreRecorded(t *testing.T) {
 	}
 }
 
+// Passwords are tried with HEAD as well as with GET.
+func TestRefusedHeadIsRecorded(t *testing.T) {
+	o := newOffice(t)
+	o.ask("HEAD", "/auth/keys", "", "guessed-password")
+	if list := o.changes("").Changes; len(list) != 1 || list[0].Who != "refused" || list[0].Status != 401 {
+		t.Errorf("%+v", list)
+	}
+}
+
 // A visitor's attempts are counted, too.
 func TestVisitorsAreRecorded(t *testing.T) {
 	o := newOffice(t)

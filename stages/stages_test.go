@@ -22,6 +22,7 @@ import (
 	"gcli2api/store/embedded"
 	"gcli2api/store/pool"
 	"gcli2api/store/stats"
+	"gcli2api/store/storetest"
 )
 
 // owners is the order that the owner of the product asked for.
@@ -102,6 +103,7 @@ type house struct {
 	sim    *simulator.Server
 	pool   *pool.Pool
 	stats  *stats.Stats
+	store  *sole // of the book
 	book   *apikey.Book
 	key    *apikey.Key // with a quota of 1000
 	secret string
@@ -140,6 +142,11 @@ func newHouse(t *testing.T) *house {
 	return h
 }
 
+// sole is a store that can fail and belongs to this process.
+type sole struct{ *storetest.Flaky }
+
+func (sole) Alone() bool { return true }
+
 // openBook makes a book with one key.
 func (h *house) openBook() {
 	h.t.Helper()
@@ -147,7 +154,8 @@ func (h *house) openBook() {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	if h.book, err = apikey.Open(h.t.Context(), apikey.Options{Store: db, Log: slog.New(slog.DiscardHandler)}); err != nil {
+	h.store = &sole{&storetest.Flaky{Store: db}}
+	if h.book, err = apikey.Open(h.t.Context(), apikey.Options{Store: h.store, Log: slog.New(slog.DiscardHandler)}); err != nil {
 		h.t.Fatal(err)
 	}
 	if h.key, h.secret, err = h.book.Keys.Create(h.t.Context(), apikey.Terms{Quota: 1000}); err != nil {

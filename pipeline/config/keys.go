@@ -20,7 +20,7 @@ func usageParams() []Param {
 		{Key: "usage.keep_days", Env: []string{"USAGE_KEEP_DAYS"}, Type: Int, Default: 92, Min: new(1.0), Max: new(3660.0),
 			Help: "days whose figures are kept one by one; older ones in one sum"},
 		{Key: "usage.keep_requests", Env: []string{"USAGE_KEEP_REQUESTS"}, Type: Duration, Default: "168h", Max: new(366.0 * 24 * 3600),
-			Help: "how long the log of requests goes back; 0 keeps none"},
+			Help: "how long the log of requests goes back, an hour at least; 0 keeps none"},
 		{Key: "usage.keep_audit", Env: []string{"USAGE_KEEP_AUDIT"}, Type: Duration, Default: "8760h", Min: new(24.0 * 3600), Max: new(10.0 * 366 * 24 * 3600),
 			Help: "how long the list of changes made in the panel goes back"},
 	}

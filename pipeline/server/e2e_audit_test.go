@@ -115,7 +115,7 @@ func TestRequestsAndChangesAreWrittenDown(t *testing.T) {
 		if i < 3 {
 			note(g.post(path, body, with(key)), row)
 		} else { // the last unit is not enough
-			row.Status, row.Code, row.Cost, row.Tries, row.Credential = 429, "quota_exhausted", 0, 0, ""
+			row.Status, row.Code, row.Cost, row.Tries, row.Credential = 429, "insufficient_quota", 0, 0, ""
 			note(g.post(path, body, with(key)), row)
 		}
 		stranger := logged{Key: "refused", Route: row.Route, Answer: format, Stream: a.stream, Model: flash, Status: 401, Code: "unauthorized"}
@@ -157,7 +157,7 @@ func TestRequestsAndChangesAreWrittenDown(t *testing.T) {
 		}
 	}
 	check()
-	if rows := g.logs("&key=" + id + "&status=429&route=*"); len(rows) != 1 || rows[0].Code != "quota_exhausted" {
+	if rows := g.logs("&key=" + id + "&status=429&route=*"); len(rows) != 1 || rows[0].Code != "insufficient_quota" {
 		t.Errorf("%+v", rows)
 	}
 	one := g.logs("&key=" + id)[0].ID

@@ -175,20 +175,12 @@ func TestChargeOnShakyStore(t *testing.T) {
 	}
 }
 
-// shaken lets many ask while one write after another fails, and says how many were answered.
+// shaken lets many ask while a write fails after every ten answers, and says how many were answered.
 func (d *till) shaken(late bool) (served int64) {
-	stop, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for {
-			d.flaky.Break(storetest.Fault{Err: errors.New("it trembles"), Calls: []string{"Take", "Add", "Put"}, Times: 1, Late: late})
-			select {
-			case <-stop:
-				return
-			case <-time.After(time.Millisecond):
-			}
-		}
-	}()
+	tremble := func() {
+		d.flaky.Break(storetest.Fault{Err: errors.New("it trembles"), Calls: []string{"Take", "Add", "Put"}, Times: 1, Late: late})
+	}
+	tremble()
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	for range 16 {
@@ -198,17 +190,19 @@ func (d *till) shaken(late bool) (served int64) {
 				if r.status != 200 && r.status < 500 {
 					d.t.Errorf("%d %s", r.status, r.body)
 				}
-				if r.status == 200 {
-					mu.Lock()
-					served++
-					mu.Unlock()
+				if r.status != 200 {
+					time.Sleep(20 * time.Millisecond) // as a client does: or all is over before the next write
+					continue
 				}
+				mu.Lock()
+				if served++; served%10 == 0 {
+					tremble()
+				}
+				mu.Unlock()
 			}
 		})
 	}
 	all.Wait()
-	close(stop)
-	<-stopped
 	d.flaky.Heal()
 	return served
 }

@@ -179,7 +179,7 @@ func (g *gateway) statistics(t *testing.T, id string, byKey, byPassword spent) {
 		}
 		mine := all(get("&key=" + id).Points)
 		if mine.Calls != byKey.calls+2 || mine.Errors != 2 || mine.Prompt != byKey.prompt || mine.Output != byKey.output || mine.Total != byKey.total || mine.Units != 2*byKey.calls ||
-			fmt.Sprint(mine.Codes) != "map[bad_request:1 quota_exhausted:1]" || mine.First == nil || mine.Took == nil || mine.Success == nil {
+			fmt.Sprint(mine.Codes) != "map[bad_request:1 insufficient_quota:1]" || mine.First == nil || mine.Took == nil || mine.Success == nil {
 			t.Errorf("by %s, the key: %+v, want %+v", by, mine, byKey)
 		}
 		whole := get("")

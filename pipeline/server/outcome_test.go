@@ -1,6 +1,8 @@
 package server_test
 
 import (
+	"context"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -8,6 +10,7 @@ import (
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/server"
+	"gcli2api/pipeline/wire"
 )
 
 // The stages learn at the end what the status line said and when the answer began.
@@ -52,6 +55,51 @@ func TestOutcomeHasStatusAndFirstByte(t *testing.T) {
 		})
 	}
 }
+
+// An answer that comes when its client has left never began: nobody pays for it.
+func TestNothingBeginsForWhoHasLeft(t *testing.T) {
+	for name, c := range map[string]struct {
+		body  string
+		reply func() pipeline.Reply
+	}{
+		"whole":              {`{"model":"m","messages":[]}`, func() pipeline.Reply { return pipeline.Reply{Body: []byte(finish)} }},
+		"stream":             {chat, func() pipeline.Reply { return pipeline.Reply{Stream: &ready{finish}} }},
+		"whole for a stream": {chat, func() pipeline.Reply { return pipeline.Reply{Body: []byte(finish)} }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, leave := context.WithCancel(t.Context())
+			d := open(t, server.Options{}, func(x *pipeline.Exchange) pipeline.Verdict {
+				leave()
+				<-x.Context().Done() // and the answer is there all the same
+				x.Reply = c.reply()
+				return pipeline.Next
+			})
+			req, _ := http.NewRequestWithContext(ctx, "POST", d.url("/v1/chat/completions"), strings.NewReader(c.body))
+			req.Header.Set("Authorization", "Bearer pwd")
+			if resp, err := http.DefaultClient.Do(req); err == nil {
+				resp.Body.Close()
+				t.Fatalf("status %d", resp.StatusCode)
+			}
+			if o := <-d.ended; o.Began || !o.Gone || o.Err == nil || o.Err.Code != apierror.ClientGone || o.First != 0 {
+				t.Errorf("%+v", o)
+			}
+		})
+	}
+}
+
+// ready is a stream whose only event is there, whoever waits for it.
+type ready struct{ event string }
+
+func (r *ready) Next() (wire.Event, error) {
+	if r.event == "" {
+		return wire.Event{}, io.EOF
+	}
+	ev := wire.Event{Data: []byte(r.event)}
+	r.event = ""
+	return ev, nil
+}
+
+func (r *ready) Close() error { return nil }
 
 // tally tells the test how every exchange ended.
 func (d *desk) tally() pipeline.Kind {

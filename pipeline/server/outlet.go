@@ -29,10 +29,13 @@ type outlet struct {
 	deadline time.Time
 }
 
-// event writes a part of the answer.
+// event writes a part of the answer. It has not begun where nothing is written any more.
 func (o *outlet) event(p []byte) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if o.shut() {
+		return o.err
+	}
 	err := o.write(o.join(p))
 	if !o.began {
 		o.began, o.first = true, o.last
@@ -95,14 +98,18 @@ func (o *outlet) ping() error {
 	return o.write(p)
 }
 
+// shut tells that nothing is written any more; the lock is held.
+func (o *outlet) shut() bool {
+	if o.err == nil && o.job.gone.Load() {
+		o.err = errGone
+	}
+	return o.err != nil
+}
+
 // write sends p under a deadline of its own; the server-wide one would cut long streams. The lock
 // is held.
 func (o *outlet) write(p []byte) error {
-	switch {
-	case o.err != nil || len(p) == 0:
-		return o.err
-	case o.job.gone.Load():
-		o.err = errGone
+	if o.shut() || len(p) == 0 {
 		return o.err
 	}
 	o.last = time.Now()

@@ -56,6 +56,9 @@ func (s *Server) plain(j *job) {
 	if fail == nil {
 		fail = s.opt.Engine.Begin(&j.x)
 	}
+	if fail == nil && j.gone.Load() { // nobody is there to hear it, so nothing begins
+		fail = apierror.New(apierror.ClientGone, "the client left")
+	}
 	if fail == nil {
 		fail = j.whole(reply.Body)
 	}

@@ -170,3 +170,24 @@ func TestEveryRouteIsGuarded(t *testing.T) {
 		}
 	}
 }
+
+// changing is a password that the operator changes.
+type changing struct{ to *string }
+
+func (c changing) Password() string { return *c.to }
+func (changing) PublicModels() bool { return false }
+
+// A changed password counts at once, and the old one no more.
+func TestAChangedPassword(t *testing.T) {
+	now := "first"
+	s := &stage{access: changing{&now}}
+	for _, password := range []string{"first", "second", "first"} {
+		now = password
+		for _, given := range []string{"first", "second"} {
+			x := pipeline.NewExchange(context.Background(), pipeline.Request{Client: header("x-api-key", given)})
+			if v := s.Process(x); (v == pipeline.Next) != (given == password) {
+				t.Errorf("%q where %q is in force: verdict %v", given, password, v)
+			}
+		}
+	}
+}

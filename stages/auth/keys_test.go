@@ -97,6 +97,8 @@ func TestKeysThatAreRefused(t *testing.T) {
 		{"disabled, beside nonsense", off, "192.0.2.1", "nonsense", apierror.Unauthorized, "the API key is disabled: ask the operator of this gateway"},
 		{"disabled, beside a good one", off, "192.0.2.1", good, "", ""},
 		{"disabled, beside the password", off, "192.0.2.1", "secret", "", ""},
+		{"disabled, beside one from elsewhere", off, "198.51.100.1", there, apierror.Unauthorized, "the API key is disabled: ask the operator of this gateway"},
+		{"from elsewhere, beside a disabled one", there, "198.51.100.1", off, apierror.Forbidden, "the API key may not be used from this address"},
 		{"from its place", there, "192.0.2.1", "", "", ""},
 		{"from elsewhere", there, "198.51.100.1", "", apierror.Forbidden, "the API key may not be used from this address"},
 		{"from nowhere", there, "", "", apierror.Forbidden, "the API key may not be used from this address"},

@@ -52,13 +52,22 @@ func refusedModel(x *pipeline.Exchange) string {
 	return name
 }
 
+// stranger tells a request that anybody can make: of who was not let in, or where the list of models is public.
+func stranger(x *pipeline.Exchange) bool {
+	switch x.In.Route.Verb {
+	case pipeline.List, pipeline.Get:
+		return x.Caller.Kind == "" || x.Caller.Kind == "anonymous"
+	}
+	return x.Caller.Kind == ""
+}
+
 // note takes the request down: who asked what, and what became of it, but nothing of what was said.
 func (s *stage) note(x *pipeline.Exchange) {
 	if s.audit == nil {
 		return
 	}
 	r := audit.Request{ID: x.In.ID, Key: caller(x), Route: s.routes.of(x), Answer: x.Answer.String(), Model: x.Model.Asked, Stream: x.WantsStream,
-		Status: x.Outcome.Status, Tries: len(x.Attempts), Cost: x.Charge.Units, First: x.Outcome.First, Took: time.Since(x.Started())}
+		Stranger: stranger(x), Status: x.Outcome.Status, Tries: len(x.Attempts), Cost: x.Charge.Units, First: x.Outcome.First, Took: time.Since(x.Started())}
 	u := &x.Used
 	r.Input, r.Output, r.Cached, r.Thoughts = u.Prompt+u.ToolUse, u.Candidates+u.Thoughts, u.Cached, u.Thoughts
 	if r.Model == "" {

@@ -107,3 +107,38 @@ type reader struct {
 }
 
 func (r *reader) Body() ([]byte, *apierror.Error) { r.reads++; return r.data, nil }
+
+// What anybody can ask has no row each: the others would fill the store.
+func TestStrangersHaveFewRows(t *testing.T) {
+	db, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	l, err := audit.Open(t.Context(), audit.Options{Store: db, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s := &stage{stats: stats.New(), audit: l, routes: routeNames()}
+	const many = 300
+	for range many {
+		for _, who := range []struct {
+			kind string
+			verb pipeline.Verb
+		}{{"", pipeline.Generate}, {"anonymous", pipeline.List}, {"anonymous", pipeline.Generate}, {"password", pipeline.List}} {
+			x := exchange(pipeline.Caller{Kind: who.kind})
+			x.In.Route.Verb = who.verb
+			s.Record(x)
+		}
+	}
+	for key, want := range map[string]func(n int) bool{
+		"refused": func(n int) bool { return n < many }, "password": func(n int) bool { return n == many },
+		"anonymous": func(n int) bool { return n >= many && n < 2*many }, // who asks a gateway that is open is no stranger
+	} {
+		page, err := l.Requests(t.Context(), audit.Query{Key: key, Limit: audit.MaxLimit})
+		if err != nil || !want(len(page.Rows)) {
+			t.Errorf("%s: %d rows, %v", key, len(page.Rows), err)
+		}
+	}
+}

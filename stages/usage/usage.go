@@ -43,12 +43,12 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	if !counted(x.In.Route.Verb) {
 		return pipeline.Next
 	}
-	m := &meter{inner: x.Reply.Stream, usage: x.Reply.Usage}
+	m := &meter{inner: x.Reply.Stream, usage: x.Reply.Usage, known: x.Reply.Usage != gemini.Usage{}}
 	x.Keep(meterKey{}, m)
 	switch {
 	case m.inner != nil:
 		x.Reply.Stream = m
-	case m.usage == gemini.Usage{} && x.Reply.Body != nil:
+	case !m.known && x.Reply.Body != nil:
 		m.read(x.Reply.Body)
 	}
 	return pipeline.Next
@@ -58,6 +58,10 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 func (s *stage) End(x *pipeline.Exchange) {
 	if m, ok := x.Note(meterKey{}).(*meter); ok {
 		x.Used = m.usage
+		if left := (m.silent + perToken - 1) / perToken; left > 0 && !m.known {
+			x.Used.Candidates += left
+			x.Used.Total = max(x.Used.Total, x.Used.Prompt+x.Used.ToolUse+x.Used.Candidates+x.Used.Thoughts)
+		}
 	}
 }
 
@@ -132,8 +136,13 @@ func spend(t *stats.Try, u gemini.Usage) {
 type meter struct {
 	inner wire.Stream
 	usage gemini.Usage
-	tries [1]stats.Try // room for what End records
+	tries [1]stats.Try // room for what Record counts
+
+	known  bool  // the counts came with the reply
+	silent int64 // bytes that were said since the last counts, which come late or, where the client leaves, never
 }
+
+const perToken = 4 // bytes of text
 
 // Next passes the event on.
 func (m *meter) Next() (wire.Event, error) {
@@ -148,6 +157,7 @@ func (m *meter) read(data []byte) {
 	const name = `"usageMetadata"`
 	i := bytes.Index(data, []byte(name))
 	if i < 0 {
+		m.silent += said(data)
 		return
 	}
 	var v []byte
@@ -158,8 +168,24 @@ func (m *meter) read(data []byte) {
 		v = wire.Get(data, "usageMetadata") // that one was inside of something else
 	}
 	if v != nil {
-		m.usage.Merge(gemini.UsageOf(v))
+		u := gemini.UsageOf(v)
+		m.usage.Merge(u)
+		if u.Candidates > 0 || u.Thoughts > 0 { // of all that was said so far
+			m.silent = 0
+			return
+		}
 	}
+	m.silent += said(data)
+}
+
+// said are the bytes of text and of calls in an event.
+func said(data []byte) (n int64) {
+	for c := wire.ArrayOf(wire.Get(data, "candidates")); c.Next(); {
+		for p := wire.ArrayOf(wire.Get(wire.Get(c.Value, "content"), "parts")); p.Next(); {
+			n += int64(len(wire.Get(p.Value, "text")) + len(wire.Get(p.Value, "functionCall")))
+		}
+	}
+	return n
 }
 
 // Close stops the upstream call.

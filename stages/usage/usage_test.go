@@ -118,6 +118,19 @@ func TestEveryTry(t *testing.T) {
 }
 
 // The counts of a stream are cumulative: the last of each wins, they are never added up.
+func TestTokensAreThoseOfTheLastTry(t *testing.T) {
+	s := stats.New()
+	u := &stage{stats: s}
+	x := exchange(pipeline.Caller{Kind: "password"})
+	try(x, "a", apierror.RateLimited)
+	try(x, "b", "")
+	x.Reply.Body = []byte(counts)
+	u.Process(x)
+	end(u, x)
+	c := stats.Count{Calls: 1, Prompt: 12, Output: 7, Total: 19, Thought: 4}
+	check(t, s, []stats.Row{row("a", "m", stats.Count{Calls: 1, Errors: 1}), row("b", "m", c)}, []stats.Row{row("password", "m", c)})
+}
+
 func TestStream(t *testing.T) {
 	s := stats.New()
 	u := &stage{stats: s}
@@ -217,6 +230,9 @@ type endless []byte
 func (e endless) Next() (wire.Event, error) { return wire.Event{Data: e}, nil }
 func (endless) Close() error                { return nil }
 
+// said40 is an event without counts whose text is forty bytes, and its quotes.
+const said40 = `{"candidates":[{"content":{"parts":[{"text":"an answer of forty bytes, quotes apart.."}]}}]}`
+
 // What is spent is known to the stages before, whatever the answer looks like and however far it came.
 func TestUsedIsKnown(t *testing.T) {
 	whole := gemini.Usage{Prompt: 10, ToolUse: 2, Candidates: 3, Thoughts: 4, Total: 19}
@@ -236,6 +252,10 @@ func TestUsedIsKnown(t *testing.T) {
 		{"stream, left half way", pipeline.Reply{Stream: &stream{events: []string{`{"usageMetadata":{"promptTokenCount":10,"totalTokenCount":10}}`, counts}, err: io.EOF}}, 1,
 			gemini.Usage{Prompt: 10, Total: 10}, stats.Count{Prompt: 10, Total: 10}},
 		{"fake stream, left half way", pipeline.Reply{Stream: &stream{events: []string{`{}`, counts}, err: io.EOF}, Usage: whole}, 1, whole, stats.Count{Prompt: 12, Output: 7, Total: 19, Thought: 4}},
+		{"stream whose counts come last, left before", pipeline.Reply{Stream: &stream{events: []string{said40, `{"usageMetadata":{"promptTokenCount":10}}`, said40, counts}, err: io.EOF}}, 3,
+			gemini.Usage{Prompt: 10, Candidates: 21, Total: 31}, stats.Count{Prompt: 10, Output: 21, Total: 31}},
+		{"the same, heard to its end", pipeline.Reply{Stream: &stream{events: []string{said40, said40, counts}, err: io.EOF}}, 4, whole, stats.Count{Prompt: 12, Output: 7, Total: 19, Thought: 4}},
+		{"fake stream that says something, left half way", pipeline.Reply{Stream: &stream{events: []string{said40, counts}, err: io.EOF}, Usage: whole}, 1, whole, stats.Count{Prompt: 12, Output: 7, Total: 19, Thought: 4}},
 		{"nothing", pipeline.Reply{Err: apierror.New(apierror.NoCredential, "x")}, 0, gemini.Usage{}, stats.Count{}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -97,7 +97,8 @@ func (b *Bill) Close(began bool, spent Tokens) {
 	switch {
 	case !began:
 		b.end(want{})
-	case b.ask.Rate != nil:
+		b.refunded()
+	case b.ask.Rate != nil && !b.ask.Free:
 		b.settle(spent)
 	}
 }
@@ -115,6 +116,20 @@ func (b *Bill) settle(spent Tokens) {
 	if b.end(w); b.charge.Units < w.units {
 		b.ledger.log.Warn("an answer cost more than its API key had left", "key", b.charge.Key, "units", w.units, "charged", b.charge.Units)
 	}
+}
+
+// refundWait is how long an error waits for its refund in a store that does not answer.
+const refundWait = time.Second
+
+// refunded waits until what was given back is durable, so that who has heard an error is not charged for it,
+// whatever becomes of this process. A refund that cannot be written now is written later.
+func (b *Bill) refunded() {
+	if b.group.over() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), refundWait)
+	defer cancel()
+	_ = b.ledger.till.wait(ctx, b.group)
 }
 
 func (b *Bill) end(w want) {

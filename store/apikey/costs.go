@@ -206,6 +206,8 @@ func Priceable(m models.Model) error {
 		return wrong(field, "must have %d bytes at most", maxCostName)
 	case !nameable(m.Base):
 		return wrong(field, "must be text without spaces, control characters and \"*\"")
+	case wellFormed(m.Base):
+		return wrong(field, "is an API key, not the name of a model")
 	case m.Alias() != "":
 		return wrong(field, "is an alias: set the cost of %q", m.Base)
 	case m.HasBudget:

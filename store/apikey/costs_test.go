@@ -122,7 +122,7 @@ func TestWhatHasNoCost(t *testing.T) {
 	for name, says := range map[string]string{
 		"": "no model", "流式抗截断/": "no model", "-search": "no model", "gpt-4o": "alias", "gemini-*": "*", "a b": "space", "a\x00b": "control",
 		"a\xffb": "text", strings.Repeat("x", maxCostName+1): "200 bytes", "gemini-2.5-pro-thinking-512": "tokens", "gemini-2.5-flash-image-2k": "pictures",
-		"gemini-2.5-pro-low-high": "asks for",
+		"gemini-2.5-pro-low-high": "asks for", NewSecret(): "is an API key",
 	} {
 		if err := c.SetModel(t.Context(), g.Parse(name), Cost{Units: 1}); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%.40q: %v", name, err)

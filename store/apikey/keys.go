@@ -46,7 +46,7 @@ type Keys struct {
 }
 
 func openKeys(ctx context.Context, o Options) (*Keys, error) {
-	k := &Keys{docs: store.Docs[Key]{Store: o.Store, Table: store.Keys}, log: o.Log, settings: o.Settings, hide: o.Hide, now: time.Now,
+	k := &Keys{docs: store.Docs[Key]{Store: o.Store, Table: store.Keys}, log: o.Log, settings: o.Settings, hide: o.Hide, now: o.Now,
 		shared: !store.Alone(o.Store), byDigest: map[digest]*Key{}, byDoc: map[digest]*Key{}, byID: map[string]*Key{},
 		uses: map[string]*use{}, broken: map[string]store.Rev{}, written: map[string]int64{}, stop: func() {}}
 	for id, doc := range k.docs.All(ctx) {

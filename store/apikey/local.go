@@ -224,7 +224,8 @@ func (l *local) write() error {
 	return l.store.Add(ctx, l.deltas)
 }
 
-// settle reads again what the store has of a counter, where a write failed and nobody knows.
+// settle asks again what the store has of a counter, where a write failed and nobody knows. It asks by a write
+// that changes nothing: that one comes behind the other, which may still be made, while a read may come before.
 func (l *local) settle(ctx context.Context, t *tally) error {
 	t.purse.mu.Lock()
 	doubt := t.doubt
@@ -232,12 +233,12 @@ func (l *local) settle(ctx context.Context, t *tally) error {
 	if !doubt {
 		return nil
 	}
-	all, err := l.store.Counters(ctx, t.name)
+	room, err := l.store.Take(ctx, t.name, 0, math.MaxInt64)
 	if err != nil {
 		return err
 	}
 	t.purse.mu.Lock()
-	t.stored, t.doubt = all[t.name], false
+	t.stored, t.doubt = math.MaxInt64-room, false
 	t.purse.mu.Unlock()
 	return nil
 }

@@ -189,6 +189,9 @@ func texts(name string, value []byte) (list []string, err error) {
 			break // Check refuses it
 		}
 	}
+	if len(list) == 0 { // a list that came out empty by mistake must not open everything
+		return nil, wrong(name, "must have an entry at least, or be null to allow all")
+	}
 	return list, nil
 }
 

@@ -121,7 +121,7 @@ func tooMany(what string, limit int64, wait time.Duration) *apierror.Error {
 
 // tooManyAtOnce cannot know when one of the others ends.
 func tooManyAtOnce(limit int64) *apierror.Error {
-	return apierror.Newf(apierror.RateLimited, "the API key may have %d requests under way at a time, and it has", limit).After(time.Second)
+	return apierror.Newf(apierror.RateLimited, "the API key may have %d requests at a time, and has as many under way", limit).After(time.Second)
 }
 
 // wholeSeconds rounds up to what Retry-After can say, and to no more than clients wait for.

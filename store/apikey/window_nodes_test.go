@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -319,5 +320,46 @@ func TestManyPlaces(t *testing.T) {
 	}
 	if _, fail := a.enter(context.Background(), one, Tokens{}); fail == nil {
 		t.Error("more than a thousand")
+	}
+}
+
+// A node that was held up since it looked takes nothing from a step that another node has gone past.
+func TestANodeThatWasHeldUp(t *testing.T) {
+	now := newHandClock()
+	s := oneStore(t, now.now)
+	late, fast := newHandClock(), newHandClock()
+	a, b := node(s, late.now), node(s, fast.now)
+	one := limited("k", 2, 0, 0)
+	in(t, a, one, 0)
+	fast.move(2 * step * time.Second) // nobody came in between
+	in(t, b, one, 0)
+	if _, fail := a.enter(context.Background(), one, Tokens{}); fail == nil {
+		t.Error("three requests in a minute, the limit is two")
+	}
+}
+
+// fullOnce is a store in which the first step for tokens is closed while a request is on its way.
+type fullOnce struct {
+	store.Store
+	left atomic.Int64
+}
+
+func (s *fullOnce) Take(ctx context.Context, counter string, n, limit int64) (int64, error) {
+	if strings.HasSuffix(counter, tokenRate) && n < closed && s.left.Add(-1) >= 0 {
+		return 0, store.ErrExhausted
+	}
+	return s.Store.Take(ctx, counter, n, limit)
+}
+
+// A request that has to try again counts once.
+func TestARequestThatTriesAgain(t *testing.T) {
+	c := newHandClock()
+	s := &fullOnce{Store: oneStore(t, c.now)}
+	s.left.Store(1)
+	w, one := node(s, c.now), limited("k", 5, 100, 0)
+	in(t, w, one, 10)
+	all, err := s.Counters(context.Background(), rateName("k", stepOf(c.now()), ""))
+	if err != nil || all[rateName("k", stepOf(c.now()), requestRate)] != 1 || all[rateName("k", stepOf(c.now()), tokenRate)] != 10 {
+		t.Errorf("%v, %v", all, err)
 	}
 }

@@ -228,3 +228,80 @@ func TestIdleKeysAreForgotten(t *testing.T) {
 	p.leave(true, Tokens{})
 	in(t, w, limited("runs", 0, 0, 1), 0)
 }
+
+// Of two limits the one that holds up longer is named, with its time.
+func TestTheLimitThatHoldsUpLonger(t *testing.T) {
+	for name, make := range kinds(t) {
+		for _, c := range []struct {
+			first, second, asks int64
+			says                string
+			wait                time.Duration
+		}{{100, 1, 1, "2 requests", 30 * time.Second}, {1, 100, 51, "100 tokens", 40 * time.Second}, {51, 49, 100, "100 tokens", 40 * time.Second}} {
+			w, clock := make, newHandClock()
+			all := w(clock)
+			one := limited("k", 2, 100, 0)
+			if c.says == "2 requests" {
+				one.Tokens = 101
+			}
+			in(t, all, one, c.first)
+			clock.move(10 * time.Second)
+			in(t, all, one, min(c.second, one.Tokens-c.first))
+			clock.move(20 * time.Second)
+			_, fail := out(t, all, one, min(c.asks, one.Tokens))
+			if name == "shared" {
+				c.wait += step * time.Second
+			}
+			if !strings.Contains(fail.Message, c.says) || fail.RetryAfter != c.wait {
+				t.Errorf("%s %+v: %v, %v", name, c, fail, fail.RetryAfter)
+			}
+		}
+	}
+}
+
+// A request of which nothing is known beforehand still counts by what it comes to.
+func TestTokensOfARequestWithoutAnEstimate(t *testing.T) {
+	for name, make := range kinds(t) {
+		w, one := make(newHandClock()), limited("k", 0, 10, 0)
+		in(t, w, one, 0).leave(true, Tokens{4, 6})
+		p, _ := out(t, w, one, 0)
+		if h := headersOf(p, wire.OpenAI); h["x-ratelimit-remaining-tokens"] != "0" {
+			t.Errorf("%s: %v", name, h)
+		}
+	}
+}
+
+// Tokens count from when the request ends: for a minute from then on.
+func TestTokensCountFromTheEnd(t *testing.T) {
+	for name, make := range kinds(t) {
+		c := newHandClock()
+		w, one := make(c), limited("k", 0, 100, 0)
+		p := in(t, w, one, 10)
+		c.move(40 * time.Second)
+		p.leave(true, Tokens{10, 90})
+		c.move(50 * time.Second)
+		if p, _ := out(t, w, one, 1); headersOf(p, wire.OpenAI)["x-ratelimit-remaining-tokens"] != "0" {
+			t.Errorf("%s: %v", name, headersOf(p, wire.OpenAI))
+		}
+		c.move(20 * time.Second)
+		in(t, w, one, 100)
+	}
+}
+
+// A key is not forgotten while something of it counts, and nobody counts in what is forgotten.
+func TestWhatIsForgotten(t *testing.T) {
+	c := newHandClock()
+	l := newLocalWindows(c.now)
+	w, one := &windows{l}, limited("k", 0, 100, 0)
+	in(t, w, one, 100).leave(true, Tokens{100, 0})
+	for i := range 3 * fewMeters {
+		in(t, w, limited(string(rune('A'+i)), 0, 0, 1), 0).leave(true, Tokens{})
+	}
+	out(t, w, one, 1)
+	m := l.meter("other")
+	if !m.idle(l.clock()) {
+		t.Fatal("a meter that counts nothing is not idle")
+	}
+	if _, again := l.try(m, limited("other", 1, 0, 0), &pass{}); !again {
+		t.Error("a request is counted where nobody looks any more")
+	}
+}

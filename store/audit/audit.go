@@ -41,6 +41,19 @@ func SettingsOf(c *config.Snapshot) Settings {
 	return Settings{c.Duration("usage.keep_requests"), c.Duration("usage.keep_audit")}
 }
 
+// leastRequests is the least that the log of requests is kept, if it is: who writes 7 means no 7 seconds.
+const leastRequests = time.Hour
+
+// Check refuses a log of requests that is gone before anybody has looked at it.
+func Check(c *config.Snapshot) error {
+	keep := c.Duration("usage.keep_requests")
+	if keep == 0 || keep >= leastRequests {
+		return nil
+	}
+	return fmt.Errorf(`%s: usage.keep_requests: %s is less than an hour: a number alone counts seconds, "168h" is a week and 0 keeps none`,
+		c.Place("usage.keep_requests"), keep)
+}
+
 const (
 	flushEvery = 2 * time.Second
 	writeLimit = 10 * time.Second // for one document
@@ -124,6 +137,7 @@ func (l *Log) tidy(ctx context.Context) {
 	}
 	l.off.Store(off)
 	l.disperse(ctx, false)
+	l.tellStrangers(false)
 	for _, t := range l.trims {
 		l.trim(ctx, t)
 	}
@@ -136,6 +150,7 @@ func (l *Log) Close() error {
 		<-l.done
 	}
 	ctx := context.Background()
+	l.tellStrangers(true)
 	var lost error
 	if !l.flush(ctx) {
 		lost = errors.New("the last requests could not be written into the log of requests")

@@ -228,6 +228,14 @@ func TestFloodOfRefusals(t *testing.T) {
 	if len(rows) > 2+crowdRows+crowdMost+1 || sum != 101_000 {
 		t.Errorf("%d rows for %d refusals", len(rows), sum)
 	}
+	for i := range 5000 { // of one block, which is one person's
+		refuse("2001:db8::" + strconv.FormatInt(int64(i+1), 16))
+	}
+	d.clock.add(crowdTime)
+	l.tidy(ctx)
+	if block := changesOf(t, l, Search{Address: "2001:db8::/64"}); len(block) != 1 || block[0].Times != 4999 {
+		t.Errorf("of one block: %+v", block)
+	}
 	refuse("192.0.2.9")
 	refuse("192.0.2.9")
 	if err := l.Close(); err != nil {

@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -38,6 +39,14 @@ func (l *Log) Refused(ctx context.Context, c Change) error {
 	return nil
 }
 
+// network is an address, or the block that somebody with such an address chooses his addresses from.
+func network(from string) string {
+	if a, err := netip.ParseAddr(from); err == nil && a.Is6() && !a.Is4In6() && a.Zone() == "" {
+		return netip.PrefixFrom(a, 64).Masked().String()
+	}
+	return from
+}
+
 // first tells whether a refusal gets a row of its own now; else it is counted.
 func (r *crowd) first(c Change) bool {
 	r.mu.Lock()
@@ -48,7 +57,7 @@ func (r *crowd) first(c Change) bool {
 	if d := c.Time.Sub(r.minute); d >= crowdTime || d < 0 {
 		r.minute, r.rows = c.Time, 0
 	}
-	k := tally{c.From, c.Status}
+	k := tally{network(c.From), c.Status}
 	seen := r.tallies[k]
 	if seen == nil && len(r.tallies) >= crowdMost {
 		k = tally{from: "elsewhere"}
@@ -60,7 +69,7 @@ func (r *crowd) first(c Change) bool {
 		return false
 	}
 	kept := c
-	kept.ID, r.tallies[k] = "", &kept // Time is when its minute began
+	kept.ID, kept.From, r.tallies[k] = "", k.from, &kept // Time is when its minute began
 	if r.rows >= crowdRows {
 		kept.Times = 1
 		return false

@@ -20,6 +20,7 @@ type Request struct {
 	Credential string // of the last try
 	Code       string // why there was no answer, or not a whole one
 	Stream     bool
+	Stranger   bool // was not let in
 	Status     int
 	Tries      int
 	Input      int64         // tokens
@@ -45,6 +46,9 @@ const (
 
 // maxText bounds each of them, in bytes: clients choose some.
 const maxText = 128
+
+// aSecret is how long keys are at least; few models have a name of this length, and it is looked for in those only.
+const aSecret = 30
 
 const (
 	chunkRows = 500
@@ -79,6 +83,7 @@ type rows struct {
 	next    uint64   // number of the next row
 	lost    int64    // dropped, since the start
 	told    int64    // of those, what the log was told
+	door    door
 }
 
 // Note takes a request down. It costs some copying: everything else is done later by somebody else.
@@ -87,8 +92,15 @@ func (l *Log) Note(r Request) {
 		return
 	}
 	at := l.o.Now().UnixMicro()
+	if len(r.Model) >= aSecret {
+		r.Model = l.o.Mask(r.Model) // somebody takes the field of the key for that of the model
+	}
 	given := [texts]string{r.ID, r.Key, r.Route, r.Answer, r.Model, r.Credential, r.Code}
 	l.mu.Lock()
+	if r.Stranger && !l.rows.door.takes(at) {
+		l.mu.Unlock()
+		return
+	}
 	c, full := l.room(at)
 	last := at
 	if n := len(c.slots); n > 0 {

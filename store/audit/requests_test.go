@@ -109,7 +109,7 @@ func TestCursorOverGrowingLog(t *testing.T) {
 		for _, l := range nodes {
 			d.flush(l) // what another node has in its memory nobody else sees
 		}
-		before := n
+		before, last := n, d.clock.now()
 		q, seen := Query{Limit: 1 + r.IntN(200)}, []string{}
 		for {
 			p, err := nodes[0].Requests(context.Background(), q)
@@ -117,7 +117,10 @@ func TestCursorOverGrowingLog(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, row := range p.Rows {
-				seen = append(seen, row.ID)
+				if seen = append(seen, row.ID); row.Time.After(last) {
+					t.Fatalf("seed %d: a row of %s behind one of %s", seed, row.Time, last)
+				}
+				last = row.Time
 			}
 			if q.Before = p.Next; q.Before == "" {
 				break
@@ -183,6 +186,7 @@ func TestFilters(t *testing.T) {
 			"part of an id":   {Query{Text: "oot-"}, "boot-3 boot-2 boot-1"},
 			"odd part":        {Query{Text: `"uo\t`}, `q"uo\te`},
 			"part of a name":  {Query{Text: ".json"}, `q"uo\te boot-2 boot-1`},
+			"part of a key":   {Query{Text: "k2"}, "boot-2"},
 			"from":            {Query{From: begin.Add(2 * time.Minute)}, `q"uo\te boot-3`},
 			"to":              {Query{To: begin.Add(time.Minute)}, "boot-2 boot-1"},
 			"from and to":     {Query{From: begin.Add(time.Minute), To: begin.Add(2 * time.Minute)}, "boot-3 boot-2"},
@@ -397,5 +401,63 @@ func BenchmarkNote(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		l.Note(r)
+	}
+}
+
+// Strangers make as many requests as they like: a minute has room for some of them, and the log says how many
+// more there were. Whoever was let in has a row for each.
+func TestFloodOfStrangers(t *testing.T) {
+	d := newDesk(t)
+	l := d.node()
+	const flood, known = 5000, 300
+	for i := range flood {
+		l.Note(Request{ID: "stranger", Key: "refused", Status: 401, Stranger: true})
+		if i < known {
+			l.Note(Request{ID: "known", Key: "key-1", Status: 429})
+		}
+	}
+	l.tidy(context.Background())
+	for range flood {
+		l.Note(Request{ID: "stranger", Key: "refused", Status: 401, Stranger: true})
+	}
+	l.tidy(context.Background())
+	told := d.said.String()
+	if n := strings.Count(told, "there are too many"); n != 1 || !strings.Contains(told, "left_out="+strconv.Itoa(flood-strangersRows)) {
+		t.Errorf("told %d times: %s", n, told)
+	}
+	d.clock.add(time.Minute)
+	l.Note(Request{ID: "later", Key: "refused", Status: 401, Stranger: true})
+	l.tidy(context.Background())
+	if got := len(all(t, l, Query{Key: "refused"})); got != strangersRows+1 {
+		t.Errorf("%d rows of strangers", got)
+	}
+	if got := len(all(t, l, Query{Key: "key-1"})); got != known {
+		t.Errorf("%d rows of a key", got)
+	}
+	if told = d.said.String(); !strings.Contains(told, "left_out="+strconv.Itoa(flood)+" ") {
+		t.Error("the second minute is not told of: " + told)
+	}
+	for range strangersRows + 7 {
+		l.Note(Request{Key: "refused", Stranger: true})
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if told = d.said.String(); !strings.Contains(told, "left_out=8 ") {
+		t.Error("the end is not told of: " + told)
+	}
+}
+
+// A key in the place of the model is not kept.
+func TestKeyForAModelIsMasked(t *testing.T) {
+	d := newDesk(t)
+	l := d.node()
+	key := "sk-" + strings.Repeat("aB3_-", 8) + "xyz"
+	l.Note(Request{Key: "refused", Model: "models/" + key})
+	l.Note(Request{Key: "refused", Model: "gemini-2.5-pro-preview-06-05-maxthinking-search"})
+	d.flush(l)
+	got := all(t, l, Query{})
+	if len(got) != 2 || strings.Contains(got[1].Model, "aB3") || got[0].Model != "gemini-2.5-pro-preview-06-05-maxthinking-search" {
+		t.Errorf("%+v", got)
 	}
 }

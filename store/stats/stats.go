@@ -18,11 +18,15 @@
 package stats
 
 import (
+	"cmp"
+	"maps"
+	"slices"
 	"sort"
 	"sync"
 	"time"
 
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/logging"
 )
 
 // Try is one call to Google.
@@ -167,10 +171,13 @@ func (s *Stats) side(side string) table {
 // name keeps clients from growing the tables at will, and from filling them with names of no model:
 // these make room for one that works.
 func (s *Stats) name(model string, works bool) string {
-	if len(model) > maxModel {
+	if model == "" || len(model) > maxModel { // "": it was refused before anybody knew
 		return other
 	}
 	worked, known := s.names[model]
+	if !known && logging.Mask(model) != model { // a key in the wrong field
+		return other
+	}
 	if !known && len(s.names) >= maxModels && !(works && s.makeRoom()) {
 		return other
 	}
@@ -261,26 +268,52 @@ func sortRows(all []Row) {
 	})
 }
 
-// maxServed bounds the models that ByKey tells apart.
+// maxServed bounds the models that ByKey and Answered tell apart.
 const maxServed = 64
 
-// ByKey tells how many calls of a key were answered, by model: calls without errors. Names beyond the
-// first few are "other".
+// ByKey tells how many calls of a key were answered, by model: calls without errors. Where there are many
+// models, those with the fewest calls are "other".
 func (s *Stats) ByKey(id string) map[string]int64 {
 	s.catchUp()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	models := s.keys[id]
-	served := make(map[string]int64, min(len(models), maxServed+1))
-	for model, e := range models {
-		n := e.sum.Calls - e.sum.Errors
-		switch {
-		case n <= 0:
-		case len(served) < maxServed || served[model] > 0:
-			served[model] += n
-		default:
-			served[other] += n
+	return answered(s.keys[id])
+}
+
+// Answered is what ByKey tells, of all keys that had an answer.
+func (s *Stats) Answered() map[string]map[string]int64 {
+	s.catchUp()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := make(map[string]map[string]int64, len(s.keys))
+	for id, models := range s.keys {
+		if n := answered(models); len(n) > 0 {
+			all[id] = n
 		}
 	}
-	return served
+	return all
+}
+
+func answered(models map[string]*entry) map[string]int64 {
+	all := make(map[string]int64, len(models))
+	for model, e := range models {
+		if n := e.sum.Calls - e.sum.Errors; n > 0 {
+			all[model] = n
+		}
+	}
+	if len(all) <= maxServed {
+		return all
+	}
+	rest := all[other]
+	delete(all, other)
+	names := slices.Collect(maps.Keys(all))
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(all[b], all[a]), cmp.Compare(a, b)) })
+	for _, name := range names[min(maxServed, len(names)):] {
+		rest += all[name]
+		delete(all, name)
+	}
+	if rest > 0 {
+		all[other] = rest
+	}
+	return all
 }

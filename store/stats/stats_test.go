@@ -2,6 +2,7 @@ package stats
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -34,6 +35,15 @@ func TestEveryTryIsCounted(t *testing.T) {
 	}
 }
 
+// What was refused before its model was settled has one name, here and in the store.
+func TestARefusalWithoutAModel(t *testing.T) {
+	s := New()
+	s.Record(Request{Key: "k", Code: "quota_exhausted"})
+	if got, want := find(s.Report().Keys, "k", "other"), (Count{Calls: 1, Errors: 1}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
 func TestClientsCannotGrowTheTables(t *testing.T) {
 	s := New()
 	for i := range 10 * maxModels {
@@ -45,6 +55,17 @@ func TestClientsCannotGrowTheTables(t *testing.T) {
 	}
 	if got := find(r.Keys, "k", "other").Calls; got != 9*maxModels {
 		t.Errorf("%d calls under other, want %d", got, 9*maxModels)
+	}
+}
+
+// A key that somebody took for a model is no name to be shown, also where a pattern made it work.
+func TestKeysAreNoNames(t *testing.T) {
+	s := New()
+	key := "sk-" + strings.Repeat("aB3_-", 8) + "xyz"
+	s.Record(Request{Key: "k", Model: key, Tries: []Try{{Credential: "a", Model: key}}})
+	r := s.Report()
+	if find(r.Keys, "k", "other").Calls != 1 || find(r.Credentials, "a", "other").Calls != 1 {
+		t.Errorf("%+v", r)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -325,8 +326,16 @@ func TestServedByKey(t *testing.T) {
 		s.Record(Request{Key: "k", Model: fmt.Sprint("m", i), Code: apierror.RateLimited})
 	}
 	s.Record(Request{Key: "k", Model: "failed", Code: apierror.RateLimited})
+	s.Record(Request{Key: "refused", Model: "m1", Code: apierror.Unauthorized})
+	s.Record(Request{Key: "k", Model: "m7"})
+	s.Record(Request{Key: "k", Model: "m99"})
 	got := s.ByKey("k")
-	if len(got) != maxServed+1 || sumOf(got) != 100 || got[other] != 36 || len(s.ByKey("none")) != 0 {
+	if len(got) != maxServed+1 || sumOf(got) != 102 || got[other] != 36 || got["m7"] != 2 || got["m99"] != 2 || len(s.ByKey("none")) != 0 {
 		t.Errorf("%d names, %v", len(got), got)
+	}
+	for range 20 { // the same ones each time, and in the list of keys
+		if again, all := s.ByKey("k"), s.Answered(); !maps.Equal(again, got) || len(all) != 1 || !maps.Equal(all["k"], got) {
+			t.Fatalf("%v, then %v and %v", got, again, all)
+		}
 	}
 }
