@@ -131,7 +131,7 @@ func TestWhoCannotPayTakesNoPlace(t *testing.T) {
 		ask := Ask{Key: one.ID, Model: pro, Tokens: Tokens{Input: 900}, Answer: wire.OpenAI, Tell: func(name, value string) { told[name] = value }}
 		for range 4 {
 			clear(told)
-			if _, fail := b.Ledger.Reserve(t.Context(), ask); fail == nil || fail.Code != apierror.QuotaExhausted {
+			if _, fail := b.Ledger.Reserve(t.Context(), ask); fail == nil || fail.Code != apierror.InsufficientQuota {
 				t.Fatalf("%s: %v", name, fail)
 			}
 			if told["x-ratelimit-limit-requests"] != "2" || told["x-ratelimit-limit-tokens"] != "1000" {
