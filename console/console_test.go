@@ -90,7 +90,7 @@ func TestRoutesTakeThePanelPasswordOnly(t *testing.T) {
 			req := httptest.NewRequest(r.method, r.path, nil)
 			req.Header.Set("Authorization", header)
 			req.Header.Set("Origin", "https://elsewhere.example")
-			resp, err := app.Test(req)
+			resp, err := app.Test(req, -1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -119,7 +119,7 @@ func TestWrongMethodsAreRefused(t *testing.T) {
 			if strings.Contains(takes[r.path], method+" ") {
 				continue
 			}
-			resp, err := app.Test(httptest.NewRequest(method, r.path, nil))
+			resp, err := app.Test(httptest.NewRequest(method, r.path, nil), -1)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -159,7 +159,7 @@ func TestCredentialsAreSwitched(t *testing.T) {
 		fails = row.fails
 		req := httptest.NewRequest("POST", "/creds/action", strings.NewReader(row.body))
 		req.Header.Set("Authorization", "Bearer right")
-		resp, err := app.Test(req)
+		resp, err := app.Test(req, -1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,7 +176,7 @@ func TestUsageAddsUp(t *testing.T) {
 	app := panelOf(t, access{"right", true})
 	req := httptest.NewRequest("GET", "/usage/aggregated", nil)
 	req.Header.Set("Authorization", "Bearer right")
-	resp, err := app.Test(req)
+	resp, err := app.Test(req, -1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func TestRequestsAreLogged(t *testing.T) {
 		lines.Reset()
 		req := httptest.NewRequest("GET", "/creds/status?token=guessed", nil)
 		req.Header.Set("Authorization", "Bearer "+password)
-		resp, err := app.Test(req)
+		resp, err := app.Test(req, -1)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -66,7 +66,7 @@ func TestBadCosts(t *testing.T) {
 		`{"model_name":"gemini-*","cost":1}`: "model_name", `{"model_name":"a b","cost":1}`: "model_name", `{"model_name":"a\u0000b","cost":1}`: "model_name",
 		`{"model_name":"流式抗截断/","cost":1}`: "model_name", `{"model_name":"` + strings.Repeat("m", 401) + `","cost":1}`: "model_name",
 		`{"model_name":"m","cost":1,"input":0,"output":0}`: "null",
-		`{"model_name":"m-low-high","cost":1}`: "model_name", "{\"model_name\":\"\xff\",\"cost\":1}": "UTF-8",
+		`{"model_name":"m-low-high","cost":1}`:             "model_name", "{\"model_name\":\"\xff\",\"cost\":1}": "UTF-8",
 	} {
 		a := d.ask("POST", "/auth/models/costs", body)
 		if detail := fmt.Sprint(a.json["detail"]); a.status != 400 || !strings.Contains(detail, names) {

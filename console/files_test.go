@@ -29,7 +29,7 @@ func TestDownload(t *testing.T) {
 	for i, name := range names {
 		req := httptest.NewRequest("GET", "/creds/download/"+url.PathEscape(name), nil)
 		req.Header.Set("Authorization", "Bearer right")
-		resp, err := app.Test(req)
+		resp, err := app.Test(req, -1)
 		if err != nil {
 			t.Fatal(err)
 		}

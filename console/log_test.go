@@ -19,7 +19,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 	app.Get("/yes", s.logged, func(c *fiber.Ctx) error { return c.SendString("yes") })
 	for _, path := range []string{"/no", "/yes"} {
 		req := httptest.NewRequest("GET", path, nil)
-		if _, err := app.Test(req); err != nil {
+		if _, err := app.Test(req, -1); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -22,7 +22,7 @@ func TestExportedNamesAreNoFormulas(t *testing.T) {
 	Services{Access: access{"right", true}, Stats: s}.Mount(app)
 	req := httptest.NewRequest("GET", "/usage/figures?format=csv", nil)
 	req.Header.Set("Authorization", "Bearer right")
-	resp, err := app.Test(req)
+	resp, err := app.Test(req, -1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -264,7 +264,7 @@ func TestConsoleGuard(t *testing.T) {
 		for _, path := range []string{"/pipeline", "/creds/status", "/usage/stats", "/usage/aggregated"} {
 			req := httptest.NewRequest("GET", path, nil)
 			req.Header.Set("Authorization", "Bearer "+secret)
-			resp, err := app.Test(req)
+			resp, err := app.Test(req, -1)
 			if err != nil {
 				t.Fatal(err)
 			}

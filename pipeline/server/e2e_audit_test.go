@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // logged is a row of /usage/requests, changed one of /audit.
@@ -59,6 +60,16 @@ func (g *gateway) logs(query string) (rows []logged) {
 		var page []logged
 		next = g.list("/usage/requests?limit=2&before="+next+query, &page)
 		if rows = append(rows, page...); next == "" {
+			return rows
+		}
+	}
+}
+
+// logsOf waits for so many rows in all: a request is written down just behind the last byte of its answer.
+func (g *gateway) logsOf(n int) (rows []logged) {
+	g.t.Helper()
+	for late := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		if rows = g.logs(""); len(rows) >= n || time.Now().After(late) {
 			return rows
 		}
 	}
@@ -133,7 +144,7 @@ func TestRequestsAndChangesAreWrittenDown(t *testing.T) {
 
 	check := func() {
 		t.Helper()
-		rows := g.logs("")
+		rows := g.logsOf(len(sent))
 		for _, got := range rows {
 			want, ok := sent[got.ID]
 			if !ok {
@@ -233,7 +244,7 @@ func TestRequestLogIsSwitchedOff(t *testing.T) {
 	for range 3 {
 		g.put(ask{}, "hello")
 	}
-	if rows := g.logs(""); len(rows) != 3 {
+	if rows := g.logsOf(3); len(rows) != 3 {
 		t.Errorf("%d rows", len(rows))
 	}
 	g.reload("[usage]\nkeep_requests = \"0s\"\n", "settings changed")

@@ -104,7 +104,7 @@ func badGateway(t *testing.T, l launch) *bad {
 		l.env = map[string]string{}
 	}
 	l.env["LOG_LEVEL"] = "info"
-	c := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 8}}
+	c := &http.Client{Timeout: 2 * time.Minute, Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 8}}
 	t.Cleanup(c.CloseIdleConnections)
 	return &bad{g: start(t, l), sim: l.sim, c: c}
 }

@@ -81,13 +81,13 @@ func refunds() []refund {
 		{name: "an empty answer", prompt: "!fault empty", env: quiet, status: 502},
 		{name: "an error in an answer in one piece", prompt: "!fault error-event", env: quick, status: 503, only: "whole"},
 		{name: "a blocked prompt", prompt: "!fault blocked", status: 400, native: 200},
-		{name: "Google is silent for too long", prompt: "!fault slow-first 60s", env: quick, config: "[outbound]\nfirst_byte_timeout = \"200ms\"\n[stage.retry]\nmax_calls = 2\n", status: 504},
+		{name: "Google is silent for too long", prompt: "!fault slow-first 60s", env: quick, config: "[outbound]\nfirst_byte_timeout = \"2s\"\n[stage.retry]\nmax_calls = 2\n", status: 504},
 		{name: "a name that Google does not know", model: "gemini-9-flash", env: quick, status: 404},
 		{name: "the client leaves while Google thinks", prompt: "!fault slow-first 60s", instead: leaves},
 		{name: "the client leaves in the queue", env: map[string]string{"ACCOUNT_CONCURRENCY": "1"}, config: "[server]\ndrain_timeout = \"50ms\"\n", before: occupied, instead: leavesQueue},
 		{name: "the client leaves a fake stream", model: "假流式/" + flash, prompt: "!fault slow-first 60s", config: pings, only: "stream", instead: leavesPings},
 		{name: "the client leaves a silent stream", prompt: "!fault slow-first 60s", config: pings, only: "stream", instead: leavesPings},
-		{name: "an error after heartbeats", prompt: "!fault slow-first 300ms 400", config: pings, only: "stream", status: 200},
+		{name: "an error after heartbeats", prompt: "!fault slow-first 3s 400", config: pings, only: "stream", status: 200},
 		{name: "the gateway stops", prompt: "!fault slow-first 60s", config: "[server]\ndrain_timeout = \"50ms\"\n", instead: stops},
 	}
 }
@@ -95,7 +95,7 @@ func refunds() []refund {
 // arrived waits until Google works on so many calls.
 func arrived(t *testing.T, sim *simulator.Server, n int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	if err := sim.WaitOpen(ctx, n); err != nil {
 		t.Error("the call did not reach Google")

@@ -46,7 +46,7 @@ func payments() []paid {
 		{name: "an alias", path: chats, body: chat("cheap", "hello", ""), units: 2, config: "[models.alias]\n\"cheap\" = \"" + flash + "\"\n"},
 		{name: "a fake stream", path: chats, body: chat("假流式/"+flash, "hello", stream), units: 2},
 		{name: "a stream that breaks", path: chats, body: chat(flash, "!fault cut", stream), units: 2, broken: true},
-		{name: "a stream that falls silent", path: chats, body: chat(flash, "!fault silence 60s", stream), units: 2, broken: true, config: "[outbound]\nidle_timeout = \"300ms\"\n"},
+		{name: "a stream that falls silent", path: chats, body: chat(flash, "!fault silence 60s", stream), units: 2, broken: true, config: "[outbound]\nidle_timeout = \"3s\"\n"},
 		{name: "an error inside a stream", path: chats, body: chat(flash, "!fault error-event", stream), units: 2, broken: true},
 		{name: "the client leaves in the middle", path: chats, body: chat(flash, "!fault silence 60s", stream), units: 2, opens: true},
 		{name: "an answer that was cut short", path: chats, body: chat(flash, "!fault max-tokens", ""), units: 2},

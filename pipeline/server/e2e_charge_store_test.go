@@ -100,7 +100,7 @@ func (d *till) serve(log *slog.Logger) {
 	served := make(chan error, 1)
 	go func() { served <- gate.Serve(ln) }()
 	d.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		_ = gate.Shutdown(ctx)
 		if err := engine.Close(ctx); err != nil {
@@ -163,8 +163,11 @@ func TestChargeOnShakyStore(t *testing.T) {
 				t.Parallel()
 				d := openTill(t, shared)
 				served := d.shaken(late)
+				if !late {
+					d.settles(d.key, served*2) // what is given back comes behind the last byte
+				}
 				b, err := d.book.Ledger.Balance(t.Context(), d.key)
-				if most := int64(16 * 20 * 2); err != nil || b.Used < served*2 || b.Used > most || !late && b.Used != served*2 {
+				if most := int64(16 * 20 * 2); err != nil || b.Used < served*2 || b.Used > most {
 					t.Errorf("%v: %d answers of 2 units, %d units used", err, served, b.Used)
 				}
 				if served == 0 || d.flaky.Failed() == 0 {

@@ -175,8 +175,7 @@ func TestAKeyInEveryPlaceAndFormat(t *testing.T) {
 func TestKeysThatAreRefused(t *testing.T) {
 	t.Parallel()
 	sim := google(t, 0, 1)
-	var good, off, old, rotated, gone, elsewhere, here, brief string
-	expires := time.Now().Add(20 * time.Second)
+	var good, off, old, rotated, gone, elsewhere, here, brief, briefID string
 	dir := folderWithKeys(t, sim, func(k *apikey.Keys) {
 		must := func(err error) {
 			if err != nil {
@@ -195,7 +194,7 @@ func TestKeysThatAreRefused(t *testing.T) {
 		must(k.Delete(t.Context(), id))
 		_, elsewhere = keyOf(t, k, apikey.Terms{Addresses: []string{"192.0.2.0/24", "2001:db8::/32"}})
 		_, here = keyOf(t, k, apikey.Terms{Addresses: []string{"192.0.2.0/24", "127.0.0.0/8"}})
-		_, brief = keyOf(t, k, apikey.Terms{Expires: expires})
+		briefID, brief = keyOf(t, k, apikey.Terms{Expires: time.Now().Add(time.Hour)})
 	})
 	g := start(t, launch{sim: sim, dir: dir})
 	for _, c := range []struct {
@@ -213,15 +212,13 @@ func TestKeysThatAreRefused(t *testing.T) {
 		{"not over yet", brief, 200, ""},
 	} {
 		for _, f := range formatsOfClients() {
-			if c.key == brief && time.Until(expires) < time.Second {
-				t.Fatal("the machine is too busy for this test")
-			}
 			r := f.ask(g, header("x-api-key", c.key))
 			if r.status != c.status || c.says != "" && !strings.Contains(messageOf(t, r), c.says) {
 				t.Errorf("%s, %s: %d %s", c.name, f.name, r.status, r.body)
 			}
 		}
 	}
+	expires := g.soonOver(briefID)
 	for late := time.After(60 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		r := formatsOfClients()[0].ask(g, header("x-api-key", brief))
 		if over := !time.Now().Before(expires); r.status == 401 && strings.Contains(messageOf(t, r), "has expired on "+expires.UTC().Format("2006-01-02")) {
@@ -236,6 +233,23 @@ func TestKeysThatAreRefused(t *testing.T) {
 		default:
 		}
 	}
+}
+
+// soonOver has a key expire in a few seconds, in as many as this machine needs to say so.
+func (g *gateway) soonOver(id string) (expires time.Time) {
+	g.t.Helper()
+	for in := 2 * time.Second; in < time.Minute; in *= 2 {
+		expires = time.Now().Add(in).Truncate(time.Second)
+		r := g.do("PATCH", "/auth/keys/"+id, `{"expires":"`+expires.UTC().Format(time.RFC3339)+`"}`)
+		if r.status == 200 {
+			return expires
+		}
+		if time.Now().Before(expires) {
+			g.t.Fatalf("%d %s", r.status, r.body)
+		}
+	}
+	g.t.Fatal("no expiry was taken before it was over")
+	return expires
 }
 
 func TestModelsOfAKey(t *testing.T) {

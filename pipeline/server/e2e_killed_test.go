@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -69,7 +70,7 @@ func TestKilledUnderLoad(t *testing.T) {
 		at := time.Now()
 		g := start(t, from)
 		begun += time.Since(at)
-		round := killedRound(t, g, callers, time.Duration(random.Int64N(int64(60*time.Millisecond))))
+		round := killedRound(t, g, callers, random)
 		sim.ForgetCalls()
 		for i, now := range used(t, from.dir, keys...) {
 			got := round[keys[i].id]
@@ -90,20 +91,25 @@ func TestKilledUnderLoad(t *testing.T) {
 	}
 }
 
-// killedRound loads the gateway, kills it after a while and counts what each key saw.
-func killedRound(t *testing.T, g *gateway, callers []*killedCaller, after time.Duration) map[string]load {
+// killedRound loads the gateway, kills it at a random point, which is so many answers and then a moment later, and
+// counts what each key saw. Answers are what it goes by, since a busy machine may give none within a moment.
+func killedRound(t *testing.T, g *gateway, callers []*killedCaller, random *rand.Rand) map[string]load {
 	t.Helper()
 	var all sync.WaitGroup
+	var answers atomic.Int64
 	kept := &http.Transport{MaxIdleConnsPerHost: len(callers), DisableCompression: true}
 	defer kept.CloseIdleConnections()
 	for i, c := range callers {
 		c.sum = load{}
 		all.Go(func() {
 			for n := i; c.call(t, g, kept, killedPrompts()[n%len(killedPrompts())]); n++ {
+				answers.Add(1)
 			}
 		})
 	}
-	time.Sleep(after) // the random point
+	after := random.Int64N(30)
+	wait(t, "there are answers", func() bool { return answers.Load() >= after })
+	time.Sleep(time.Duration(random.Int64N(int64(10 * time.Millisecond))))
 	g.signal(syscall.SIGKILL)
 	g.exits()
 	all.Wait()

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -80,7 +81,7 @@ func TestLimitsOfAKey(t *testing.T) {
 	g := start(t, l)
 	for i, s := range all {
 		t.Run(s.name, func(t *testing.T) {
-			key := secrets[2*i]
+			key, began := secrets[2*i], time.Now()
 			for left := 1; left >= 0; left-- {
 				r := s.ask(g, key, "hello")
 				if h := r.header; r.status != 200 || h.Get("X-Ratelimit-Limit-Requests") != "2" || h.Get("X-Ratelimit-Remaining-Requests") != strconv.Itoa(left) {
@@ -89,16 +90,17 @@ func TestLimitsOfAKey(t *testing.T) {
 			}
 			calls := len(sim.Calls())
 			r := s.ask(g, key, "hello")
+			least := time.Minute - time.Since(began) - time.Second // the first one came since then; they count seconds
 			after, err := strconv.Atoi(r.header.Get("Retry-After"))
-			if r.status != 429 || err != nil || after < 50 || after > 60 || r.header.Get("X-Should-Retry") != "" {
+			if r.status != 429 || err != nil || after < int(least/time.Second) || after > 60 || r.header.Get("X-Should-Retry") != "" {
 				t.Errorf("%d, Retry-After %q, X-Should-Retry %q", r.status, r.header.Get("Retry-After"), r.header.Get("X-Should-Retry"))
 			}
 			reset, err := time.ParseDuration(r.header.Get("X-Ratelimit-Reset-Requests"))
-			if err != nil || reset < 50*time.Second || reset > time.Minute || r.header.Get("X-Ratelimit-Remaining-Requests") != "0" {
+			if err != nil || reset < least || reset > time.Minute || r.header.Get("X-Ratelimit-Remaining-Requests") != "0" {
 				t.Errorf("headers %v", r.header)
 			}
 			at, err := time.Parse(time.RFC3339, r.header.Get("Anthropic-Ratelimit-Requests-Reset"))
-			if s.name == "anthropic" && (err != nil || time.Until(at) < 50*time.Second || time.Until(at) > 61*time.Second) || s.name != "anthropic" && err == nil {
+			if s.name == "anthropic" && (err != nil || at.Before(began.Add(time.Minute-time.Second)) || time.Until(at) > 61*time.Second) || s.name != "anthropic" && err == nil {
 				t.Errorf("headers %v", r.header)
 			}
 			if body := string(r.body); !strings.Contains(body, "2 requests a minute") || strings.Contains(body, key) {
@@ -162,32 +164,16 @@ func TestPlacesOfAKey(t *testing.T) {
 	l, secrets := keysBefore(t, launch{sim: sim, accounts: 2}, quota(apikey.Terms{Concurrency: 2}))
 	g := start(t, l)
 	s := speakers()[0]
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	refused := 0
-	for range 6 {
-		all.Go(func() {
-			for range 30 {
-				r := s.ask(g, secrets[0], "!fault slow-first 300ms")
-				if r.status == 200 {
-					return
-				}
-				after, err := strconv.Atoi(r.header.Get("Retry-After"))
-				if r.status != 429 || err != nil || after != 1 || !strings.Contains(string(r.body), "at a time") {
-					t.Errorf("%d %v %s", r.status, r.header, r.body)
-					return
-				}
-				mu.Lock()
-				refused++
-				mu.Unlock()
-				time.Sleep(time.Duration(after) * time.Second) // as clients do: this is what is tested
-			}
-			t.Error("no answer in thirty tries")
-		})
-	}
-	all.Wait()
-	if refused == 0 {
-		t.Error("nobody was refused")
+	var refused atomic.Int64
+	for round := 0; refused.Load() == 0; round++ { // six may come one after the other where the machine has other work
+		if round == 10 {
+			t.Fatal("nobody was refused")
+		}
+		var all sync.WaitGroup
+		for range 6 {
+			all.Go(func() { refused.Add(s.patient(g, secrets[0])) })
+		}
+		all.Wait()
 	}
 	calls := sim.CallsOf("generateContent")
 	for _, c := range calls {
@@ -203,6 +189,25 @@ func TestPlacesOfAKey(t *testing.T) {
 	}
 }
 
+// patient asks until there is an answer, and waits in between as it is told.
+func (s speaking) patient(g *gateway, key string) (refused int64) {
+	g.t.Helper()
+	for ; refused < 100; refused++ {
+		r := s.ask(g, key, "!fault slow-first 300ms")
+		if r.status == 200 {
+			return refused
+		}
+		after, err := strconv.Atoi(r.header.Get("Retry-After"))
+		if r.status != 429 || err != nil || after != 1 || !strings.Contains(string(r.body), "at a time") {
+			g.t.Errorf("%d %v %s", r.status, r.header, r.body)
+			return refused
+		}
+		time.Sleep(time.Duration(after) * time.Second) // as clients do: this is what is tested
+	}
+	g.t.Error("no answer in a hundred tries")
+	return refused
+}
+
 // A stream holds its place to its end, also where that is the client's leaving.
 func TestAStreamHoldsItsPlace(t *testing.T) {
 	t.Parallel()
@@ -212,7 +217,7 @@ func TestAStreamHoldsItsPlace(t *testing.T) {
 	s := speakers()[0]
 	free := func() {
 		t.Helper()
-		for late := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		for late := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 			r := s.ask(g, secrets[0], "hello")
 			if r.status == 200 {
 				return

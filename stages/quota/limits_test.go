@@ -25,7 +25,7 @@ func TestCountingIsFree(t *testing.T) {
 		for range 2 {
 			x := s.counting()
 			if v := s.Process(x); v != pipeline.Next || x.Charge != (pipeline.Charge{}) || x.Header.Get("x-ratelimit-limit-requests") != "2" {
-				t.Fatalf("verdict %v, charge %+v, %v", v, x.Charge, x.Reply.Err)
+				t.Fatalf("verdict %v, charge %+v, %v, %v", v, x.Charge, x.Reply.Err, &x.Header)
 			}
 			x.Attempts = []pipeline.Attempt{{Start: time.Now()}}
 			x.Outcome.Began, x.Used.Prompt = true, 500
@@ -38,7 +38,7 @@ func TestCountingIsFree(t *testing.T) {
 		}
 		x := s.counting()
 		if v := s.Process(x); v != pipeline.Respond || x.Reply.Err.Code != apierror.RateLimited || x.Header.Get("X-Should-Retry") != "" {
-			t.Errorf("verdict %v, %v", v, x.Reply.Err)
+			t.Errorf("verdict %v, %v, %v", v, x.Reply.Err, &x.Header)
 		}
 	}
 }

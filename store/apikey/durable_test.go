@@ -53,10 +53,10 @@ func TestTheEndOfALedgerWritesWhatIsLeft(t *testing.T) {
 			g := newGate(db, way == "local")
 			b := openOn(t, g, nil)
 			stays, back, last := reserve(t, b, one, flash), reserve(t, b, one, pro), reserve(t, b, one, pro)
-			back.Close(false, Tokens{})
+			back.end(want{}) // Close would wait for what is held up here
 			<-g.came // of the two bills, or of what goes back
 			stays.Close(true, Tokens{})
-			last.Close(false, Tokens{})
+			last.end(want{})
 			ended := make(chan error, 1)
 			go func() { ended <- b.Ledger.Close() }()
 			if l, ok := b.Ledger.till.(*local); ok {

@@ -78,6 +78,13 @@ func TestTwoNodes(t *testing.T) {
 	}
 }
 
+// What one node does has to be so on another within a second, so that each looks twice in it.
+func TestNodesLookTwiceASecond(t *testing.T) {
+	if pollEvery > time.Second/2 || costsLook > time.Second/2 {
+		t.Errorf("keys are looked for each %s, costs each %s", pollEvery, costsLook)
+	}
+}
+
 // A node that died before it said what it did is found out by the revision of the store.
 func TestANodeThatDied(t *testing.T) {
 	s := newStore(t)
@@ -122,11 +129,9 @@ func TestAStoreThatIsAway(t *testing.T) {
 
 // Ten thousand wrong keys cost a shared store a few reads, and no memory.
 func TestAFloodOfWrongKeys(t *testing.T) {
-	var gets atomic.Int64
-	k := opened(t, counting{newStore(t), &gets}).Keys
+	var gets, clock atomic.Int64
+	k := opened(t, counting{newStore(t), &gets}, func(o *Options) { o.Now = func() time.Time { return time.Unix(0, clock.Load()) } }).Keys
 	_, secret := k.mustCreate(t, Terms{})
-	var clock atomic.Int64
-	k.now = func() time.Time { return time.Unix(0, clock.Load()) }
 	wrong := make([]string, 10_000)
 	for i := range wrong {
 		wrong[i] = NewSecret()

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -163,9 +164,10 @@ func TestEdit(t *testing.T) {
 
 // An expiry that has passed stays editable in all else.
 func TestEditOfAnExpiredKey(t *testing.T) {
-	k := opened(t, sole{newStore(t)}).Keys
+	var ahead atomic.Int64
+	k := opened(t, sole{newStore(t)}, func(o *Options) { o.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) } }).Keys
 	one, _ := k.mustCreate(t, Terms{Expires: time.Now().Add(time.Hour)})
-	k.now = func() time.Time { return time.Now().Add(2 * time.Hour) }
+	ahead.Store(int64(2 * time.Hour))
 	if _, err := k.Edit(t.Context(), one.ID, func(t *Terms) error { t.Description = "over"; return nil }); err != nil {
 		t.Error(err)
 	}

@@ -65,12 +65,13 @@ func field(err error) string {
 	return f.Field
 }
 
-// soon waits for what another node does within a second.
+// soon waits for what another node does. It does so within a second, see TestNodesLookTwiceASecond; how long a
+// machine with other work takes for it says nothing.
 func soon(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Second + 500*time.Millisecond); !is(); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("not within a second: %s", what)
+			t.Fatalf("it never came: %s", what)
 		}
 	}
 }

@@ -25,7 +25,7 @@ const childOf = "GCLI_AUDIT_CHILD" // the file to write to
 func TestChild(t *testing.T) {
 	path := os.Getenv(childOf)
 	if path == "" {
-		t.Skip("runs as a child of TestKilledInTheMiddle")
+		return // it runs as a child of TestKilledInTheMiddle
 	}
 	db, err := embedded.Open(embedded.Options{Path: path})
 	if err != nil {

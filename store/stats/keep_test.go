@@ -91,10 +91,11 @@ func (d *disk) settings() Settings {
 	return Settings{Hours: cmp.Or(d.hours, 192), Days: cmp.Or(d.days, 92)}
 }
 
-// kill ends s like a crash: what was not flushed is gone.
+// kill ends s like a crash, and lets a minute pass: what was not flushed is gone, and what it had claimed is free.
 func kill(s *Stats) {
 	s.kept.cancel()
 	<-s.kept.done
+	_, _ = s.kept.Store.Claim(context.Background(), sweepLease, s.kept.owner, 0)
 }
 
 func (d *disk) stats() *Stats {

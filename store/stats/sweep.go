@@ -13,7 +13,10 @@ type sweeper struct {
 	hour, day int64 // from which on there may be some
 }
 
-const sweepBatch = 2048 // counters that go in one write
+const (
+	sweepBatch = 2048           // counters that go in one write
+	sweepLease = "usage-rollup" // who has it sweeps
+)
 
 func (w *sweeper) begin(since, now time.Time) {
 	first := hourOf(now) - oldestDays*24
@@ -29,11 +32,10 @@ func (s *Stats) sweep(ctx context.Context) {
 		return
 	}
 	w.at = hour
-	const lease = "usage-rollup"
-	if mine, err := k.Store.Claim(ctx, lease, k.owner, time.Minute); err != nil || !mine {
+	if mine, err := k.Store.Claim(ctx, sweepLease, k.owner, time.Minute); err != nil || !mine {
 		return // another node does it, or nobody can
 	}
-	defer k.Store.Claim(context.WithoutCancel(ctx), lease, k.owner, 0) // nothing depends on it
+	defer k.Store.Claim(context.WithoutCancel(ctx), sweepLease, k.owner, 0) // nothing depends on it
 	set := k.Settings()
 	for ; w.hour < hour-int64(set.Hours); w.hour++ {
 		if !k.drop(ctx, hourPrefix(w.hour)) {

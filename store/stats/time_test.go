@@ -216,7 +216,10 @@ func TestLongOutage(t *testing.T) {
 		}
 		s.Record(served("password", fmt.Sprint(i, ".json"), "m"))
 	}
-	if n := len(s.waiting); n > maxWaiting+8 {
+	s.mu.Lock()
+	n := len(s.waiting)
+	s.mu.Unlock()
+	if n > maxWaiting+8 {
 		t.Errorf("%d wait", n)
 	}
 	d.breaks(nil, nil)

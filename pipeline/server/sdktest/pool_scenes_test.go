@@ -253,22 +253,31 @@ func sticky() scene {
 // panel asks the console.
 func (h *house) panel(t *testing.T, method, path, body string) string {
 	t.Helper()
+	status, text := h.reach(t, method, path, body)
+	if status != http.StatusOK {
+		t.Errorf("%s: %d %s", path, status, text)
+	}
+	return text
+}
+
+func (h *house) reach(t *testing.T, method, path, body string) (status int, text string) {
+	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, h.url+path, bytes.NewReader([]byte(body)))
 	if err != nil {
 		t.Error(err)
-		return ""
+		return 0, ""
 	}
 	req.Header.Set("Authorization", "Bearer "+h.password)
 	req.Header.Set("Content-Type", "application/json")
 	r, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Error(err)
-		return ""
+		return 0, ""
 	}
 	defer r.Body.Close()
 	data, err := io.ReadAll(r.Body)
-	if err != nil || r.StatusCode != http.StatusOK {
-		t.Errorf("%s: %d %s %v", path, r.StatusCode, data, err)
+	if err != nil {
+		t.Errorf("%s: %v", path, err)
 	}
-	return string(data)
+	return r.StatusCode, string(data)
 }
