@@ -54,7 +54,7 @@ func TestTheEndOfALedgerWritesWhatIsLeft(t *testing.T) {
 			b := openOn(t, g, nil)
 			stays, back, last := reserve(t, b, one, flash), reserve(t, b, one, pro), reserve(t, b, one, pro)
 			back.end(want{}) // Close would wait for what is held up here
-			<-g.came // of the two bills, or of what goes back
+			<-g.came         // of the two bills, or of what goes back
 			stays.Close(true, Tokens{})
 			last.end(want{})
 			ended := make(chan error, 1)
