@@ -42,6 +42,7 @@ type Exchange struct {
 	Encoder      wire.Encoder  // hub events to client bytes                            (shape)
 	Header       Header        // response headers, until the status line is out        (any)
 	Outcome      Outcome       // how it ended                                          (server)
+	Blocked      bool          // Google refused the prompt and the client was told in Google's words: no answer  (usage)
 	Used         gemini.Usage  // tokens of the answer, as far as it came; known to Enders before usage (usage)
 
 	ctx     context.Context

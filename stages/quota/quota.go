@@ -201,7 +201,7 @@ func (s *stage) End(x *pipeline.Exchange) {
 		if len(x.Attempts) == 0 && !x.Outcome.Began {
 			bill.Unasked()
 		}
-		bill.Close(x.Outcome.Began, apikey.Tokens{Input: x.Used.Prompt + x.Used.ToolUse, Output: x.Used.Candidates + x.Used.Thoughts})
+		bill.Close(x.Outcome.Began && !x.Blocked, apikey.Tokens{Input: x.Used.Prompt + x.Used.ToolUse, Output: x.Used.Candidates + x.Used.Thoughts})
 		if x.Charge.Key != "" {
 			x.Charge = bill.Charge()
 		}

@@ -48,8 +48,11 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 	switch {
 	case m.inner != nil:
 		x.Reply.Stream = m
-	case !m.known && x.Reply.Body != nil:
-		m.read(x.Reply.Body)
+	case x.Reply.Body != nil:
+		m.spoke(x.Reply.Body)
+		if !m.known {
+			m.read(x.Reply.Body)
+		}
 	}
 	return pipeline.Next
 }
@@ -57,7 +60,7 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 // End tells the stages before what was spent.
 func (s *stage) End(x *pipeline.Exchange) {
 	if m, ok := x.Note(meterKey{}).(*meter); ok {
-		x.Used = m.usage
+		x.Used, x.Blocked = m.usage, m.blocked && !m.spoken
 		if left := (m.silent + perToken - 1) / perToken; left > 0 && !m.known {
 			x.Used.Candidates += left
 			x.Used.Total = max(x.Used.Total, x.Used.Prompt+x.Used.ToolUse+x.Used.Candidates+x.Used.Thoughts)
@@ -138,6 +141,8 @@ type meter struct {
 	usage gemini.Usage
 	tries [1]stats.Try // room for what Record counts
 
+	spoken, blocked bool // there was a candidate; there was word that the prompt is refused
+
 	known  bool  // the counts came with the reply
 	silent int64 // bytes that were said since the last counts, which come late or, where the client leaves, never
 }
@@ -148,9 +153,21 @@ const perToken = 4 // bytes of text
 func (m *meter) Next() (wire.Event, error) {
 	ev, err := m.inner.Next()
 	if err == nil {
+		m.spoke(ev.Data)
 		m.read(ev.Data)
 	}
 	return ev, err
+}
+
+// spoke looks whether Google has said anything but that it will not: up to the first candidate, which is
+// where nearly all answers begin.
+func (m *meter) spoke(data []byte) {
+	if m.spoken {
+		return
+	}
+	if m.spoken = bytes.Contains(data, []byte(`"candidates"`)); !m.spoken {
+		m.blocked = m.blocked || gemini.Look(data).Blocked != nil
+	}
 }
 
 func (m *meter) read(data []byte) {

@@ -154,7 +154,8 @@ func (k *Keys) Find(secret string) (*Key, bool) {
 	if len(secret) > maxSecret {
 		return nil, false
 	}
-	return k.FindBy(sha256.Sum256([]byte(secret)), secret)
+	var room [64]byte // for a key, so that no memory is asked for
+	return k.FindBy(sha256.Sum256(append(room[:0], secret...)), secret)
 }
 
 // FindBy is Find for who has made the SHA-256 of the secret already.

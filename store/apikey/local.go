@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	linger     = 5 * time.Millisecond   // how long changes gather where nobody waits for them
+	durable    = 15 * time.Millisecond  // within which a change is written where nobody waits for it sooner
+	gather     = 2 * time.Millisecond   // but so long others may join, also where writes take long
 	again      = 250 * time.Millisecond // between two tries to write
 	writeLimit = 10 * time.Second       // for a call to the store
 )
@@ -39,7 +40,8 @@ type local struct {
 	// The writer's own.
 	list   []*tally
 	deltas []store.Delta
-	failed bool // the last write
+	failed bool          // the last write
+	took   time.Duration // and how long it was
 }
 
 func openLocal(ctx context.Context, s store.Store, log *slog.Logger, all *purses) (*local, error) {
@@ -143,7 +145,7 @@ func (l *local) run() {
 	for {
 		select {
 		case <-l.kick:
-			timer.Reset(linger)
+			timer.Reset(max(durable-l.took, gather))
 			select {
 			case <-l.hurry:
 			case <-timer.C:
@@ -171,7 +173,9 @@ func (l *local) flush() {
 	for t := l.dirty.Swap(nil); t != nil; t = t.next {
 		l.list = append(l.list, t)
 	}
+	began := time.Now()
 	err := l.write()
+	l.took = time.Since(began)
 	for _, t := range l.list {
 		t.purse.mu.Lock()
 		if err == nil {

@@ -115,7 +115,7 @@ func TestNumbers(t *testing.T) {
 // that say as much the dearest; and of two families in a name the dearer one.
 func TestWhichPriceHolds(t *testing.T) {
 	s := newStore(t)
-	g, c := costGrammar(t), costsOn(t, s)
+	g, c := costGrammar(t), costsOn(t, sole{s}) // nobody tells it of others
 	for name, units := range map[string]int64{"假流式/m": 9, "流式抗截断/m": 20, "假流式/流式抗截断/m": 3} {
 		if err := c.SetModel(t.Context(), g.Parse(name), Cost{Units: units}); err != nil {
 			t.Fatal(err)
@@ -131,12 +131,11 @@ func TestWhichPriceHolds(t *testing.T) {
 	if err := s.Delete(t.Context(), store.Costs, costID(g.Parse("假流式/m")), store.Any); err != nil {
 		t.Fatal(err)
 	}
-	own := c.own
 	if err := c.Reset(t.Context(), g.Parse("假流式/m")); !errors.Is(err, ErrNoCost) {
 		t.Error(err)
 	}
 	if got := c.Price(models.Model{Base: "m", Features: models.FakeStream}); got != 1 {
-		t.Errorf("it still costs %d, %v", got, own)
+		t.Errorf("it still costs %d", got)
 	}
 }
 

@@ -131,17 +131,32 @@ func (k *Keys) flushUses(ctx context.Context) error {
 		}
 	}
 	k.mu.RUnlock()
+	// All at once, so that the store writes them together.
+	all := make(chan shelved, len(news))
 	for name, own := range news {
-		both, err := k.shelf().Update(ctx, name, func(v *map[string]int64) error {
-			*v = k.merged(*v, own)
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		k.learn(both)
+		go func() {
+			both, err := k.shelf().Update(ctx, name, func(v *map[string]int64) error {
+				*v = k.merged(*v, own)
+				return nil
+			})
+			all <- shelved{both, err}
+		}()
 	}
-	return nil
+	var failed error
+	for range news {
+		if s := <-all; s.err != nil {
+			failed = s.err
+		} else {
+			k.learn(s.all)
+		}
+	}
+	return failed
+}
+
+// shelved is a document of last uses as it was written.
+type shelved struct {
+	all map[string]int64
+	err error
 }
 
 // merged has the later time of each key, and none of keys that are gone.

@@ -119,12 +119,13 @@ func (l *Log) keep(ctx context.Context) {
 	for {
 		select {
 		case <-l.wake:
+			l.flushFull(ctx)
 		case <-tick.C:
 			l.tidy(ctx)
+			l.flush(ctx)
 		case <-ctx.Done():
 			return
 		}
-		l.flush(ctx)
 	}
 }
 

@@ -309,3 +309,19 @@ func TestDeepObjects(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// Of a long list, and of an object with many members, the beginning is kept, and how many are left out.
+func TestManyMembers(t *testing.T) {
+	l := newDesk(t).node()
+	list, object := make([]any, mostItems+7), map[string]any{}
+	for i := range list {
+		list[i] = i
+		object[fmt.Sprintf("m%03d", i)] = i
+	}
+	got := l.side(map[string]any{"list": list, "object": object})
+	kept, _ := got["list"].([]any)
+	inner, _ := got["object"].(map[string]any)
+	if len(kept) != mostItems+1 || kept[mostItems] != "... and 7 more" || len(inner) != mostItems+1 || inner["cut"] != "7 members are left out" {
+		t.Errorf("%d, %v; %d, %v", len(kept), kept[len(kept)-1], len(inner), inner["cut"])
+	}
+}

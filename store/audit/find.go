@@ -2,12 +2,12 @@ package audit
 
 import (
 	"context"
-	"encoding/json"
 	"strconv"
 	"strings"
 	"time"
 
 	"gcli2api/pipeline/models"
+	"gcli2api/pipeline/wire"
 )
 
 // Query asks for requests. What is empty asks for all.
@@ -135,9 +135,8 @@ func (q *Query) needles() (all [][]byte) {
 		if text == "" {
 			continue
 		}
-		if s, err := json.Marshal(text); err == nil {
-			all = append(all, s[1:len(s)-1])
-		}
+		s := wire.AppendQuoted(nil, text)
+		all = append(all, s[1:len(s)-1])
 	}
 	return all
 }

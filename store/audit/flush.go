@@ -11,23 +11,32 @@ import (
 // flush writes what the store has not: the chunks that are full, then the one that is open, which is
 // written again with more rows until it is full. It is one document all the time, and only this process
 // writes it, so that doing it twice does no harm.
-func (l *Log) flush(ctx context.Context) bool {
+func (l *Log) flush(ctx context.Context) bool { return l.bring(ctx, true) }
+
+// flushFull writes the chunks that are full. The one behind them has begun this moment: written now as well,
+// every document would be written twice where many requests come.
+func (l *Log) flushFull(ctx context.Context) bool { return l.bring(ctx, false) }
+
+func (l *Log) bring(ctx context.Context, open bool) bool {
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	ok := true
 	for ok {
-		c := l.due()
+		c, last := l.due(open)
 		if c == nil {
 			break
 		}
-		ok = l.write(ctx, c)
+		if ok = l.write(ctx, c); last { // rows have come to it meanwhile, and would again
+			break
+		}
 	}
 	l.report()
 	return ok
 }
 
-// due is a copy of the next chunk to be written, as it is now; nil when the store has everything.
-func (l *Log) due() *chunk {
+// due is a copy of the next chunk to be written, as it is now; nil when the store has everything. The one
+// that is open comes last, where the caller wants it.
+func (l *Log) due(open bool) (next *chunk, last bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := &l.rows
@@ -36,24 +45,21 @@ func (l *Log) due() *chunk {
 	}
 	for len(r.waiting) > 0 {
 		if c := r.waiting[0]; c.written < len(c.slots) {
-			return new(*c)
+			return new(*c), false
 		}
 		r.waiting = r.waiting[1:]
 	}
-	if r.open != nil && r.open.written < len(r.open.slots) {
-		return new(*r.open)
+	if open && r.open != nil && r.open.written < len(r.open.slots) {
+		return new(*r.open), true
 	}
-	return nil
+	return nil, false
 }
 
 func (l *Log) write(ctx context.Context, c *chunk) bool {
-	doc, err := c.doc(l.o.Settings().Requests)
-	if err == nil {
-		// Not cut short by Close, which writes the same once more.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
-		defer cancel()
-		_, err = l.o.Store.Put(ctx, store.Requests, doc, store.Any)
-	}
+	// Not cut short by Close, which writes the same once more.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
+	defer cancel()
+	_, err := l.o.Store.Put(ctx, store.Requests, c.doc(l.o.Settings().Requests), store.Any)
 	switch {
 	case err == nil && l.failing:
 		l.o.Log.Info("the log of requests is written again")

@@ -1,8 +1,8 @@
 package audit
 
 import (
+	"bytes"
 	"slices"
-	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -169,32 +169,54 @@ func (l *Log) forget() {
 // row is what a slot says.
 func (c *chunk) row(i int) Request {
 	s := &c.slots[i]
-	begin := uint32(0)
-	if i > 0 {
-		begin = c.slots[i-1].ends[texts-1]
-	}
 	var t [texts]string
-	for k, end := range s.ends {
-		t[k] = clean(c.text[begin:end])
-		begin = end
+	for k := range t {
+		t[k] = string(plain(c.textOf(i, k)))
 	}
 	return Request{Time: time.UnixMicro(s.at).UTC(), ID: t[textID], Key: t[textKey], Route: t[textRoute], Answer: t[textAnswer], Model: t[textModel],
 		Credential: t[textCredential], Code: t[textCode], Stream: s.stream, Status: int(s.status), Tries: int(s.tries), Input: s.input, Output: s.output,
 		Cached: s.cached, Thoughts: s.thoughts, Cost: s.cost, First: s.first, Took: s.took}
 }
 
-// clean makes plain text of what a client may have chosen: nothing in it moves a terminal or the order of
-// reading, and a rune that was cut in two is gone.
-func clean(text []byte) string {
-	for _, b := range text {
-		if b < ' ' || b > '~' {
-			return strings.Map(func(r rune) rune {
-				if r == utf8.RuneError || !unicode.IsPrint(r) {
-					return '�'
-				}
-				return r
-			}, strings.ToValidUTF8(string(text), ""))
-		}
+// textOf is one of the texts of a row, as the client chose it.
+func (c *chunk) textOf(i, k int) []byte {
+	from, ends := uint32(0), &c.slots[i].ends
+	switch {
+	case k > 0:
+		from = ends[k-1]
+	case i > 0:
+		from = c.slots[i-1].ends[texts-1]
 	}
-	return string(text)
+	return c.text[from:ends[k]]
 }
+
+// plain makes plain text of what a client may have chosen: nothing in it moves a terminal or the order of
+// reading, and a rune that was cut in two is gone. It is text itself where there is nothing to do.
+func plain(text []byte) []byte {
+	if isPlain(text) {
+		return text
+	}
+	return bytes.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, bytes.ToValidUTF8(text, nil))
+}
+
+func isPlain(text []byte) bool {
+	for i := 0; i < len(text); {
+		if b := text[i]; ' ' <= b && b <= '~' {
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRune(text[i:])
+		if r == utf8.RuneError || !unicode.IsPrint(r) {
+			return false
+		}
+		i += n
+	}
+	return true
+}
+
+func clean(text []byte) string { return string(plain(text)) }

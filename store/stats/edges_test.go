@@ -1,8 +1,10 @@
 package stats
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -79,9 +81,9 @@ func TestTooMuchWaitsAgain(t *testing.T) {
 	for round := range 2 {
 		const many = maxWaiting + 100
 		for i := range many {
-			s.Record(served("k", fmt.Sprint(i), "m"))
+			s.Record(served("k", fmt.Sprint(i), fmt.Sprint("m", i%50)))
 		}
-		if n := len(s.waiting); n > maxWaiting+2 {
+		if n := len(s.waiting); n > maxWaiting+2 { // one for each side
 			t.Errorf("%d wait", n)
 		}
 		if s.overflowed() != true {
@@ -119,6 +121,8 @@ func TestSeriesWhileTheStoreIsAway(t *testing.T) {
 	d := newDisk(t)
 	s := d.stats()
 	defer s.Close()
+	s.Record(served("k", "c", "m"))
+	s.flush(t.Context()) // is in the store
 	d.breaks(errors.New("the store is away"), nil)
 	s.Record(served("k", "c", "m"))
 	s.flush(t.Context())
@@ -129,8 +133,8 @@ func TestSeriesWhileTheStoreIsAway(t *testing.T) {
 		from, to      time.Time
 		calls, errors int64
 	}{
-		{hour, hour.Add(time.Hour), 3, 1},
-		{hour.Add(-2 * time.Hour), hour.Add(time.Hour), 3, 1},
+		{hour, hour.Add(time.Hour), 4, 1},
+		{hour.Add(-2 * time.Hour), hour.Add(time.Hour), 4, 1},
 		{hour.Add(-2 * time.Hour), hour, 0, 0},
 		{hour.Add(time.Hour), hour.Add(3 * time.Hour), 0, 0},
 	} {
@@ -245,5 +249,19 @@ func TestNamesOfAStoreAreBounded(t *testing.T) {
 	}
 	if sum.Calls != 2*maxModels+1 {
 		t.Errorf("%d calls", sum.Calls)
+	}
+}
+
+// That figures cannot be kept is said once, and that they are again as well.
+func TestAnOutageIsSaid(t *testing.T) {
+	d := newDisk(t)
+	var said bytes.Buffer
+	k := &keeper{Options: Options{Store: d, Log: slog.New(slog.NewTextHandler(&said, nil))}}
+	away := errors.New("the store is away")
+	for _, err := range []error{nil, away, away, nil, nil, away} {
+		k.report(err, false)
+	}
+	if n, m := strings.Count(said.String(), "cannot be kept"), strings.Count(said.String(), "kept again"); n != 2 || m != 1 {
+		t.Error(said.String())
 	}
 }

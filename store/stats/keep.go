@@ -118,17 +118,18 @@ func (s *Stats) know(models []string) {
 	}
 }
 
-// flush adds what is new to the store.
+// flush adds what is new to the store. What comes while it writes is for the next one, or it would go on with
+// a few figures at a time as long as requests come.
 func (s *Stats) flush(ctx context.Context) bool {
 	k := s.kept
 	k.flushing.Lock()
 	defer k.flushing.Unlock()
-	for {
+	for more := true; more; {
 		if k.pending == nil {
 			if k.pending = s.batch(); k.pending == nil {
-				k.report(nil, s.overflowed())
-				return true
+				break
 			}
+			more = len(k.pending.tallies) == maxBatch
 		}
 		if err := k.write(ctx, k.pending); err != nil {
 			k.report(err, s.overflowed())
@@ -137,6 +138,8 @@ func (s *Stats) flush(ctx context.Context) bool {
 		s.recycle(k.pending.tallies)
 		k.pending = nil
 	}
+	k.report(nil, s.overflowed())
+	return true
 }
 
 func (s *Stats) overflowed() bool {
