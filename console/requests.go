@@ -138,6 +138,9 @@ func lookupOf(c *fiber.Ctx, names ...string) (a lookup, err error) {
 	if a.to, err = when(c, "to", time.Time{}); err != nil {
 		return a, err
 	}
+	if !a.from.IsZero() && !a.to.IsZero() && !a.from.Before(a.to) {
+		return a, errors.New(`"from" must be before "to"`)
+	}
 	if status := a.text["status"]; status != "" && !audit.StatusOK(status) {
 		return a, errors.New(`"status" must be a status such as 429, or a class such as 4xx`)
 	}
@@ -147,8 +150,10 @@ func lookupOf(c *fiber.Ctx, names ...string) (a lookup, err error) {
 func requestQuery(c *fiber.Ctx) (audit.Query, lookup, error) {
 	a, err := lookupOf(c, "limit", "before", "from", "to", "key", "credential", "model", "status", "code", "route", "q", "format")
 	t := a.text
-	if err == nil && (strings.HasPrefix(t["key"], "sk-") || strings.Contains(t["q"], "sk-")) {
-		err = errors.New(`"key" must be the id of a key, not the key itself`)
+	for _, name := range []string{"key", "q"} {
+		if err == nil && strings.HasPrefix(t[name], "sk-") {
+			err = fmt.Errorf("%q must be an id, not the key itself", name)
+		}
 	}
 	return audit.Query{Limit: a.limit, Before: a.before, From: a.from, To: a.to, Key: t["key"], Credential: t["credential"], Model: t["model"],
 		Status: t["status"], Code: t["code"], Route: t["route"], Text: t["q"]}, a, err
