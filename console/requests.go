@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"gcli2api/store/audit"
 
@@ -151,12 +153,20 @@ func requestQuery(c *fiber.Ctx) (audit.Query, lookup, error) {
 	a, err := lookupOf(c, "limit", "before", "from", "to", "key", "credential", "model", "status", "code", "route", "q", "format")
 	t := a.text
 	for _, name := range []string{"key", "q"} {
-		if err == nil && strings.HasPrefix(t[name], "sk-") {
+		if err == nil && namesKey(t[name]) {
 			err = fmt.Errorf("%q must be an id, not the key itself", name)
 		}
 	}
 	return audit.Query{Limit: a.limit, Before: a.before, From: a.from, To: a.to, Key: t["key"], Credential: t["credential"], Model: t["model"],
 		Status: t["status"], Code: t["code"], Route: t["route"], Text: t["q"]}, a, err
+}
+
+// namesKey tells that a word of a text looks like a key; "desk-1" does not.
+func namesKey(text string) bool {
+	words := strings.FieldsFunc(text, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.", r)
+	})
+	return slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(word, "sk-") })
 }
 
 // requestTable sends all that was asked for as CSV, while it is read; with a limit so many rows.
