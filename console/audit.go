@@ -40,7 +40,7 @@ func (s Services) listChanges(c *fiber.Ctx) error {
 	t := a.text
 	q := audit.Search{Limit: a.limit, Before: a.before, From: a.from, To: a.to, Who: t["who"], Address: t["address"], What: t["what"], Target: t["target"],
 		Status: t["status"], ID: t["id"]}
-	if a.csv {
+	if a.form != asJSON {
 		return s.changeTable(c, q, a)
 	}
 	page, err := s.Audit.Changes(c.Context(), q)
@@ -58,7 +58,7 @@ func (s Services) listChanges(c *fiber.Ctx) error {
 // changeTable sends all that was asked for as CSV; with a limit so many rows.
 func (s Services) changeTable(c *fiber.Ctx, q audit.Search, a lookup) error {
 	head := []string{"time", "id", "who", "address", "what", "target", "status", "times", "before", "after"}
-	return s.sheet(c, "audit.csv", head, func(ctx context.Context, row func([]string) error) error {
+	return s.stream(c, sheet{"audit.csv", a.form, head, func(ctx context.Context, row func([]string) error) error {
 		return pages(a.limit, func(limit int) (n int, next bool, err error) {
 			q.Limit = limit
 			page, err := s.Audit.Changes(ctx, q)
@@ -71,7 +71,7 @@ func (s Services) changeTable(c *fiber.Ctx, q audit.Search, a lookup) error {
 			q.Before = page.Next
 			return len(page.Rows), page.Next != "", err
 		})
-	})
+	}})
 }
 
 // cell is one side of a change as JSON, nothing for none.

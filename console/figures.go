@@ -1,7 +1,6 @@
 package console
 
 import (
-	"encoding/csv"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,7 +20,7 @@ type rowView struct {
 
 // figures shows what was counted by credential, key and model: since the beginning, or in a stretch of time.
 func (s Services) figures(c *fiber.Ctx) error {
-	q, csv, err := askedFigures(c, "day", "by", "from", "to", "format") // hours are not kept for as long
+	q, form, err := askedFigures(c, "day", "by", "from", "to", "format") // hours are not kept for as long
 	if err != nil {
 		return refuse(c, fiber.StatusBadRequest, err.Error())
 	}
@@ -33,8 +32,8 @@ func (s Services) figures(c *fiber.Ctx) error {
 		}
 		data["by"], data["from"], data["to"], data["kept_from"] = byName(q.By), stamp(r.Since), stamp(r.Until), stamp(s.Stats.KeptFrom(q.By))
 	}
-	if csv {
-		return sendTable(c, "usage-figures.csv", figuresTable(r))
+	if form != asJSON {
+		return sendTable(c, "usage-figures.csv", form, figuresTable(r))
 	}
 	data["since"], data["credentials"], data["keys"] = r.Since, rowViews(r.Credentials), rowViews(r.Keys)
 	return c.JSON(fiber.Map{"success": true, "data": data})
@@ -111,20 +110,4 @@ func pointRows(first []string, points []stats.Point) [][]string {
 		rows = append(rows, append(row, strings.Join(codes, " ")))
 	}
 	return rows
-}
-
-// sendTable sends a table as a file.
-func sendTable(c *fiber.Ctx, name string, table [][]string) error {
-	asFile(c, name)
-	w := csv.NewWriter(c.Response().BodyWriter())
-	for _, row := range table {
-		for i, cell := range row {
-			row[i] = defused(cell)
-		}
-		if err := w.Write(row); err != nil {
-			return err
-		}
-	}
-	w.Flush()
-	return w.Error()
 }

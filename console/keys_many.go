@@ -2,7 +2,8 @@ package console
 
 import (
 	"bufio"
-	"encoding/csv"
+	"cmp"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -13,14 +14,14 @@ import (
 )
 
 // createKeys makes many keys of the same terms, all of them or none. The answer has each of them in full, this
-// once: as JSON, or as CSV where the query has format=csv or the client accepts nothing else.
+// once: as JSON, or as CSV where the query has format=csv or format=excel, or the client accepts CSV before all else.
 func (s Services) createKeys(c *fiber.Ctx) error {
 	if err := onlyThese(c, []string{"format"}); err != nil {
 		return refuse(c, fiber.StatusBadRequest, err.Error())
 	}
-	asCSV, err := wantsCSV(c)
+	form, err := wanted(c)
 	if err != nil {
-		return s.failed(c, err)
+		return refuse(c, fiber.StatusBadRequest, err.Error())
 	}
 	body, err := smallBody(c)
 	if err != nil {
@@ -50,12 +51,11 @@ func (s Services) createKeys(c *fiber.Ctx) error {
 		views[i] = s.shownKey(m.Key, apikey.Balance{}, nil)
 		views[i].APIKey = m.Secret
 	}
-	if !asCSV {
+	if form == asJSON {
 		return c.JSON(fiber.Map{"count": count, "keys": views})
 	}
 	asFile(c, "api-keys.csv")
-	out := csv.NewWriter(c.Response().BodyWriter())
-	return writeKeys(out, func(row func(*keyView) error) error {
+	return writeKeys(form.begin(c.Response().BodyWriter()), func(row func(*keyView) error) error {
 		for i := range views {
 			if err := row(&views[i]); err != nil {
 				return err
@@ -65,29 +65,21 @@ func (s Services) createKeys(c *fiber.Ctx) error {
 	})
 }
 
-// wantsCSV reads the format that an answer is asked for in.
-func wantsCSV(c *fiber.Ctx) (bool, error) {
-	switch format := c.Query("format"); format {
-	case "csv":
-		return true, nil
-	case "json":
-		return false, nil
-	case "":
-		return strings.HasPrefix(strings.TrimSpace(c.Get(fiber.HeaderAccept)), "text/csv"), nil
+// wanted is what an answer is asked for in: as the query says, else as the client accepts.
+func wanted(c *fiber.Ctx) (listFormat, error) {
+	otherwise := asJSON
+	if strings.HasPrefix(strings.TrimSpace(c.Get(fiber.HeaderAccept)), "text/csv") {
+		otherwise = asCSV
 	}
-	return false, &apikey.FieldError{Field: "format", Says: "must be json or csv"}
-}
-
-func asFile(c *fiber.Ctx, name string) {
-	c.Set(fiber.HeaderContentType, "text/csv; charset=utf-8")
-	c.Set(fiber.HeaderContentDisposition, `attachment; filename="`+name+`"`)
+	return formOf(c.Query("format"), otherwise)
 }
 
 // exportKeys gives all keys, or those that the query asks for, as CSV without their secrets.
 func (s Services) exportKeys(c *fiber.Ctx) error {
 	q, err := keyQueryOf(c, "format")
-	if err == nil {
-		_, err = choice(c.Query("format", "csv"), "format", []string{"csv"})
+	form, wrong := formOf(c.Query("format"), asCSV)
+	if err = cmp.Or(err, wrong); err == nil && form == asJSON {
+		err = errors.New(`"format" must be csv or excel here`)
 	}
 	if err != nil {
 		return refuse(c, fiber.StatusBadRequest, err.Error())
@@ -98,7 +90,7 @@ func (s Services) exportKeys(c *fiber.Ctx) error {
 	}
 	asFile(c, "api-keys.csv")
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
-		err := writeKeys(csv.NewWriter(w), func(row func(*keyView) error) error {
+		err := writeKeys(form.begin(w), func(row func(*keyView) error) error {
 			for _, r := range p.rows {
 				v := s.shownKey(r.key, r.balance, p.answers[r.key.ID])
 				if err := row(&v); err != nil {
@@ -115,8 +107,8 @@ func (s Services) exportKeys(c *fiber.Ctx) error {
 }
 
 // writeKeys writes a line for each key that each gives.
-func writeKeys(out *csv.Writer, each func(row func(*keyView) error) error) error {
-	if err := out.Write([]string{"id", "api_key", "description", "status", "total_quota", "used_quota", "remaining_quota", "renews", "daily_quota",
+func writeKeys(out table, each func(row func(*keyView) error) error) error {
+	if err := out.row([]string{"id", "api_key", "description", "status", "total_quota", "used_quota", "remaining_quota", "renews", "daily_quota",
 		"requests_per_minute", "tokens_per_minute", "concurrency", "models", "addresses", "group", "expires", "created_at", "last_used", "answers"}); err != nil {
 		return err
 	}
@@ -128,16 +120,9 @@ func writeKeys(out *csv.Writer, each func(row func(*keyView) error) error) error
 		line := []string{v.ID, v.APIKey, text(v.Description), v.Status, text(&v.Total), text(&v.Used), text(&v.Remaining), v.Renews, text(v.Daily),
 			text(v.Requests), text(v.Tokens), text(v.Concurrency), strings.Join(v.Models, " "), strings.Join(*v.Addresses, " "), text(v.Group),
 			text(v.Expires), v.Created, text(v.LastUsed), strconv.FormatInt(answers, 10)}
-		for i := range line {
-			line[i] = defused(line[i])
-		}
-		return out.Write(line)
+		return out.row(line)
 	})
-	out.Flush()
-	if err == nil {
-		err = out.Error()
-	}
-	return err
+	return cmp.Or(err, out.end())
 }
 
 // text is what v points to, nothing for nil.
@@ -146,12 +131,4 @@ func text[T any](v *T) string {
 		return ""
 	}
 	return fmt.Sprint(*v)
-}
-
-// defused is a cell that no spreadsheet takes for a formula.
-func defused(cell string) string {
-	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
-		return "'" + cell
-	}
-	return cell
 }

@@ -314,17 +314,23 @@ func TestListsOfChangesAndRequestsArePaged(t *testing.T) {
 		if r = o.ask("GET", path+"?format=csv&limit=2", "", "right"); bytes.Count(r.body, []byte("\n")) != 3 {
 			t.Errorf("%s with a limit: %s", path, r.body)
 		}
-		for query, says := range map[string]string{"limit=0": "limit", "limit=1001": "limit", "limit=x": "limit", "before=zz": "before", "from=yesterday": "from", "to=x": "to",
+		for query, says := range map[string]string{"limit=0": "limit", "limit=1001": "limit", "limit=x": "limit", "before=zz": "before", "from=yesterday": "from", "from=2026-11-28&to=2026-11-27": "before", "from=2026-11-27&to=2026-11-27": "before", "to=x": "to",
 			"status=9xx": "status", "status=20": "status", "format=xml": "format", "staus=200": "staus", "limit=1&limit=2": "twice", "id=" + strings.Repeat("x", 300): ""} {
 			if r = o.ask("GET", path+"?"+query, "", "right"); r.status != 400 || !strings.Contains(string(r.body), says) || !strings.Contains(string(r.body), `"detail"`) {
 				t.Errorf("%s?%s: %d %s", path, query, r.status, r.body)
 			}
 		}
 	}
-	if r := o.ask("GET", "/usage/requests?key=sk-abc", "", "right"); r.status != 400 {
-		t.Errorf("the key itself: %d", r.status)
+	for _, name := range []string{"key", "q"} {
+		if r := o.ask("GET", "/usage/requests?"+name+"=sk-abc", "", "right"); r.status != 400 || !strings.Contains(string(r.body), name+`\" must be an id`) || strings.Contains(string(r.body), "abc") {
+			t.Errorf("the key itself as %s: %d %s", name, r.status, r.body)
+		}
 	}
-	r := o.ask("GET", "/usage/requests/c", "", "right")
+	r := o.ask("GET", "/usage/requests?q=desk-1", "", "right") // a part of a credential's name
+	if r.status != 200 {
+		t.Errorf("%d %s", r.status, r.body)
+	}
+	r = o.ask("GET", "/usage/requests/c", "", "right")
 	if r.status != 200 || !strings.Contains(string(r.body), `"status":202`) || !strings.Contains(string(r.body), `"first_byte_ms":1,`) || !strings.Contains(string(r.body), `"milliseconds":1000`) {
 		t.Errorf("%d %s", r.status, r.body)
 	}

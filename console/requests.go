@@ -1,15 +1,15 @@
 package console
 
 import (
-	"bufio"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"gcli2api/store/audit"
 
@@ -60,7 +60,7 @@ func (s Services) requests(c *fiber.Ctx) error {
 		return refuse(c, fiber.StatusBadRequest, err.Error())
 	case s.Audit == nil:
 		return refuse(c, fiber.StatusServiceUnavailable, "this gateway keeps no log of requests")
-	case ask.csv:
+	case ask.form != asJSON:
 		return s.requestTable(c, q, ask)
 	}
 	page, err := s.Audit.Requests(c.Context(), q)
@@ -106,7 +106,7 @@ type lookup struct {
 	limit    int // 0 is not said
 	before   string
 	from, to time.Time
-	csv      bool
+	form     listFormat
 	text     map[string]string // the other parameters
 }
 
@@ -131,8 +131,7 @@ func lookupOf(c *fiber.Ctx, names ...string) (a lookup, err error) {
 			return a, fmt.Errorf(`"limit" must be a whole number from 1 to %d`, audit.MaxLimit)
 		}
 	}
-	form, err := choice(a.text["format"], "format", []string{"", "json", "csv"})
-	if a.csv = form == 2; err != nil {
+	if a.form, err = formOf(a.text["format"], asJSON); err != nil {
 		return a, err
 	}
 	if a.from, err = when(c, "from", time.Time{}); err != nil {
@@ -140,6 +139,9 @@ func lookupOf(c *fiber.Ctx, names ...string) (a lookup, err error) {
 	}
 	if a.to, err = when(c, "to", time.Time{}); err != nil {
 		return a, err
+	}
+	if !a.from.IsZero() && !a.to.IsZero() && !a.from.Before(a.to) {
+		return a, errors.New(`"from" must be before "to"`)
 	}
 	if status := a.text["status"]; status != "" && !audit.StatusOK(status) {
 		return a, errors.New(`"status" must be a status such as 429, or a class such as 4xx`)
@@ -150,18 +152,28 @@ func lookupOf(c *fiber.Ctx, names ...string) (a lookup, err error) {
 func requestQuery(c *fiber.Ctx) (audit.Query, lookup, error) {
 	a, err := lookupOf(c, "limit", "before", "from", "to", "key", "credential", "model", "status", "code", "route", "q", "format")
 	t := a.text
-	if err == nil && (strings.HasPrefix(t["key"], "sk-") || strings.Contains(t["q"], "sk-")) {
-		err = errors.New(`"key" must be the id of a key, not the key itself`)
+	for _, name := range []string{"key", "q"} {
+		if err == nil && namesKey(t[name]) {
+			err = fmt.Errorf("%q must be an id, not the key itself", name)
+		}
 	}
 	return audit.Query{Limit: a.limit, Before: a.before, From: a.from, To: a.to, Key: t["key"], Credential: t["credential"], Model: t["model"],
 		Status: t["status"], Code: t["code"], Route: t["route"], Text: t["q"]}, a, err
+}
+
+// namesKey tells that a word of a text looks like a key; "desk-1" does not.
+func namesKey(text string) bool {
+	words := strings.FieldsFunc(text, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.", r)
+	})
+	return slices.ContainsFunc(words, func(word string) bool { return strings.HasPrefix(word, "sk-") })
 }
 
 // requestTable sends all that was asked for as CSV, while it is read; with a limit so many rows.
 func (s Services) requestTable(c *fiber.Ctx, q audit.Query, a lookup) error {
 	head := []string{"time", "id", "key", "route", "answer", "stream", "model", "credential", "tries", "status", "code", "input_tokens", "output_tokens",
 		"cached_tokens", "thought_tokens", "cost", "first_byte_ms", "milliseconds"}
-	return s.sheet(c, "requests.csv", head, func(ctx context.Context, row func([]string) error) error {
+	return s.stream(c, sheet{"requests.csv", a.form, head, func(ctx context.Context, row func([]string) error) error {
 		return pages(a.limit, func(limit int) (n int, next bool, err error) {
 			q.Limit = limit
 			page, err := s.Audit.Requests(ctx, q)
@@ -173,7 +185,7 @@ func (s Services) requestTable(c *fiber.Ctx, q audit.Query, a lookup) error {
 			q.Before = page.Next
 			return len(page.Rows), page.Next != "", err
 		})
-	})
+	}})
 }
 
 func requestCells(r *audit.Request) []string {
@@ -202,34 +214,5 @@ func pages(limit int, one func(limit int) (n int, next bool, err error)) error {
 		}
 		left -= n
 	}
-	return nil
-}
-
-// sheet sends a table as a file while it is made. One that breaks off ends in a line that says so.
-func (s Services) sheet(c *fiber.Ctx, name string, head []string, fill func(ctx context.Context, row func([]string) error) error) error {
-	asFile(c, name)
-	stopping := c.Context().Done()
-	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		out := csv.NewWriter(w)
-		_ = out.Write(head) // its errors come with the next flush
-		err := fill(ctx, func(cells []string) error {
-			select {
-			case <-stopping:
-				return errors.New("the gateway is stopping")
-			default:
-			}
-			for i := range cells {
-				cells[i] = defused(cells[i])
-			}
-			return out.Write(cells)
-		})
-		if err != nil {
-			_ = out.Write([]string{"the table is not complete"})
-			s.Log.Warn("a table was cut off", "file", name, "error", err)
-		}
-		out.Flush()
-	})
 	return nil
 }

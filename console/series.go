@@ -69,7 +69,7 @@ func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // series shows how usage went over time.
 func (s Services) series(c *fiber.Ctx) error {
-	q, csv, err := askedFigures(c, "hour", "by", "from", "to", "key", "credential", "model", "group", "format")
+	q, form, err := askedFigures(c, "hour", "by", "from", "to", "key", "credential", "model", "group", "format")
 	if err != nil {
 		return refuse(c, fiber.StatusBadRequest, err.Error())
 	}
@@ -77,8 +77,8 @@ func (s Services) series(c *fiber.Ctx) error {
 	if err != nil {
 		return s.noFigures(c, err)
 	}
-	if csv {
-		return sendTable(c, "usage-series.csv", seriesTable(found, c.Query("group")))
+	if form != asJSON {
+		return sendTable(c, "usage-series.csv", form, seriesTable(found, c.Query("group")))
 	}
 	data := fiber.Map{"by": byName(q.By), "from": stamp(found.From), "to": stamp(found.To), "kept_from": stamp(found.Kept),
 		"points": pointsOf(found.Points)}
@@ -121,11 +121,10 @@ func onlyThese(c *fiber.Ctx, names []string) (err error) {
 }
 
 // askedFigures reads the query, which may have these names only. by is what counts where it says nothing.
-func askedFigures(c *fiber.Ctx, by string, names ...string) (q stats.Query, csv bool, err error) {
+func askedFigures(c *fiber.Ctx, by string, names ...string) (q stats.Query, f listFormat, err error) {
 	if err := onlyThese(c, names); err != nil {
-		return q, false, err
+		return q, f, err
 	}
-	var format int
 	for _, p := range []struct {
 		name, otherwise string
 		is              []string
@@ -133,18 +132,20 @@ func askedFigures(c *fiber.Ctx, by string, names ...string) (q stats.Query, csv 
 	}{
 		{"by", by, []string{"hour", "day"}, func(i int) { q.By = stats.Grain(i) }},
 		{"group", "", []string{"", "model", "key", "credential"}, func(i int) { q.Group = stats.Group(i) }},
-		{"format", "json", []string{"json", "csv"}, func(i int) { format = i }},
 	} {
 		i, err := choice(c.Query(p.name, p.otherwise), p.name, p.is)
 		if err != nil {
-			return q, false, err
+			return q, f, err
 		}
 		p.set(i)
 	}
 	if err := namesOf(c, &q); err != nil {
-		return q, false, err
+		return q, f, err
 	}
-	return q, format == 1, stretch(c, &q)
+	if f, err = formOf(c.Query("format"), asJSON); err != nil {
+		return q, f, err
+	}
+	return q, f, stretch(c, &q)
 }
 
 // choice is the place of a parameter among what it may be.

@@ -145,8 +145,11 @@ func TestCompatHeaderRefused(t *testing.T) {
 	if n := len(sim.CallsOf("generateContent", "streamGenerateContent")); n != 0 {
 		t.Errorf("%d calls", n)
 	}
-	if r := on.get("/v1/models", header("Origin", "https://chat.example")); !strings.Contains(r.header.Get("Access-Control-Expose-Headers"), "X-Model-Fallback") {
-		t.Errorf("a page may not read X-Model-Fallback: %s", r.header.Get("Access-Control-Expose-Headers"))
+	shown := on.get("/v1/models", header("Origin", "https://chat.example")).header.Get("Access-Control-Expose-Headers")
+	for _, name := range []string{"X-Model-Fallback", "X-RateLimit-Remaining-Tokens", "Anthropic-RateLimit-Tokens-Reset"} {
+		if !strings.Contains(shown, name) {
+			t.Errorf("a page may not read %s: %s", name, shown)
+		}
 	}
 	for _, g := range []*gateway{off, without} {
 		if r := languages()[0].ask(g, flash, "hello", false); r.status != 200 {

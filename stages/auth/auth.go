@@ -30,7 +30,8 @@ func Kind(a Access, b *apikey.Book) pipeline.Kind {
 		Does:  "lets in who knows the password or has an API key, before the body is read",
 		Verbs: []pipeline.Verb{pipeline.Generate, pipeline.Streaming, pipeline.Count, pipeline.Embed, pipeline.List, pipeline.Get, pipeline.Recall, pipeline.Forget},
 		Gives: []pipeline.Fact{pipeline.HasCaller},
-		New: pipeline.New(Settings{}, func(Settings, *pipeline.Build) (pipeline.Stage, error) {
+		New: pipeline.New(Settings{}, func(_ Settings, built *pipeline.Build) (pipeline.Stage, error) {
+			warn(b, built)
 			return &stage{access: a, book: b}, nil
 		}),
 		Off:      anonymous,
@@ -56,6 +57,16 @@ func mayBeOff(b *pipeline.Build) error {
 		return nil
 	}
 	return offError{}
+}
+
+// warn tells an operator who has handed out keys that nobody charges them.
+func warn(book *apikey.Book, b *pipeline.Build) {
+	if book == nil || b.Has("quota") {
+		return
+	}
+	if n := len(book.Keys.List()); n > 0 {
+		b.Log.Warn("API keys are let in, but they are not charged and their limits do not count: the stage quota is switched off, or not in pipeline.order", "keys", n)
+	}
 }
 
 type stage struct {

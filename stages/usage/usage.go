@@ -7,6 +7,7 @@ import (
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
+	"gcli2api/pipeline/models"
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
 	"gcli2api/store/audit"
@@ -23,8 +24,9 @@ func Kind(s *stats.Stats, a *audit.Log) pipeline.Kind {
 		Does:  "counts calls, errors and tokens by credential, key and model",
 		Verbs: everyVerb(),
 		Needs: []pipeline.Fact{pipeline.HasReply},
-		New: pipeline.New(Settings{}, func(Settings, *pipeline.Build) (pipeline.Stage, error) {
-			return &stage{s, a, routeNames()}, nil
+		New: pipeline.New(Settings{}, func(_ Settings, b *pipeline.Build) (pipeline.Stage, error) {
+			c, err := b.Models()
+			return &stage{s, a, c, routeNames()}, err
 		}),
 	}
 }
@@ -33,7 +35,8 @@ type stage struct {
 	stats *stats.Stats
 	audit *audit.Log // nil takes no request down
 
-	routes *routes
+	catalogue *models.Catalogue
+	routes    *routes
 }
 
 type meterKey struct{}
@@ -75,7 +78,7 @@ func (s *stage) Record(x *pipeline.Exchange) {
 	if !counted(x.In.Route.Verb) {
 		return
 	}
-	r := stats.Request{Key: caller(x), Model: x.Model.Base, First: x.Outcome.First, Took: time.Since(x.Started())}
+	r := stats.Request{Key: caller(x), Model: s.counts(x), First: x.Outcome.First, Took: time.Since(x.Started())}
 	if m, ok := x.Note(meterKey{}).(*meter); ok {
 		r.Tries = m.tries[:0]
 	}
@@ -98,6 +101,19 @@ func (s *stage) Record(x *pipeline.Exchange) {
 		heard(r.Tries, x)
 	}
 	s.stats.Record(r)
+}
+
+// counts is the model that a request counts for. Where it was refused before that was settled, as for want of
+// quota, it is what was asked for, if that is known and somebody was let in: strangers could name what they like.
+func (s *stage) counts(x *pipeline.Exchange) string {
+	if x.Model.Base != "" || x.Caller.Kind == "" {
+		return x.Model.Base
+	}
+	m := s.catalogue.Parse(refusedModel(x))
+	if _, known := s.catalogue.Lookup(m.Base); !known {
+		return ""
+	}
+	return m.Base
 }
 
 // heard gives the first byte to the try that it came from: the last one that had begun by then.

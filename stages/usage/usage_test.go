@@ -331,3 +331,35 @@ func TestPriceAndTime(t *testing.T) {
 		}
 	}
 }
+
+// A request that was refused before its model was settled counts for the one that was asked for, by whatever
+// name, if there is such a one. Who was not let in names none, and a body that nobody has read stays unread.
+func TestRefusedBeforeTheModelIsSettled(t *testing.T) {
+	catalogue, err := models.New(models.Defaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		kind, body string
+		read       bool
+		want       string
+	}{
+		{"key", `{"model":"gemini-2.5-pro"}`, true, "gemini-2.5-pro"},
+		{"key", `{"model":"流式抗截断/gemini-2.5-pro-search"}`, true, "gemini-2.5-pro"},
+		{"key", `{"model":"nonesuch-pro"}`, true, "other"},
+		{"key", `{"model":7}`, true, "other"},
+		{"key", `{"model":"gemini-2.5-pro"}`, false, "other"},
+		{"", `{"model":"gemini-2.5-pro"}`, true, "other"},
+	} {
+		s := stats.New()
+		u := &stage{stats: s, catalogue: catalogue}
+		x := pipeline.NewExchange(context.Background(), pipeline.Request{ID: "t", Route: pipeline.Route{Format: wire.OpenAI}, Client: &reader{data: []byte(c.body)}})
+		x.Caller = pipeline.Caller{Kind: c.kind}
+		if c.read {
+			_, _ = x.Members()
+		}
+		x.Outcome.Err = apierror.New(apierror.InsufficientQuota, "no")
+		end(u, x)
+		check(t, s, []stats.Row{}, []stats.Row{row(caller(x), c.want, stats.Count{Calls: 1, Errors: 1})})
+	}
+}
