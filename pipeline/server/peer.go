@@ -19,7 +19,11 @@ func PeerOf(ctx *fasthttp.RequestCtx) net.IP {
 	if at := bytes.LastIndexByte(last, ','); at >= 0 {
 		last = last[at+1:]
 	}
-	if seen := net.ParseIP(string(bytes.TrimSpace(last))); seen != nil {
+	text := string(bytes.TrimSpace(last))
+	if host, _, err := net.SplitHostPort(text); err == nil { // IIS writes the port as well
+		text = host
+	}
+	if seen := net.ParseIP(text); seen != nil {
 		return seen
 	}
 	return ip
