@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"gcli2api/pipeline/wire"
 )
 
 // CheckName is ErrInvalid with the reason for what cannot be an id, or the name of a table, a
@@ -31,8 +33,17 @@ func CheckBody(body []byte) error {
 		return fmt.Errorf("%w: a body of %d bytes, at most %d are possible", ErrInvalid, len(body), MaxBody)
 	case !utf8.Valid(body): // json.Valid lets such bytes through inside strings
 		return fmt.Errorf("%w: the body is not UTF-8", ErrInvalid)
-	case !json.Valid(body):
+	case !isJSON(body):
 		return fmt.Errorf("%w: the body is not one JSON value", ErrInvalid)
 	}
 	return nil
+}
+
+// isJSON is json.Valid, which takes three times as long: it has the last word about what the other one
+// refuses or sees otherwise.
+func isJSON(body []byte) bool {
+	if len(body) > 0 && body[0] != '\xef' && wire.Check(body) == nil { // a byte order mark is no part of JSON
+		return true
+	}
+	return json.Valid(body)
 }

@@ -21,7 +21,7 @@ import (
 
 // till is a real ledger on a real store with one key, and the stage in front of it.
 type till struct {
-	*testing.T
+	testing.TB
 	*stage
 	db   *sole
 	book *apikey.Book
@@ -33,13 +33,13 @@ type sole struct{ *storetest.Flaky }
 
 func (sole) Alone() bool { return true }
 
-func newTill(t *testing.T, terms apikey.Terms) *till {
+func newTill(t testing.TB, terms apikey.Terms) *till {
 	t.Helper()
 	db, err := embedded.Open(embedded.Options{Path: filepath.Join(t.TempDir(), "x.db")})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &till{T: t, db: &sole{&storetest.Flaky{Store: db}}}
+	r := &till{TB: t, db: &sole{&storetest.Flaky{Store: db}}}
 	if r.book, err = apikey.Open(t.Context(), apikey.Options{Store: r.db, Log: slog.New(slog.DiscardHandler)}); err != nil {
 		t.Fatal(err)
 	}

@@ -112,29 +112,28 @@ func generation(o *order, members []wire.Member) *apierror.Error {
 	}
 	counted, limited := false, false
 	for c := wire.ObjectOf(config); c.Next(); {
-		name := at + "." + nameOf(c.Key)
-		switch name {
-		case at + ".candidateCount":
+		switch name := nameOf(c.Key); name {
+		case "candidateCount":
 			if counted {
-				return twice(name)
+				return twice(at + "." + name)
 			}
 			if counted = true; wire.KindOf(c.Value) == wire.KindNull {
 				continue
 			}
 			n, ok := wire.Int(c.Value)
 			if !ok || n < 1 || n > mostCandidates {
-				return apierror.Newf(apierror.BadRequest, "%q must be a whole number from 1 to %d", name, mostCandidates).Naming(name)
+				return apierror.Newf(apierror.BadRequest, "%q must be a whole number from 1 to %d", at+"."+name, mostCandidates).Naming(at + "." + name)
 			}
 			o.answers = n
-		case at + ".maxOutputTokens":
+		case "maxOutputTokens":
 			if limited {
-				return twice(name)
+				return twice(at + "." + name)
 			}
 			limited = true
 			o.most, _ = wire.Int(c.Value)
-		case at + ".routingConfig", at + ".modelSelectionConfig":
+		case "routingConfig", "modelSelectionConfig":
 			if wire.KindOf(c.Value) != wire.KindNull {
-				return apierror.Newf(apierror.BadRequest, "%q is not for API keys: it would have another model answer than the one that is paid for", name).Naming(name)
+				return apierror.Newf(apierror.BadRequest, "%q is not for API keys: it would have another model answer than the one that is paid for", at+"."+name).Naming(at + "." + name)
 			}
 		}
 	}

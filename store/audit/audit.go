@@ -75,7 +75,7 @@ type Log struct {
 	crowd  crowd
 	trims  []*trim
 
-	wake   chan struct{} // a chunk is full
+	wake   chan struct{} // many rows wait
 	cancel context.CancelFunc
 	done   chan struct{}
 }
@@ -119,7 +119,9 @@ func (l *Log) keep(ctx context.Context) {
 	for {
 		select {
 		case <-l.wake:
-			l.flushFull(ctx)
+			if l.crowded() { // no longer where it was said while they were written
+				l.flushFull(ctx)
+			}
 		case <-tick.C:
 			l.tidy(ctx)
 			l.flush(ctx)

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,36 +65,113 @@ func TestOddNamesAreFound(t *testing.T) {
 	}
 }
 
-// Where many requests come each document is written once: when one is full the next has only begun.
-func TestFullChunkIsWrittenAlone(t *testing.T) {
+// Where many requests come each document is written once: when one is full the next has only begun. They are
+// not written alone but many at a time, and long before there are too many.
+func TestFullChunksAreWrittenTogether(t *testing.T) {
 	d := newDesk(t)
-	l := d.node()
-	written := func() int64 {
-		n, err := d.store.Revision(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
-	begun := written()
-	for i := range 4*chunkRows + 1 {
+	s := &together{Store: d.store}
+	l := d.nodeOn(s)
+	const groups = 3
+	for i := range groups*early + chunkRows + 1 {
 		l.Note(Request{ID: strconv.Itoa(i), Status: 200})
+		d.clock.add(50 * time.Microsecond)
 		select {
 		case <-l.wake:
+			if !l.crowded() {
+				t.Fatal("woken for nothing")
+			}
+			s.begin(early / chunkRows)
 			if !l.flushFull(context.Background()) {
 				t.Fatal("not written")
+			}
+			if l.crowded() {
+				t.Fatal("what was written waits")
 			}
 		default:
 		}
 	}
-	if n := written() - begun; n != 4 {
-		t.Errorf("%d documents written for 4 that are full", n)
+	if s.puts != groups*early/chunkRows || s.groups != groups || l.Lost() != 0 {
+		t.Errorf("%d documents in %d groups, %d rows lost", s.puts, s.groups, l.Lost())
 	}
+	s.begin(2)
 	d.flush(l)
-	if n := written() - begun; n != 5 {
-		t.Errorf("%d documents written in the end, want 5", n)
+	if s.puts != groups*early/chunkRows+2 {
+		t.Errorf("%d documents in the end", s.puts)
 	}
-	if got := all(t, l, Query{Limit: 1000}); len(got) != 4*chunkRows+1 {
+	if got := all(t, d.node(), Query{Limit: 1000}); len(got) != groups*early+chunkRows+1 {
+		t.Errorf("%d rows", len(got))
+	}
+}
+
+// together is a store that answers when so many have come at the same time, and not before.
+type together struct {
+	store.Store
+	mu           sync.Mutex
+	wait         *sync.WaitGroup
+	puts, groups int
+}
+
+func (s *together) begin(n int) {
+	s.wait = &sync.WaitGroup{}
+	s.wait.Add(n)
+	s.groups++
+}
+
+func (s *together) Put(ctx context.Context, t store.Table, d store.Doc, when store.Rev) (store.Rev, error) {
+	s.mu.Lock()
+	s.puts++
+	s.mu.Unlock()
+	s.wait.Done()
+	s.wait.Wait()
+	return s.Store.Put(ctx, t, d, when)
+}
+
+// A store that was away is asked with one document, and gets the others when it takes that one.
+func TestStoreThatWasAwayIsAskedWithOne(t *testing.T) {
+	d := newDesk(t)
+	s := &counted{Store: d.store, away: true}
+	l := d.nodeOn(s)
+	for i := range 5 * chunkRows {
+		l.Note(Request{ID: strconv.Itoa(i), Status: 200})
+	}
+	for i, want := range []int64{5, 6, 7} {
+		if l.flush(context.Background()) || s.puts.Load() != want {
+			t.Errorf("look %d: %d documents were tried, want %d", i, s.puts.Load(), want)
+		}
+	}
+	s.away = false
+	d.flush(l)
+	if n := s.puts.Load(); n != 12 {
+		t.Errorf("%d documents were tried in the end", n)
+	}
+	if got := all(t, d.node(), Query{Limit: 1000}); len(got) != 5*chunkRows {
+		t.Errorf("%d rows", len(got))
+	}
+}
+
+type counted struct {
+	store.Store
+	away bool
+	puts atomic.Int64
+}
+
+func (s *counted) Put(ctx context.Context, t store.Table, d store.Doc, when store.Rev) (store.Rev, error) {
+	if s.puts.Add(1); s.away {
+		return 0, errors.New("the cable is out")
+	}
+	return s.Store.Put(ctx, t, d, when)
+}
+
+// All that waits can be looked through, however much that is.
+func TestRowsThatWaitAreThere(t *testing.T) {
+	d := newDesk(t)
+	l := d.node()
+	const rows = maxWaiting - chunkRows
+	for i := range rows {
+		l.Note(Request{ID: strconv.Itoa(i), Status: 200})
+		d.clock.add(50 * time.Microsecond)
+	}
+	if got := all(t, l, Query{Limit: 1000}); len(got) != rows || got[0].ID != strconv.Itoa(rows-1) || got[rows-1].ID != "0" {
 		t.Errorf("%d rows", len(got))
 	}
 }

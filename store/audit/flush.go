@@ -3,6 +3,8 @@ package audit
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"time"
 
 	"gcli2api/store"
@@ -17,49 +19,79 @@ func (l *Log) flush(ctx context.Context) bool { return l.bring(ctx, true) }
 // every document would be written twice where many requests come.
 func (l *Log) flushFull(ctx context.Context) bool { return l.bring(ctx, false) }
 
+// crowded tells that so many rows wait that they should be written now.
+func (l *Log) crowded() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	rows := 0
+	for _, c := range l.rows.waiting {
+		rows += len(c.slots)
+	}
+	return rows >= early
+}
+
+// bring writes what there is now. Rows that come meanwhile wait for the next time.
 func (l *Log) bring(ctx context.Context, open bool) bool {
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	ok := true
-	for ok {
-		c, last := l.due(open)
-		if c == nil {
-			break
-		}
-		if ok = l.write(ctx, c); last { // rows have come to it meanwhile, and would again
-			break
-		}
+	if all := l.due(open); len(all) > 0 {
+		ok = l.write(ctx, all)
 	}
 	l.report()
 	return ok
 }
 
-// due is a copy of the next chunk to be written, as it is now; nil when the store has everything. The one
-// that is open comes last, where the caller wants it.
-func (l *Log) due(open bool) (next *chunk, last bool) {
+// due are copies of the chunks that the store has not, as they are now. The one that is open comes last,
+// where the caller wants it.
+func (l *Log) due(open bool) (all []*chunk) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := &l.rows
 	if r.open != nil && l.o.Now().UnixMicro() >= r.open.from.at+window.Microseconds() {
 		l.shut()
 	}
-	for len(r.waiting) > 0 {
-		if c := r.waiting[0]; c.written < len(c.slots) {
-			return new(*c), false
-		}
-		r.waiting = r.waiting[1:]
+	for _, c := range r.waiting {
+		all = append(all, new(*c))
 	}
 	if open && r.open != nil && r.open.written < len(r.open.slots) {
-		return new(*r.open), true
+		all = append(all, new(*r.open))
 	}
-	return nil, false
+	return all
 }
 
-func (l *Log) write(ctx context.Context, c *chunk) bool {
+// write puts chunks into the store, all at the same time: the embedded engine makes one transaction of what
+// comes together, and a transaction costs more than the rows in it. A store that was away is asked with one.
+func (l *Log) write(ctx context.Context, all []*chunk) bool {
 	// Not cut short by Close, which writes the same once more.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeLimit)
 	defer cancel()
-	_, err := l.o.Store.Put(ctx, store.Requests, c.doc(l.o.Settings().Requests), store.Any)
+	keep := l.o.Settings().Requests
+	if l.failing {
+		if l.tell(l.put(ctx, all[0], keep)) != nil {
+			return false
+		}
+		all = all[1:]
+	}
+	failed := make([]error, len(all))
+	var puts sync.WaitGroup
+	for i, c := range all {
+		puts.Go(func() { failed[i] = l.put(ctx, c, keep) })
+	}
+	puts.Wait()
+	return l.tell(errors.Join(failed...)) == nil
+}
+
+func (l *Log) put(ctx context.Context, c *chunk, keep time.Duration) error {
+	_, err := l.o.Store.Put(ctx, store.Requests, c.doc(keep), store.Any)
+	if err == nil {
+		l.stored(c)
+	}
+	return err
+}
+
+// tell says when the store has gone, and when it is back. The caller holds writing.
+func (l *Log) tell(err error) error {
 	switch {
 	case err == nil && l.failing:
 		l.o.Log.Info("the log of requests is written again")
@@ -67,21 +99,23 @@ func (l *Log) write(ctx context.Context, c *chunk) bool {
 		l.o.Log.Error("the log of requests cannot be written, it waits in memory", "error", err)
 	}
 	l.failing = err != nil
-	if err == nil {
-		l.stored(c)
-	}
-	return err == nil
+	return err
 }
 
 // stored remembers how much of a chunk the store has, wherever that stands by now.
 func (l *Log) stored(c *chunk) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, w := range append([]*chunk{l.rows.open}, l.rows.waiting...) {
-		if w != nil && w.from == c.from {
+	r := &l.rows
+	if r.open != nil && r.open.from == c.from {
+		r.open.written = len(c.slots)
+	}
+	r.waiting = slices.DeleteFunc(r.waiting, func(w *chunk) bool {
+		if w.from == c.from {
 			w.written = len(c.slots)
 		}
-	}
+		return w.written == len(w.slots)
+	})
 }
 
 // report says what was lost since it said so last.

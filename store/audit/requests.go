@@ -56,6 +56,7 @@ const (
 	// window is the time that one document covers at most; so far readers have to look around.
 	window     = 30 * time.Second
 	maxWaiting = 64 * chunkRows // rows that a store which is away lets wait, in some 8 MB
+	early      = maxWaiting / 4 // from here on they are written before their time, or a burst would lose the oldest
 )
 
 // slot is a row as Note leaves it: numbers, and where its texts end.
@@ -123,8 +124,8 @@ func (l *Log) Note(r Request) {
 	}
 }
 
-// room is a chunk with room for a row of this moment; full tells that one has been closed for it. The
-// caller holds mu.
+// room is a chunk with room for a row of this moment; full tells that so many wait that they should be
+// written. The caller holds mu.
 func (l *Log) room(at int64) (c *chunk, full bool) {
 	const skew = int64(time.Second / time.Microsecond)
 	if c = l.rows.open; c != nil {
@@ -133,30 +134,32 @@ func (l *Log) room(at int64) (c *chunk, full bool) {
 		if fits && at < c.from.at+window.Microseconds() && at > last-skew {
 			return c, false
 		}
-		l.shut()
+		full = l.shut() >= early
 	}
 	c = &chunk{from: place{at, l.node, l.rows.next}, slots: make([]slot, 0, chunkRows), text: make([]byte, 0, chunkText)}
 	l.rows.open = c
-	return c, len(l.rows.waiting) > 0
+	return c, full
 }
 
-// shut closes the chunk that is open. Where too much waits, that costs the oldest. The caller holds mu.
-func (l *Log) shut() {
+// shut closes the chunk that is open, and says how many rows wait now. Where they are too many, that costs the
+// oldest. The caller holds mu.
+func (l *Log) shut() (wait int) {
 	c := l.rows.open
 	if len(c.slots) < chunkRows/2 && len(c.text) < chunkText/2 { // those of a quiet hour are many, and small
 		c.slots, c.text = slices.Clip(slices.Clone(c.slots)), slices.Clip(slices.Clone(c.text))
 	}
-	w, rows := append(l.rows.waiting, c), 0
+	w := append(l.rows.waiting, c)
 	for _, one := range w {
-		rows += len(one.slots)
+		wait += len(one.slots)
 	}
-	for rows > maxWaiting {
-		rows -= len(w[0].slots)
+	for wait > maxWaiting {
+		wait -= len(w[0].slots)
 		l.rows.lost += int64(len(w[0].slots) - w[0].written)
 		w[0] = nil
 		w = w[1:]
 	}
 	l.rows.open, l.rows.waiting = nil, w
+	return wait
 }
 
 // forget drops what is in memory: nothing is to be kept.

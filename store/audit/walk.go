@@ -84,8 +84,11 @@ func (w *walk) memory() {
 		if c == nil {
 			continue
 		}
-		c = new(*c)
 		w.mine[c.from.id()] = true
+		if !c.from.behind(w.start) {
+			continue // else many of them would be the whole budget of every look
+		}
+		c = new(*c)
 		w.push(&stack{from: c.from, made: c}, c.slots[len(c.slots)-1].at, len(c.slots))
 	}
 }

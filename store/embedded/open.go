@@ -98,8 +98,11 @@ func boltOptions(o Options, f *os.File) *bbolt.Options {
 		Timeout:  o.LockWait,
 		OpenFile: func(string, int, os.FileMode) (*os.File, error) { return f, nil },
 		// The list of free pages in a map: the array gets slow in a file that is written often, which
-		// ours is. The list itself stays in the file, else every start would have to look for it.
-		FreelistType: bbolt.FreelistMapType,
+		// ours is. It stays out of the file, where every commit would write all of it, after much was
+		// removed more than everything else: a start looks for free pages, which it has in memory just
+		// then, because examine has read them. A list that is in the file is read, and taken out.
+		FreelistType:   bbolt.FreelistMapType,
+		NoFreelistSync: true,
 		// Nobody reads the statistics, and they cost each read a lock. NoGrowSync stays off: without
 		// the sync behind it the new length of the file can be lost on ext4, and pages with it.
 		NoStatistics: true,

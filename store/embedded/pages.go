@@ -142,7 +142,7 @@ func (p *pages) read(id uint64, n int64, depth int) ([]byte, error) {
 // freelist checks that no page is both in use and free.
 func (p *pages) freelist() error {
 	if p.list == noList {
-		return nil // a tool has taken it out; bbolt makes a new one
+		return nil // we write none, and bbolt looks for what is free; an older gateway wrote it
 	}
 	b, err := p.page(p.list, 0)
 	if err != nil {
