@@ -226,4 +226,4 @@ def describe(error):
     }
 
 
-report(CASES, describe)
+report(CASES, describe, warm=lambda seen: stream(seen, "hello"))
