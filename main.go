@@ -25,6 +25,7 @@ import (
 	"gcli2api/stages/upstream/codeassist"
 	"gcli2api/stages/upstream/geminiapi"
 	"gcli2api/stages/upstream/vertex"
+	"gcli2api/store"
 	"gcli2api/store/apikey"
 	"gcli2api/store/audit"
 	"gcli2api/store/ephemeral"
@@ -145,7 +146,7 @@ type gateway struct {
 	live    *live
 	ln      net.Listener
 	log     *logging.Log
-	kept    pool.Claims // the store, for leases
+	kept    store.Store
 	states  *pool.Memory
 	figures *stats.Stats
 	book    *apikey.Book
@@ -231,7 +232,7 @@ func (g *gateway) announce(c *config.Snapshot) {
 }
 
 func (g *gateway) openStore() error {
-	kept, err := open.Store(g.c)
+	kept, err := open.Store(context.Background(), g.c, g.log.Logger())
 	if err != nil {
 		return err
 	}

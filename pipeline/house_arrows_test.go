@@ -45,11 +45,16 @@ func table() []row {
 		{folder: "store/redis", may: waist},
 		{folder: "store/postgres", may: waist},
 		{folder: "store/mongo", may: waist},
-		{folder: "store/open", may: []string{"=store", "store/embedded", "store/redis", "store/postgres", "store/mongo"}},
+		{folder: "store/open", may: []string{"=store", "store/embedded", "store/redis", "store/postgres", "store/mongo", "store/circuit"}},
+		{folder: "store/circuit", may: waist},
+		{folder: "store/seal", may: waist},
+		{folder: "store/nodes", may: waist},
+		{folder: "store/settings", may: waist},
+		{folder: "store/move", may: []string{"store"}}, // data of every kind, from and to every engine
 		{folder: "store/storetest", may: waist},
 		{folder: "store/oauth", may: append([]string{"pipeline/outbound"}, waist...)},
-		{folder: "store/pool", may: append([]string{"store/oauth"}, waist...)},
-		{folder: "store/apikey", may: append([]string{"pipeline/models"}, waist...)},
+		{folder: "store/pool", may: append([]string{"store/oauth", "store/seal"}, waist...)},
+		{folder: "store/apikey", may: append([]string{"pipeline/models", "store/seal"}, waist...)},
 		{folder: "store/ephemeral", may: waist},
 		{folder: "store/audit", may: waist},
 		{folder: "store/stats", may: waist},
@@ -176,7 +181,7 @@ func agreed() map[string][]string {
 		"github.com/golang-jwt/jwt/v5":      {"console", "store/oauth"}, // sessions, and what service accounts sign
 		"github.com/knadh/koanf":            {"pipeline/config"},
 		"github.com/go-viper/mapstructure":  {"pipeline/config"},
-		"github.com/pelletier/go-toml/v2":   {"pipeline/config", "store/oauth", "store/apikey"}, // the old product keeps credentials and API keys in TOML
+		"github.com/pelletier/go-toml/v2":   {"pipeline/config", "store/oauth", "store/apikey", "store/move"}, // the old product keeps credentials and API keys in TOML
 		"github.com/fsnotify/fsnotify":      {"pipeline/config"},
 		"github.com/redis/go-redis/v9":      {"store/redis"},
 		"github.com/jackc/pgx/v5":           {"store/postgres"},

@@ -26,7 +26,15 @@ const (
 	Requests         Table = "reqlog"    // the log of requests, many rows a document (audit)
 	Changes          Table = "audit"     // what was changed in the panel, newest first
 	Imports          Table = "import"    // what was taken over from older layouts, by the hash of its content
+	Credentials      Table = "cred"      // credential files, by name, where the engine is a database
+	Nodes            Table = "node"      // the gateways on this store
+	Batches          Table = "once"      // ids of AddOnce; an engine may keep them elsewhere
 )
+
+// Tables are all of them that outlive a move to another engine. What is not here is of one engine only.
+func Tables() []Table {
+	return []Table{CredentialStates, Keys, KeyUse, Costs, Settings, Short, Panel, Requests, Changes, Imports, Credentials}
+}
 
 // Rev counts the writes of one document, from 1.
 type Rev int64
@@ -64,6 +72,9 @@ const (
 	MaxName = 512     // bytes of an id, the name of a counter or of a claim: UTF-8 without control characters, at least one byte
 	MaxBody = 8 << 20 // bytes of a body
 )
+
+// OnceFor is how long an engine remembers the id of an AddOnce, at the least.
+const OnceFor = 24 * time.Hour
 
 // What can go wrong. Engines wrap these; everything else means that the engine failed, and then
 // nothing is known about what was asked for.
@@ -103,6 +114,11 @@ type Store interface {
 	// Add applies all differences, or none. No counter goes below zero or beyond the largest int64: it
 	// stops there.
 	Add(ctx context.Context, deltas []Delta) error
+
+	// AddOnce is Add, but of all calls with one id within OnceFor only one is applied, whatever became
+	// of the others: a call whose answer was lost can be made again, also while the first one may still
+	// be under way. The id is a name of the caller's own making, never used for other differences.
+	AddOnce(ctx context.Context, id string, deltas []Delta) error
 
 	// Counters reads the counters whose name begins with prefix. Those at zero may be left out.
 	Counters(ctx context.Context, prefix string) (map[string]int64, error)

@@ -52,8 +52,10 @@ func (s *Snapshot) Overview(does map[string]string) string {
 	if chosen := s.dump(false); chosen != "" {
 		b.WriteString("\nset, not default:\n" + chosen)
 	}
-	b.WriteString("\nwithout effect until their feature lands:\n")
-	for _, p := range s.Waiting() {
+	for i, p := range s.Waiting() {
+		if i == 0 {
+			b.WriteString("\nwithout effect until their feature lands:\n")
+		}
 		fmt.Fprintf(&b, "%s (%s): %s\n", p.Key, strings.Join(p.Env, ", "), p.Waits)
 	}
 	return b.String()

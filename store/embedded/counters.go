@@ -41,6 +41,26 @@ func (db *DB) Take(ctx context.Context, counter string, n, limit int64) (int64, 
 
 // Add applies differences, all or none.
 func (db *DB) Add(ctx context.Context, deltas []store.Delta) error {
+	return db.add(ctx, deltas, func(*group) (bool, error) { return false, nil })
+}
+
+// AddOnce notes its id in the transaction that applies the differences.
+func (db *DB) AddOnce(ctx context.Context, id string, deltas []store.Delta) error {
+	if err := store.CheckName(id); err != nil {
+		return err
+	}
+	key, value := docKey(store.Batches, id), docValue([]byte("1"))
+	return db.add(ctx, deltas, func(g *group) (bool, error) {
+		old, err := g.find(key)
+		if err != nil || old.rev != 0 {
+			return true, err
+		}
+		return false, g.note(key, value, old.expires, g.now+store.OnceFor.Milliseconds())
+	})
+}
+
+// add applies differences unless done says that they have been.
+func (db *DB) add(ctx context.Context, deltas []store.Delta, done func(*group) (bool, error)) error {
 	size := 0
 	for _, d := range deltas {
 		if err := store.CheckName(d.Counter); err != nil {
@@ -50,6 +70,9 @@ func (db *DB) Add(ctx context.Context, deltas []store.Delta) error {
 	}
 	own := append([]store.Delta(nil), deltas...) // the caller may go away and use it again
 	return db.write(ctx, size, func(g *group) error {
+		if is, err := done(g); is || err != nil {
+			return err
+		}
 		for _, d := range own {
 			old, err := g.count(d.Counter)
 			if err != nil {

@@ -52,6 +52,13 @@ func (g *group) expect(key []byte, when store.Rev) (h head, err error) {
 	return h, nil
 }
 
+// note writes a document of the engine's own, which is no change that anybody wants to hear of.
+func (g *group) note(key, value []byte, was, expires int64) error {
+	err := g.putDoc(key, sealDoc(key, value, 1, expires), was, expires)
+	g.revision--
+	return err
+}
+
 func (g *group) putDoc(key, value []byte, was, expires int64) error {
 	if was != expires {
 		if err := g.undue(key, was); err != nil {

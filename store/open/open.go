@@ -2,41 +2,58 @@
 package open
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"log/slog"
+	"math/rand/v2"
+	"regexp"
+	"time"
 
 	"gcli2api/pipeline/config"
 	"gcli2api/store"
-	"gcli2api/store/embedded"
 )
 
 // file is the embedded engine's, beside the credentials: so the one volume of a container has it all.
 const file = ".gcli2api.db"
 
-// Check refuses settings that no engine of this version can follow. Falling back to the file would
-// look like an empty gateway to somebody whose data is in a database.
+// Check refuses settings that name no place.
 func Check(c *config.Snapshot) error {
-	for _, key := range []string{"store.redis_uri", "store.postgres_dsn", "store.mongodb_uri"} {
-		if c.String(key) != "" {
-			return fmt.Errorf("%s: %s: this version keeps its data in the credentials folder only; unset it to go on", c.Place(key), key)
-		}
+	if prefix := c.String("store.prefix"); !regexp.MustCompile(`^[a-z][a-z0-9_]*$`).MatchString(prefix) {
+		return fmt.Errorf("%s: store.prefix: %q has something else than small letters, digits and _, or does not begin with a letter", c.Place("store.prefix"), prefix)
 	}
 	return nil
 }
 
-// Store opens the engine that the settings choose. The error is one line for the operator.
-func Store(c *config.Snapshot) (store.Store, error) {
-	if err := Check(c); err != nil {
+// Store opens the engine that the settings choose. A database that cannot be reached is tried again for
+// store.wait: falling back to the file would look like an empty gateway to somebody whose data is in a
+// database. The error is one line for the operator.
+func Store(ctx context.Context, c *config.Snapshot, log *slog.Logger) (store.Store, error) {
+	p, err := PlaceOf(c)
+	if err != nil {
 		return nil, err
 	}
-	dir := c.String("pool.credentials_dir")
-	if dir == "" {
-		return nil, errors.New("pool.credentials_dir names no folder")
+	p.Log = log
+	return p.await(ctx, c.Duration("store.wait"))
+}
+
+// await opens a place, again and again while it is away.
+func (p Place) await(ctx context.Context, patience time.Duration) (store.Store, error) {
+	begun := time.Now()
+	for pause := 200 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+		s, err := p.Open(ctx)
+		if err == nil {
+			return s, nil
+		}
+		left := patience - time.Since(begun)
+		if away := (*store.Away)(nil); !errors.As(err, &away) || left <= 0 {
+			return nil, fmt.Errorf("%s: %w", p, err)
+		}
+		p.Log.Warn("the database cannot be reached, trying again", "place", p.String(), "error", err, "for", left.Round(time.Second).String())
+		select {
+		case <-time.After(min(left, pause/2+rand.N(pause))):
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%s: %w", p, err)
+		}
 	}
-	db, err := embedded.Open(embedded.Options{Path: filepath.Join(dir, file)})
-	if err != nil {
-		return nil, err // not a nil *DB, which would be no nil Store
-	}
-	return db, nil
 }

@@ -160,6 +160,7 @@ func names(k *kit) {
 			k.Fatalf("take %q: %d %v", name, left, err)
 		}
 		k.ok(k.s.Add(k.ctx, []store.Delta{{Counter: name, N: 1}}))
+		k.ok(k.s.AddOnce(k.ctx, name, []store.Delta{{Counter: name, N: 0}}))
 		if mine, err := k.s.Claim(k.ctx, name, fmt.Sprint("owner ", i), time.Minute); err != nil || !mine {
 			k.Fatalf("claim %q: %v %v", name, mine, err)
 		}

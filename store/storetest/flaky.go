@@ -112,6 +112,12 @@ func (f *Flaky) Add(ctx context.Context, deltas []store.Delta) error {
 	return err
 }
 
+// AddOnce is that of the store, or a fault.
+func (f *Flaky) AddOnce(ctx context.Context, id string, deltas []store.Delta) error {
+	_, err := through(f, "AddOnce", func() (bool, error) { return true, f.Store.AddOnce(ctx, id, deltas) })
+	return err
+}
+
 // Counters is that of the store, or a fault.
 func (f *Flaky) Counters(ctx context.Context, prefix string) (map[string]int64, error) {
 	return through(f, "Counters", func() (map[string]int64, error) { return f.Store.Counters(ctx, prefix) })

@@ -58,6 +58,7 @@ func calls(ctx context.Context, s store.Store) map[string]func() error {
 		},
 		"Delete":   func() error { return s.Delete(ctx, table, "a", store.Any) },
 		"Take":     func() error { _, err := s.Take(ctx, "n", 1, 10); return err },
+		"AddOnce":  func() error { return s.AddOnce(ctx, "id", []store.Delta{{Counter: "n", N: 1}}) },
 		"Add":      func() error { return s.Add(ctx, []store.Delta{{Counter: "n", N: 1}}) },
 		"Counters": func() error { _, err := s.Counters(ctx, ""); return err },
 		"Claim":    func() error { _, err := s.Claim(ctx, "l", "me", time.Minute); return err },
