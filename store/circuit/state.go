@@ -1,0 +1,56 @@
+package circuit
+
+import (
+	"time"
+
+	"gcli2api/store"
+)
+
+// State is how a database does, for an operator.
+type State struct {
+	Engine string    `json:"engine"`
+	Place  string    `json:"place"`
+	Up     bool      `json:"up"`
+	Since  time.Time `json:"since"` // it is up, or away
+	Error  string    `json:"last_error,omitempty"`
+	At     time.Time `json:"last_error_at,omitzero"`
+
+	Calls    int64 `json:"calls"`     // since the start
+	Failures int64 `json:"failures"`  // of those: not answered
+	Refused  int64 `json:"refused"`   // without asking: it was away, or too many waited
+	InFlight int64 `json:"in_flight"` // now
+
+	Minute Minute           `json:"last_minute"`
+	Pool   map[string]int64 `json:"pool,omitempty"` // connections, as the engine calls its figures
+}
+
+// Minute is how long answers took in the last minute, in milliseconds.
+type Minute struct {
+	Answers int64   `json:"answers"`
+	Median  float64 `json:"median_ms"`
+	Slow    float64 `json:"p99_ms"`
+}
+
+// State tells how the database does now.
+func (c *Circuit) State() State {
+	s := State{Engine: c.o.Engine, Place: c.o.Place, Up: c.away.Load() == nil, Calls: c.calls.Load(), Failures: c.failed.Load(),
+		Refused: c.denied.Load(), InFlight: c.flying.Load(), Minute: c.times.minute(time.Now())}
+	if e, can := c.Store.(interface{ Stats() map[string]int64 }); can {
+		s.Pool = e.Stats()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.Since = c.since.UTC()
+	if c.last != nil {
+		s.Error, s.At = c.o.Mask(c.last.Error()), c.lastAt.UTC()
+	}
+	return s
+}
+
+// StateOf is how a store does: a database has a circuit, and an embedded store is always up.
+func StateOf(s store.Store) State {
+	if c, can := s.(interface{ State() State }); can {
+		return c.State()
+	}
+	return State{Engine: "file", Up: true}
+}
