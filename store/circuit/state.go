@@ -52,5 +52,21 @@ func StateOf(s store.Store) State {
 	if c, can := s.(interface{ State() State }); can {
 		return c.State()
 	}
-	return State{Engine: "file", Up: true}
+	return State{Engine: file, Up: true}
+}
+
+// file is what the embedded engine is called: it has no circuit.
+const file = "file"
+
+// Health is what strangers may know of a store: which engine, whether it is up, and since when.
+func Health(s store.Store) func() (engine string, up bool, since time.Time) {
+	c, can := s.(*Circuit)
+	if !can {
+		return func() (string, bool, time.Time) { return file, true, time.Time{} }
+	}
+	return func() (string, bool, time.Time) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return c.o.Engine, c.away.Load() == nil, c.since
+	}
 }
