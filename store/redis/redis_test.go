@@ -1,0 +1,33 @@
+package redis_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gcli2api/store"
+	"gcli2api/store/redis"
+	"gcli2api/store/storetest"
+	"gcli2api/store/storetest/servers"
+)
+
+// engine is a server, on which each test has a prefix of its own.
+func engine(s *servers.RedisServer) storetest.Engine {
+	next := new(atomic.Int64)
+	return storetest.Engine{Nodes: true, Fresh: func(testing.TB) storetest.Open {
+		o := redis.Options{Address: s.Address(), Prefix: fmt.Sprint("t", next.Add(1))}
+		return func(t testing.TB, _ func() time.Time) store.Store { return open(t, o) }
+	}}
+}
+
+func open(t testing.TB, o redis.Options) *redis.DB {
+	t.Helper()
+	db, err := redis.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+func TestStore(t *testing.T) { storetest.Run(t, engine(servers.Redis(t))) }
