@@ -20,8 +20,16 @@ type State struct {
 	Refused  int64 `json:"refused"`   // without asking: it was away, or too many waited
 	InFlight int64 `json:"in_flight"` // now
 
-	Minute Minute           `json:"last_minute"`
-	Pool   map[string]int64 `json:"pool,omitempty"` // connections, as the engine calls its figures
+	Minute      Minute       `json:"last_minute"`
+	Connections *Connections `json:"connections,omitempty"` // where the engine tells
+}
+
+// Connections are how those to the database are used. Calls wait where all of them are in use.
+type Connections struct {
+	InUse   int   `json:"in_use"`
+	Idle    int   `json:"idle"`
+	Most    int   `json:"max"`
+	Waiting int64 `json:"waiting"` // calls, about
 }
 
 // Minute is how long answers took in the last minute, in milliseconds.
@@ -35,8 +43,9 @@ type Minute struct {
 func (c *Circuit) State() State {
 	s := State{Engine: c.o.Engine, Place: c.o.Place, Up: c.away.Load() == nil, Calls: c.calls.Load(), Failures: c.failed.Load(),
 		Refused: c.denied.Load(), InFlight: c.flying.Load(), Minute: c.times.minute(time.Now())}
-	if e, can := c.Store.(interface{ Stats() map[string]int64 }); can {
-		s.Pool = e.Stats()
+	if e, can := c.Store.(interface{ Stats() store.Pool }); can {
+		p := e.Stats()
+		s.Connections = &Connections{p.InUse, p.Idle, p.Max, max(0, s.InFlight-int64(p.Max))}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
