@@ -24,12 +24,9 @@ type Ring struct {
 	opens []*key // seals among them, first
 }
 
-// FromConfig is the ring of keys.secret_key and keys.old_secret_keys. Check says what is wrong with them.
-func FromConfig(c *config.Snapshot) (*Ring, error) {
-	if err := Check(c); err != nil {
-		return nil, err
-	}
-	return New(c.String("keys.secret_key"), c.Strings("keys.old_secret_keys")...), nil
+// FromConfig is the ring of keys.secret_key and keys.old_secret_keys, which have passed Check.
+func FromConfig(c *config.Snapshot) *Ring {
+	return New(c.String("keys.secret_key"), c.Strings("keys.old_secret_keys")...)
 }
 
 // New is a ring that seals with the first secret, "" for none, and opens with all of them. Their keys

@@ -126,6 +126,18 @@ func (r *Ring) open(s sealed) (string, error) {
 	return string(plain), nil
 }
 
+// Box is a ring for one purpose.
+type Box struct {
+	Ring *Ring
+	For  Purpose
+}
+
+// Seal is Ring.SealText.
+func (b Box) Seal(plain string) (string, error) { return b.Ring.SealText(b.For, plain) }
+
+// Open is Ring.OpenText.
+func (b Box) Open(text string) (string, error) { return b.Ring.OpenText(b.For, text) }
+
 // KeyOf is the id of the key that a text is sealed with, "" where it has none.
 func KeyOf(text string) string {
 	s, _ := parts(text)

@@ -146,7 +146,8 @@ func TestCheck(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := FromConfig(s)
+		err = Check(s)
+		r := FromConfig(s)
 		if (err != nil) != (c.says != nil) || err == nil && r.Seals() != (c.environ != nil) {
 			t.Errorf("%q: %v", c.environ, err)
 		}
