@@ -182,7 +182,10 @@ func serve(o config.Options, find func() string, ready func(addr string)) int {
 	if ready != nil {
 		ready(g.ln.Addr().String())
 	}
-	return g.run()
+	if err := g.server.Run(server.Running{Listener: g.ln, Signals: g.signals, Reload: g.reload, Drain: func() time.Duration { return g.live.Snapshot().Duration("server.drain_timeout") }}); err != nil {
+		return failed(err)
+	}
+	return 0
 }
 
 // open takes the port first: whoever has it may hold the folder as well.
@@ -298,31 +301,6 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 		Mount:     seen.Mount,
 		BodyLimit: g.c.Size("server.body_limit"), BodyBudget: g.c.Size("server.body_budget"), WriteTimeout: g.c.Duration("server.write_timeout")})
 	return 0, nil
-}
-
-// run serves until a signal, then drains: exchanges may finish, the rest is cancelled.
-func (g *gateway) run() int {
-	served := make(chan error, 1)
-	go func() { served <- g.server.Serve(g.ln) }()
-	for {
-		select {
-		case err := <-served:
-			fmt.Fprintln(os.Stderr, "gcli2api: serving failed:", err)
-			return exitFailed
-		case <-g.signals.Reload:
-			g.reload()
-		case s := <-g.signals.Stop:
-			drain := g.live.Snapshot().Duration("server.drain_timeout")
-			g.log.Logger().Info("stopping: running requests may finish; a second signal ends at once",
-				"signal", s.String(), "requests", g.server.Active(), "at_most", drain)
-			ctx, cancel := context.WithTimeout(context.Background(), drain)
-			defer cancel()
-			if err := g.server.Shutdown(ctx); err != nil {
-				g.log.Logger().Warn("not everything could finish", "error", err)
-			}
-			return 0
-		}
-	}
 }
 
 // reload puts the configuration into force as it is now; on an error the old one stays, whole.
