@@ -33,6 +33,7 @@ import (
 	"gcli2api/store/oauth"
 	"gcli2api/store/open"
 	"gcli2api/store/pool"
+	"gcli2api/store/seal"
 	"gcli2api/store/stats"
 )
 
@@ -74,7 +75,7 @@ func load(o config.Options) (*config.Snapshot, error) {
 		return nil, err
 	}
 	useless, wrong := pool.Check(c)
-	return c.Warned(useless), errors.Join(outbound.Check(c), open.Check(c), apikey.Check(c), audit.Check(c), wrong)
+	return c.Warned(useless), errors.Join(outbound.Check(c), open.Check(c), seal.Check(c), apikey.Check(c), audit.Check(c), wrong)
 }
 
 func check(o config.Options) int {
@@ -148,6 +149,7 @@ type gateway struct {
 	ln      net.Listener
 	log     *logging.Log
 	kept    store.Store
+	ring    *seal.Ring
 	states  *pool.Memory
 	figures *stats.Stats
 	book    *apikey.Book
@@ -168,7 +170,7 @@ func serve(o config.Options, find func() string, ready func(addr string)) int {
 		fmt.Fprintln(os.Stderr, err)
 		return exitUsage
 	}
-	g := &gateway{o: o, c: c, live: &live{}, find: find, signals: server.Listen(find != nil)}
+	g := &gateway{o: o, c: c, live: &live{}, ring: seal.FromConfig(c), find: find, signals: server.Listen(find != nil)}
 	g.live.Set(c)
 	defer g.close()
 	if err := open.TakeOver(c.String("pool.credentials_dir"), c.Int("server.run_as_uid")); err != nil {
@@ -240,16 +242,15 @@ func (g *gateway) openStore() error {
 	if err != nil {
 		return err
 	}
-	g.kept = kept
-	g.opened = append(g.opened, kept.Close)
+	g.kept, g.opened = kept, append(g.opened, kept.Close)
 	google := oauth.New(oauth.Options{HTTP: g.out.HTTP, HTTPVia: g.out.HTTPVia, Log: g.log.Logger(), Settings: g.live.oauth})
 	g.signIns = oauth.NewSignIns(oauth.SignInOptions{Client: google, Store: kept, Hide: g.log.Hide})
 	ctx, log := context.Background(), g.log.Logger()
 	return errors.Join(
-		keep(g, &g.states)(pool.Remember(ctx, kept, log)),
+		keep(g, &g.states)(pool.Remember(ctx, kept, log, g.ring)),
 		keep(g, &g.figures)(stats.Open(ctx, stats.Options{Store: kept, Log: log, Settings: func() stats.Settings { return stats.SettingsOf(g.live.Snapshot()) }})),
 		keep(g, &g.audit)(audit.Open(ctx, audit.Options{Store: kept, Log: log, Mask: g.log.Mask, Settings: func() audit.Settings { return audit.SettingsOf(g.live.Snapshot()) }})),
-		keep(g, &g.book)(apikey.Open(ctx, apikey.Options{Store: kept, Log: log, Hide: g.log.Hide, Old: g.c.String("pool.credentials_dir"), Settings: func() apikey.Settings { return apikey.SettingsOf(g.live.Snapshot()) }})),
+		keep(g, &g.book)(apikey.Open(ctx, apikey.Options{Store: kept, Log: log, Hide: g.log.Hide, Ring: g.ring, Old: g.c.String("pool.credentials_dir"), Settings: func() apikey.Settings { return apikey.SettingsOf(g.live.Snapshot()) }})),
 		keep(g, &g.memory)(ephemeral.Open(ctx, kept, log)))
 }
 
