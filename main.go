@@ -29,6 +29,7 @@ import (
 	"gcli2api/store/apikey"
 	"gcli2api/store/audit"
 	"gcli2api/store/ephemeral"
+	"gcli2api/store/move"
 	"gcli2api/store/oauth"
 	"gcli2api/store/open"
 	"gcli2api/store/pool"
@@ -61,6 +62,8 @@ func run(args []string) int {
 		return describe(in.Names)
 	case "healthcheck":
 		return healthcheck(o)
+	case "migrate", "backup", "restore":
+		return move.Run(in, func() (*config.Snapshot, error) { return load(o) })
 	}
 	fmt.Println("gcli2api", config.Version())
 	return 0
@@ -152,6 +155,7 @@ type gateway struct {
 	book    *apikey.Book
 	audit   *audit.Log
 	memory  *ephemeral.Memory
+	backups *move.Backups
 	signIns *oauth.SignIns
 	out     outbound.Live
 	pool    *pool.Pool
@@ -249,7 +253,8 @@ func (g *gateway) openStore() error {
 		keep(g, &g.figures)(stats.Open(ctx, stats.Options{Store: kept, Log: log, Settings: func() stats.Settings { return stats.SettingsOf(g.live.Snapshot()) }})),
 		keep(g, &g.audit)(audit.Open(ctx, audit.Options{Store: kept, Log: log, Mask: g.log.Mask, Settings: func() audit.Settings { return audit.SettingsOf(g.live.Snapshot()) }})),
 		keep(g, &g.book)(apikey.Open(ctx, apikey.Options{Store: kept, Log: log, Hide: g.log.Hide, Old: g.c.String("pool.credentials_dir"), Settings: func() apikey.Settings { return apikey.SettingsOf(g.live.Snapshot()) }})),
-		keep(g, &g.memory)(ephemeral.Open(ctx, kept, log)))
+		keep(g, &g.memory)(ephemeral.Open(ctx, kept, log)),
+		keep(g, &g.backups)(move.Schedule(g.c, kept, func() move.Settings { return move.SettingsOf(g.live.Snapshot()) }, log)))
 }
 
 // keep puts a part in its place, and has it closed at the end.
@@ -293,7 +298,7 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	if err := g.engine.Apply(g.c); err != nil {
 		return exitUsage, pipeline.Located(g.c, err)
 	}
-	seen := console.Services{Access: g.live, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Book: g.book, Audit: g.audit, Log: g.log.Logger(), Kept: g.states.Sync,
+	seen := console.Services{Access: g.live, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Book: g.book, Audit: g.audit, Backup: g.backups, Log: g.log.Logger(), Kept: g.states.Sync,
 		SignIn: g.signIns, Landing: console.NewLanding(g.c, g.log.Logger())}
 	g.opened = append(g.opened, seen.Landing.Serve(seen).Close)
 	g.server = server.New(server.Options{Engine: g.engine, Log: g.log.Logger(), ChatOpen: g.live.ChatOpen, GeminiSSE: g.live.GeminiSSE,

@@ -13,6 +13,7 @@ import (
 	"gcli2api/pipeline"
 	"gcli2api/store/apikey"
 	"gcli2api/store/audit"
+	"gcli2api/store/move"
 	"gcli2api/store/oauth"
 	"gcli2api/store/pool"
 	"gcli2api/store/stats"
@@ -32,10 +33,11 @@ type Services struct {
 	Engine *pipeline.Engine
 	Pool   *pool.Pool
 	Stats  *stats.Stats
-	Book   *apikey.Book // API keys, quotas, costs
-	Audit  *audit.Log   // who changed what, and which requests came
-	Tester Tester       // makes the calls of /creds/test
-	Log    *slog.Logger // nil is slog.Default
+	Book   *apikey.Book  // API keys, quotas, costs
+	Audit  *audit.Log    // who changed what, and which requests came
+	Backup *move.Backups // nil makes none
+	Tester Tester        // makes the calls of /creds/test
+	Log    *slog.Logger  // nil is slog.Default
 
 	SignIn  *oauth.SignIns // nil lets nobody sign in
 	Landing *Landing       // where browsers come back to from signing in
@@ -121,6 +123,8 @@ func (s Services) routes() []route {
 		{"GET", "/usage/requests", panel, s.requests},
 		{"GET", "/usage/requests/:id", panel, s.request},
 		{"GET", "/audit", panel, s.listChanges},
+		{"GET", "/storage/backup", panel, s.backup},
+		{"GET", "/storage/backups", panel, s.backups},
 	}
 }
 

@@ -34,7 +34,8 @@ func Store(ctx context.Context, c *config.Snapshot, log *slog.Logger) (store.Sto
 		return nil, err
 	}
 	p.Log = log
-	return p.await(ctx, c.Duration("store.wait"))
+	s, err := p.await(ctx, c.Duration("store.wait"))
+	return whole(ctx, s, err)
 }
 
 // await opens a place, again and again while it is away.
