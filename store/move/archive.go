@@ -169,6 +169,11 @@ func (a *archiver) table(ctx context.Context, from *Side, t store.Table, tell fu
 		if d == nil {
 			break
 		}
+		if bad := store.CheckBody(d.Body); bad != nil && t != store.Credentials {
+			from.wrong = append(from.wrong, fmt.Sprintf("document %q of table %s of %s cannot be read: %v", d.ID, t, from.Name, bad))
+			all.pop()
+			continue
+		}
 		if t == store.Credentials {
 			err = a.entry(credsFolder+url.PathEscape(d.ID), d.Body)
 		} else {
