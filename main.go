@@ -28,6 +28,7 @@ import (
 	"gcli2api/store"
 	"gcli2api/store/apikey"
 	"gcli2api/store/audit"
+	"gcli2api/store/circuit"
 	"gcli2api/store/ephemeral"
 	"gcli2api/store/oauth"
 	"gcli2api/store/open"
@@ -237,7 +238,7 @@ func (g *gateway) announce(c *config.Snapshot) {
 }
 
 func (g *gateway) openStore() error {
-	kept, err := open.Store(context.Background(), g.c, g.log.Logger())
+	kept, err := open.Store(g.signals.Context(), g.c, g.log.Logger())
 	if err != nil {
 		return err
 	}
@@ -294,11 +295,11 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	if err := g.engine.Apply(g.c); err != nil {
 		return exitUsage, pipeline.Located(g.c, err)
 	}
-	seen := console.Services{Access: g.live, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Book: g.book, Audit: g.audit, Log: g.log.Logger(), Kept: g.states.Sync,
+	seen := console.Services{Access: g.live, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Book: g.book, Audit: g.audit, Log: g.log.Logger(), Kept: g.states.Sync, Store: g.kept,
 		SignIn: g.signIns, Landing: console.NewLanding(g.c, g.log.Logger())}
 	g.opened = append(g.opened, seen.Landing.Serve(seen).Close)
 	g.server = server.New(server.Options{Engine: g.engine, Log: g.log.Logger(), ChatOpen: g.live.ChatOpen, GeminiSSE: g.live.GeminiSSE,
-		Mount:     seen.Mount,
+		Mount: seen.Mount, Store: circuit.Health(g.kept),
 		BodyLimit: g.c.Size("server.body_limit"), BodyBudget: g.c.Size("server.body_budget"), WriteTimeout: g.c.Duration("server.write_timeout")})
 	return 0, nil
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gcli2api/pipeline"
+	"gcli2api/store"
 	"gcli2api/store/apikey"
 	"gcli2api/store/audit"
 	"gcli2api/store/oauth"
@@ -36,6 +37,7 @@ type Services struct {
 	Audit  *audit.Log   // who changed what, and which requests came
 	Tester Tester       // makes the calls of /creds/test
 	Log    *slog.Logger // nil is slog.Default
+	Store  store.Store  // nil for a console that shows none
 
 	SignIn  *oauth.SignIns // nil lets nobody sign in
 	Landing *Landing       // where browsers come back to from signing in
@@ -121,6 +123,7 @@ func (s Services) routes() []route {
 		{"GET", "/usage/requests", panel, s.requests},
 		{"GET", "/usage/requests/:id", panel, s.request},
 		{"GET", "/audit", panel, s.listChanges},
+		{"GET", "/storage", panel, s.storage},
 	}
 }
 
