@@ -33,6 +33,7 @@ import (
 	"gcli2api/store/oauth"
 	"gcli2api/store/open"
 	"gcli2api/store/pool"
+	"gcli2api/store/rekey"
 	"gcli2api/store/seal"
 	"gcli2api/store/stats"
 )
@@ -63,6 +64,8 @@ func run(args []string) int {
 		return describe(in.Names)
 	case "healthcheck":
 		return healthcheck(o)
+	case "rotate-secret":
+		return rekey.Main(in, func() (*config.Snapshot, error) { return load(o) })
 	}
 	fmt.Println("gcli2api", config.Version())
 	return 0
@@ -295,7 +298,7 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	if err := g.engine.Apply(g.c); err != nil {
 		return exitUsage, pipeline.Located(g.c, err)
 	}
-	seen := console.Services{Access: g.live, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Book: g.book, Audit: g.audit, Log: g.log.Logger(), Kept: g.states.Sync, Store: g.kept,
+	seen := console.Services{Access: g.live, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Book: g.book, Audit: g.audit, Rekey: rekey.Inside(g.c, g.kept, g.ring, g.pool.Hold), Log: g.log.Logger(), Kept: g.states.Sync, Store: g.kept,
 		SignIn: g.signIns, Landing: console.NewLanding(g.c, g.log.Logger())}
 	g.opened = append(g.opened, seen.Landing.Serve(seen).Close)
 	g.server = server.New(server.Options{Engine: g.engine, Log: g.log.Logger(), ChatOpen: g.live.ChatOpen, GeminiSSE: g.live.GeminiSSE,

@@ -16,6 +16,7 @@ import (
 	"gcli2api/store/audit"
 	"gcli2api/store/oauth"
 	"gcli2api/store/pool"
+	"gcli2api/store/rekey"
 	"gcli2api/store/stats"
 
 	"github.com/gofiber/fiber/v2"
@@ -33,11 +34,12 @@ type Services struct {
 	Engine *pipeline.Engine
 	Pool   *pool.Pool
 	Stats  *stats.Stats
-	Book   *apikey.Book // API keys, quotas, costs
-	Audit  *audit.Log   // who changed what, and which requests came
-	Tester Tester       // makes the calls of /creds/test
-	Log    *slog.Logger // nil is slog.Default
-	Store  store.Store  // nil for a console that shows none
+	Book   *apikey.Book   // API keys, quotas, costs
+	Audit  *audit.Log     // who changed what, and which requests came
+	Rekey  *rekey.Service // nil keeps nothing that is sealed
+	Tester Tester         // makes the calls of /creds/test
+	Log    *slog.Logger   // nil is slog.Default
+	Store  store.Store    // nil for a console that shows none
 
 	SignIn  *oauth.SignIns // nil lets nobody sign in
 	Landing *Landing       // where browsers come back to from signing in
@@ -123,6 +125,7 @@ func (s Services) routes() []route {
 		{"GET", "/usage/requests", panel, s.requests},
 		{"GET", "/usage/requests/:id", panel, s.request},
 		{"GET", "/audit", panel, s.listChanges},
+		{"POST", rekey.Path, panel, s.rotateSecret},
 		{"GET", "/storage", panel, s.storage},
 	}
 }

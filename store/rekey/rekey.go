@@ -39,6 +39,7 @@ type Count struct {
 	Stuck   int // secrets that stay as they are: no key of the ring opens them
 }
 
+// String is the count in words.
 func (c Count) String() string {
 	text := fmt.Sprintf("%d seen, %d changed, %d secrets", c.Seen, c.Changed, c.Secrets)
 	if c.Stuck > 0 {
