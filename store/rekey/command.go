@@ -60,10 +60,10 @@ func anywhere(ctx context.Context, c *config.Snapshot, o Options, wish Wish) (Co
 	if err != nil {
 		return Count{}, err
 	}
-	s, err := open.Store(ctx, c, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
-	if errors.Is(err, embedded.ErrHeld) {
+	if held(ctx, p) {
 		return ask(ctx, c, wish)
 	}
+	s, err := open.Store(ctx, c, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err != nil {
 		return Count{}, err
 	}
@@ -73,6 +73,18 @@ func anywhere(ctx context.Context, c *config.Snapshot, o Options, wish Wish) (Co
 	}
 	total, err := Run(ctx, o)
 	return total, errors.Join(err, s.Close())
+}
+
+// held tells that another process has the file of a folder.
+func held(ctx context.Context, p open.Place) bool {
+	if p.Engine != open.File {
+		return false
+	}
+	s, err := p.Open(ctx)
+	if err != nil {
+		return errors.Is(err, embedded.ErrHeld)
+	}
+	return s.Close() != nil
 }
 
 // Wish is what somebody asks for.
