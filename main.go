@@ -258,7 +258,7 @@ func (g *gateway) openStore() error {
 		return err
 	}
 	google := oauth.New(oauth.Options{HTTP: g.out.HTTP, HTTPVia: g.out.HTTPVia, Log: g.log.Logger(), Settings: g.live.oauth})
-	g.signIns = oauth.NewSignIns(oauth.SignInOptions{Client: google, Store: kept, Hide: g.log.Hide})
+	g.signIns = oauth.NewSignIns(oauth.SignInOptions{Client: google, Store: kept, Ring: g.ring, Hide: g.log.Hide})
 	ctx, log := context.Background(), g.log.Logger()
 	return errors.Join(
 		keep(g, &g.states)(pool.Remember(ctx, kept, log, g.ring)),
