@@ -1,7 +1,7 @@
 // Package console is what an operator sees: the panel's API.
 //
-// Every route stands in one table. Panel pages and sessions come later; until then the routes take
-// the raw panel password as Bearer.
+// Every route stands in one table. They take the panel password as Bearer, or the token of a session that began
+// with it. Panel pages come later.
 package console
 
 import (
@@ -14,8 +14,10 @@ import (
 	"gcli2api/store"
 	"gcli2api/store/apikey"
 	"gcli2api/store/audit"
+	"gcli2api/store/nodes"
 	"gcli2api/store/oauth"
 	"gcli2api/store/pool"
+	"gcli2api/store/settings"
 	"gcli2api/store/stats"
 
 	"github.com/gofiber/fiber/v2"
@@ -39,6 +41,10 @@ type Services struct {
 	Log    *slog.Logger // nil is slog.Default
 	Store  store.Store  // nil for a console that shows none
 
+	Sessions *Sessions       // nil knows the password only
+	Settings *settings.Panel // nil lets nobody change settings
+	Nodes    *nodes.List     // nil for a gateway that knows of no others
+
 	SignIn  *oauth.SignIns // nil lets nobody sign in
 	Landing *Landing       // where browsers come back to from signing in
 
@@ -47,6 +53,7 @@ type Services struct {
 	Kept func(ctx context.Context) error
 
 	uploads chan struct{} // those under way
+	logins  *throttle     // of the password; nil is the default
 	tries   *throttle     // of looking a key up without a password; nil is the default
 }
 
@@ -92,6 +99,8 @@ func (s Services) routes() []route {
 		{"POST", "/auth/load-env-creds", panel, s.loadEnv},
 		{"DELETE", "/auth/env-creds", panel, s.clearEnv},
 		{"GET", "/auth/env-creds-status", panel, s.envStatus},
+		{"POST", "/auth/login", anyone, s.login},
+		{"POST", "/auth/logout", panel, s.logout},
 		{"POST", "/auth/start", anyone, s.startSignIn},
 		{"POST", "/auth/callback", anyone, s.awaitSignIn},
 		{"POST", "/auth/callback-url", anyone, s.pasteSignIn},
@@ -124,6 +133,9 @@ func (s Services) routes() []route {
 		{"GET", "/usage/requests/:id", panel, s.request},
 		{"GET", "/audit", panel, s.listChanges},
 		{"GET", "/storage", panel, s.storage},
+		{"GET", "/config/get", panel, s.config},
+		{"POST", "/config/save", panel, s.saveConfig},
+		{"GET", "/nodes", panel, s.listNodes},
 	}
 }
 
@@ -135,6 +147,9 @@ func (s Services) Mount(app *fiber.App) {
 	}
 	if s.tries == nil {
 		s.tries = newThrottle(time.Now)
+	}
+	if s.logins == nil {
+		s.logins = newThrottle(time.Now)
 	}
 	s.uploads = make(chan struct{}, uploadsAtOnce)
 	all := s.routes()

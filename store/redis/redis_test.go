@@ -1,7 +1,10 @@
 package redis_test
 
 import (
+	"context"
 	"fmt"
+	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -31,3 +34,20 @@ func open(t testing.TB, o redis.Options) *redis.DB {
 }
 
 func TestStore(t *testing.T) { storetest.Run(t, engine(servers.Redis(t))) }
+
+func TestMain(m *testing.M) {
+	storetest.Child(openAt)
+	os.Exit(m.Run())
+}
+
+// openAt opens "ADDRESS PREFIX".
+func openAt(ctx context.Context, place string) (store.Store, error) {
+	address, prefix, _ := strings.Cut(place, " ")
+	return redis.Open(ctx, redis.Options{Address: address, Prefix: prefix})
+}
+
+func TestProcesses(t *testing.T) {
+	s, n := servers.Redis(t), 0
+	fresh := func() string { n++; return fmt.Sprint(s.Address(), " p", n) }
+	storetest.Processes(t, fresh, openAt)
+}
