@@ -10,8 +10,10 @@ import (
 // RedisServer is a private Redis.
 type RedisServer struct {
 	*Process
-	Port int
-	Dir  string // its data
+	Port    int
+	Dir     string // its data
+	bin     string
+	options []string
 }
 
 // Redis starts one with options of its configuration, as "appendonly", "yes".
@@ -21,17 +23,19 @@ func Redis(t testing.TB, options ...string) *RedisServer {
 	if err != nil {
 		Missing(t, "redis-server is missing (Debian: redis-server)")
 	}
-	s := &RedisServer{Port: Port(t), Dir: t.TempDir()}
-	s.start(t, bin, options)
+	s := &RedisServer{Port: Port(t), Dir: t.TempDir(), bin: bin, options: options}
+	s.Restart(t)
 	return s
 }
 
-func (s *RedisServer) start(t testing.TB, bin string, options []string) {
+// Restart starts one that was killed, on the same data.
+func (s *RedisServer) Restart(t testing.TB) {
+	t.Helper()
 	args := []string{"--port", strconv.Itoa(s.Port), "--bind", "127.0.0.1", "--dir", s.Dir, "--save", "", "--daemonize", "no"}
-	for i := 0; i+1 < len(options); i += 2 {
-		args = append(args, "--"+options[i], options[i+1])
+	for i := 0; i+1 < len(s.options); i += 2 {
+		args = append(args, "--"+s.options[i], s.options[i+1])
 	}
-	s.Process = Start(t, exec.Command(bin, args...), func() bool { return listens(s.Port) })
+	s.Process = Start(t, exec.Command(s.bin, args...), func() bool { return listens(s.Port) })
 }
 
 // Address is its URL.
