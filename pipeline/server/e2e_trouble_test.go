@@ -164,7 +164,7 @@ func TestDatabaseAway(t *testing.T) {
 		t.Logf("%s: away for %v, longest request %v", trouble.name, time.Since(begun).Round(time.Millisecond), time.Duration(f.slow.Load()).Round(time.Millisecond))
 	}
 	// Each answer to a batch of figures is lost for a while, after it was added.
-	s.proxy.Reset(faults.Reset{Saying: "usage/", Answers: true, Times: 3})
+	s.proxy.Reset(faults.Reset{Saying: "usage/", Answers: true})
 	f.more(t, 40)
 	wait(t, "answers were lost", func() bool { return s.proxy.Resets() >= 3 || t.Failed() })
 	s.proxy.Heal(t)
