@@ -28,11 +28,13 @@ import (
 	"gcli2api/store"
 	"gcli2api/store/apikey"
 	"gcli2api/store/audit"
+	"gcli2api/store/circuit"
 	"gcli2api/store/ephemeral"
 	"gcli2api/store/nodes"
 	"gcli2api/store/oauth"
 	"gcli2api/store/open"
 	"gcli2api/store/pool"
+	"gcli2api/store/seal"
 	"gcli2api/store/settings"
 	"gcli2api/store/stats"
 )
@@ -75,7 +77,7 @@ func load(o config.Options) (*config.Snapshot, error) {
 		return nil, err
 	}
 	useless, wrong := pool.Check(c)
-	return c.Warned(useless), errors.Join(outbound.Check(c), open.Check(c), apikey.Check(c), audit.Check(c), wrong)
+	return c.Warned(useless), errors.Join(outbound.Check(c), open.Check(c), seal.Check(c), apikey.Check(c), audit.Check(c), wrong)
 }
 
 func check(o config.Options) int {
@@ -151,6 +153,7 @@ type gateway struct {
 	ln      net.Listener
 	log     *logging.Log
 	kept    store.Store
+	ring    *seal.Ring
 	states  *pool.Memory
 	figures *stats.Stats
 	book    *apikey.Book
@@ -171,7 +174,7 @@ func serve(o config.Options, find func() string, ready func(addr string)) int {
 		fmt.Fprintln(os.Stderr, err)
 		return exitUsage
 	}
-	g := &gateway{o: o, c: c, live: &live{}, find: find, signals: server.Listen(find != nil)}
+	g := &gateway{o: o, c: c, live: &live{}, ring: seal.FromConfig(c), find: find, signals: server.Listen(find != nil)}
 	g.live.Set(c)
 	defer g.close()
 	if err := open.TakeOver(c.String("pool.credentials_dir"), c.Int("server.run_as_uid")); err != nil {
@@ -239,12 +242,11 @@ func (g *gateway) announce(c *config.Snapshot) {
 }
 
 func (g *gateway) openStore() error {
-	kept, err := open.Store(context.Background(), g.c, g.log.Logger())
+	kept, err := open.Store(g.signals.Context(), g.c, g.log.Logger())
 	if err != nil {
 		return err
 	}
-	g.kept = kept
-	g.opened = append(g.opened, kept.Close)
+	g.kept, g.opened = kept, append(g.opened, kept.Close)
 	if err := g.openSettings(); err != nil {
 		return err
 	}
@@ -252,11 +254,11 @@ func (g *gateway) openStore() error {
 	g.signIns = oauth.NewSignIns(oauth.SignInOptions{Client: google, Store: kept, Hide: g.log.Hide})
 	ctx, log := context.Background(), g.log.Logger()
 	return errors.Join(
-		keep(g, &g.states)(pool.Remember(ctx, kept, log)),
+		keep(g, &g.states)(pool.Remember(ctx, kept, log, g.ring)),
 		keep(g, &g.figures)(stats.Open(ctx, stats.Options{Store: kept, Log: log, Settings: func() stats.Settings { return stats.SettingsOf(g.live.Snapshot()) }})),
 		keep(g, &g.logins)(console.OpenSessions(ctx, console.SessionOptions{Store: kept, Log: log})),
 		keep(g, &g.audit)(audit.Open(ctx, audit.Options{Store: kept, Log: log, Mask: g.log.Mask, Settings: func() audit.Settings { return audit.SettingsOf(g.live.Snapshot()) }})),
-		keep(g, &g.book)(apikey.Open(ctx, apikey.Options{Store: kept, Log: log, Hide: g.log.Hide, Old: g.c.String("pool.credentials_dir"), Settings: func() apikey.Settings { return apikey.SettingsOf(g.live.Snapshot()) }})),
+		keep(g, &g.book)(apikey.Open(ctx, apikey.Options{Store: kept, Log: log, Hide: g.log.Hide, Ring: g.ring, Old: g.c.String("pool.credentials_dir"), Settings: func() apikey.Settings { return apikey.SettingsOf(g.live.Snapshot()) }})),
 		keep(g, &g.memory)(ephemeral.Open(ctx, kept, log)))
 }
 
@@ -318,11 +320,11 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	list := nodes.Open(nodes.Options{Store: g.kept, Log: g.log.Logger(), Address: g.ln.Addr().String(), Version: config.Version(), Report: g.panel.Report})
 	g.panel.Follow(list.Changed)
 	g.opened = append(g.opened, list.Close, g.panel.Close)
-	seen := console.Services{Access: g.live, Sessions: g.logins, Settings: g.panel, Nodes: list, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Book: g.book, Audit: g.audit, Log: g.log.Logger(), Kept: g.states.Sync,
+	seen := console.Services{Access: g.live, Sessions: g.logins, Settings: g.panel, Nodes: list, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Book: g.book, Audit: g.audit, Log: g.log.Logger(), Kept: g.states.Sync, Store: g.kept,
 		SignIn: g.signIns, Landing: console.NewLanding(g.c, g.log.Logger())}
 	g.opened = append(g.opened, seen.Landing.Serve(seen).Close)
 	g.server = server.New(server.Options{Engine: g.engine, Log: g.log.Logger(), ChatOpen: g.live.ChatOpen, GeminiSSE: g.live.GeminiSSE,
-		Mount:     seen.Mount,
+		Mount: seen.Mount, Store: circuit.Health(g.kept),
 		BodyLimit: g.c.Size("server.body_limit"), BodyBudget: g.c.Size("server.body_budget"), WriteTimeout: g.c.Duration("server.write_timeout")})
 	return 0, nil
 }

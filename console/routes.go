@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gcli2api/pipeline"
+	"gcli2api/store"
 	"gcli2api/store/apikey"
 	"gcli2api/store/audit"
 	"gcli2api/store/nodes"
@@ -38,6 +39,7 @@ type Services struct {
 	Audit  *audit.Log   // who changed what, and which requests came
 	Tester Tester       // makes the calls of /creds/test
 	Log    *slog.Logger // nil is slog.Default
+	Store  store.Store  // nil for a console that shows none
 
 	Sessions *Sessions       // nil knows the password only
 	Settings *settings.Panel // nil lets nobody change settings
@@ -133,6 +135,7 @@ func (s Services) routes() []route {
 		{"GET", "/config/get", panel, s.config},
 		{"POST", "/config/save", panel, s.saveConfig},
 		{"GET", "/nodes", panel, s.listNodes},
+		{"GET", "/storage", panel, s.storage},
 	}
 }
 
