@@ -36,10 +36,8 @@ const (
 )
 
 // Clock is the time that all nodes on a store go by: that of the database server. What one node writes with a
-// time in it, another one compares with its own; machines' clocks may be minutes apart, and the server's is one.
-// Where the clock of this machine is right within a second, it is that one.
-//
-// It is no clock for the world outside: what Google is told of the time is this machine's.
+// time in it, another one compares with its own, or the server with its own; machines' clocks may be minutes apart, and the server's is one.
+// Where the clock of this machine agrees within a second, or the engine tells no time, it is that one.
 type Clock struct {
 	s     Store
 	log   *slog.Logger
@@ -50,10 +48,10 @@ type Clock struct {
 }
 
 // OpenClock looks at the server's clock, and again each minute until Close. local is the clock of this
-// machine; nil is time.Now.
+// machine; nil is Machine.
 func OpenClock(ctx context.Context, s Store, log *slog.Logger, local func() time.Time) *Clock {
 	if local == nil {
-		local = time.Now
+		local = Machine
 	}
 	own, stop := context.WithCancel(context.Background())
 	c := &Clock{s: s, log: log, local: local, stop: stop, ended: make(chan struct{})}
