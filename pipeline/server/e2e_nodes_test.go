@@ -23,10 +23,12 @@ type engine struct {
 }
 
 func engines() []engine {
+	variable := func(name string, address func(t *testing.T) string) func(*testing.T) map[string]string {
+		return func(t *testing.T) map[string]string { return map[string]string{name: address(t)} }
+	}
 	return []engine{
-		{"Redis", func(t *testing.T) map[string]string {
-			return map[string]string{"REDIS_URI": servers.Redis(t).Address()}
-		}, time.Second},
+		{"Redis", variable("REDIS_URI", func(t *testing.T) string { return servers.Redis(t).Address() }), time.Second},
+		{"Postgres", variable("POSTGRES_DSN", func(t *testing.T) string { return servers.Postgres(t).Address() }), time.Second},
 	}
 }
 
@@ -172,7 +174,7 @@ func TestNodesShareWhatTheOperatorSays(t *testing.T) {
 			costs = append(costs, c.seen("the cost", func() bool {
 				return strings.Contains(string(b.get("/auth/models/gemini-2.5-flash/cost").body), fmt.Sprintf(`"cost":%d,`, i+20))
 			}))
-			a.must("POST", "/config/save", fmt.Sprintf(`{"config": {"public_models": %v}}`, i%2 == 0))
+			a.must("POST", "/config/save", fmt.Sprintf(`{"config": {"server.public_models": %v}}`, i%2 == 0))
 			settings = append(settings, c.seen("the setting", func() bool {
 				return b.get("/v1/models", header("Authorization")).status == []int{200, 401}[i%2]
 			}))
