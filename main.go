@@ -322,7 +322,7 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	list := nodes.Open(nodes.Options{Store: g.kept, Log: g.log.Logger(), Address: g.ln.Addr().String(), Version: config.Version(), Now: store.Machine, Ahead: g.clock.Ahead, Report: g.panel.Report})
 	g.panel.Follow(list.Changed)
 	g.opened = append(g.opened, list.Close, g.panel.Close)
-	seen := console.Services{Access: g.live, Sessions: g.logins, Settings: g.panel, Nodes: list, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Book: g.book, Audit: g.audit, Log: g.log.Logger(), Kept: g.states.Sync, Store: g.kept,
+	seen := console.Services{Access: g.live, Now: g.clock.Now, Sessions: g.logins, Settings: g.panel, Nodes: list, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Book: g.book, Audit: g.audit, Log: g.log.Logger(), Kept: g.states.Sync, Store: g.kept,
 		SignIn: g.signIns, Landing: console.NewLanding(g.c, g.log.Logger())}
 	g.opened = append(g.opened, seen.Landing.Serve(seen).Close)
 	g.server = server.New(server.Options{Engine: g.engine, Log: g.log.Logger(), ChatOpen: g.live.ChatOpen, GeminiSSE: g.live.GeminiSSE,
