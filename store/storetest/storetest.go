@@ -40,7 +40,7 @@ func Run(t *testing.T, e Engine) {
 		{"Names", names}, {"Refused", refused}, {"Bodies", bodies}, {"Docs", typed},
 		{"RacePut", racePut}, {"RaceDelete", raceDelete}, {"RaceUpdate", raceUpdate},
 		{"Take", take}, {"RaceTake", raceTake}, {"Add", addition}, {"RaceAdd", raceAdd}, {"Counters", counters},
-		{"AddOnce", addOnce}, {"RaceAddOnce", raceAddOnce},
+		{"WalkCounters", walkCounters}, {"AddOnce", addOnce}, {"RaceAddOnce", raceAddOnce},
 		{"Expiry", expiry}, {"ExpiryMoves", expiryMoves}, {"Claim", claim}, {"RaceClaim", raceClaim},
 		{"Watch", watch}, {"WatchSlow", watchSlow}, {"WatchEnds", watchEnds}, {"Revision", revision},
 		{"Restart", restart}, {"Closed", closed}, {"CloseUnderLoad", closeUnderLoad}, {"Cancelled", cancelled},
