@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"gcli2api/pipeline/wire"
 )
 
 // probeLimit is how long a gateway may take to say that it is well.
@@ -19,8 +21,8 @@ func Probe(ctx context.Context, host string, port int) error {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
 	var first error
-	for _, h := range reachedAt(host) {
-		err := probe(ctx, net.JoinHostPort(h, strconv.Itoa(port)))
+	for _, at := range Addresses(host, port) {
+		err := probe(ctx, at)
 		if err == nil {
 			return nil
 		}
@@ -29,6 +31,15 @@ func Probe(ctx context.Context, host string, port int) error {
 		}
 	}
 	return first
+}
+
+// Addresses are where a gateway that listens on host and port answers its own machine, to be tried in turn.
+func Addresses(host string, port int) []string {
+	all := reachedAt(host)
+	for i, h := range all {
+		all[i] = net.JoinHostPort(h, strconv.Itoa(port))
+	}
+	return all
 }
 
 // reachedAt is where a listener on host answers its own machine. One on :: answers IPv4 as well,
@@ -42,6 +53,21 @@ func reachedAt(host string) []string {
 		return []string{"::1", "127.0.0.1"}
 	}
 	return []string{host}
+}
+
+// health is what strangers may know. A gateway whose database is away is well: it serves all who need no
+// database, and to start it anew would help nobody.
+func (s *Server) health() []byte {
+	if s.opt.Store == nil {
+		return []byte(`{"status":"ok"}`)
+	}
+	engine, up, since := s.opt.Store()
+	body := wire.AppendQuoted([]byte(`{"status":"ok","store":{"engine":`), engine)
+	body = strconv.AppendBool(append(body, `,"up":`...), up)
+	if !since.IsZero() {
+		body = wire.AppendQuoted(append(body, `,"since":`...), since.UTC().Format(time.RFC3339))
+	}
+	return append(body, "}}"...)
 }
 
 func probe(ctx context.Context, at string) error {
