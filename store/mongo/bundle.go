@@ -101,11 +101,7 @@ func (s span) add(counter string, number int64) *mongo.UpdateOneModel {
 	if from > to {
 		return nil
 	}
-	within := bson.M{"$lte": to} // FerretDB takes two conditions of an upsert for a value
-	if from > 0 {
-		within["$gte"] = from
-	}
-	which := with(before(number), "_id", counter, value, within)
+	which := with(before(number), "_id", counter, "$and", holds(from, to))
 	return mongo.NewUpdateOneModel().SetFilter(which).SetUpdate(marked(bson.M{"$inc": bson.M{value: s.sum}}, number)).SetUpsert(from == 0)
 }
 

@@ -121,11 +121,16 @@ func TestCrashBeforeHint(t *testing.T) {
 		t.Fatal(err)
 	}
 	ill, w := dying(t, s, name)
+	if _, err := ill.Put(t.Context(), store.Keys, store.Doc{ID: "first", Body: []byte("1")}, store.New); err != nil {
+		t.Fatal(err)
+	}
 	before, err := well.Revision(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.after(1, func(command, collection string) bool { return strings.HasSuffix(collection, "_docs") })
+	w.after(1, func(command, collection string) bool {
+		return command == "findAndModify" && strings.HasSuffix(collection, "_docs")
+	})
 	if _, err := ill.Put(t.Context(), store.Keys, store.Doc{ID: "k", Body: []byte("1")}, store.New); err == nil {
 		t.Fatal("the way was not cut")
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"gcli2api/store/storetest/servers"
 )
@@ -23,6 +24,7 @@ type wire struct {
 	kind  func(command, collection string) bool // which are counted
 	cut   chan struct{}
 	conns []net.Conn
+	ahead time.Duration // what the server's clock seems to be, before the first connection
 }
 
 func wired(t testing.TB, s *servers.MongoServer) *wire {
@@ -115,7 +117,7 @@ func (w *wire) serve(c net.Conn) {
 				return
 			default:
 			}
-			if _, err := c.Write(m); err != nil {
+			if _, err := c.Write(w.later(m)); err != nil {
 				return
 			}
 		}
@@ -133,6 +135,16 @@ func (w *wire) serve(c net.Conn) {
 			return
 		}
 	}
+}
+
+// later moves the time in an answer to hello.
+func (w *wire) later(m []byte) []byte {
+	field := append([]byte{9}, "localTime\x00"...)
+	if i := bytes.Index(m, field); w.ahead != 0 && i > 0 && len(m) >= i+len(field)+8 {
+		at := m[i+len(field):]
+		binary.LittleEndian.PutUint64(at, binary.LittleEndian.Uint64(at)+uint64(w.ahead.Milliseconds()))
+	}
+	return m
 }
 
 func readMessage(c net.Conn) ([]byte, error) {

@@ -67,15 +67,7 @@ type DB struct {
 // Open reaches the database once, and brings its schema up to date. An error that is worth another try
 // is a *store.Away.
 func Open(ctx context.Context, o Options) (*DB, error) {
-	db := &DB{timeout: o.Timeout, log: o.Log}
-	if db.timeout <= 0 {
-		db.timeout = 5 * time.Second
-	}
-	if db.log == nil {
-		db.log = slog.New(slog.DiscardHandler)
-	}
-	db.life, db.end = context.WithCancel(context.Background())
-	db.teller, db.ledger = newTeller(), newLedger()
+	db := newDB(o)
 	if err := db.connect(o); err != nil {
 		return nil, err
 	}
@@ -92,6 +84,18 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		db.owned.Go(db.stream)
 	}
 	return db, nil
+}
+
+func newDB(o Options) *DB {
+	db := &DB{timeout: o.Timeout, log: o.Log, teller: newTeller(), ledger: newLedger()}
+	if db.timeout <= 0 {
+		db.timeout = 5 * time.Second
+	}
+	if db.log == nil {
+		db.log = slog.New(slog.DiscardHandler)
+	}
+	db.life, db.end = context.WithCancel(context.Background())
+	return db
 }
 
 // prepare finds out what server this is, and makes what is missing.
