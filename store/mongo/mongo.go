@@ -162,13 +162,27 @@ func (db *DB) begin(parent context.Context) (context.Context, func(), error) {
 		return nil, nil, store.ErrClosed
 	}
 	db.calls.Add(1)
-	ctx, cancel := context.WithTimeout(context.WithValue(parent, caller{}, parent), db.timeout)
+	ctx := parent
+	if parent.Value(caller{}) == nil {
+		ctx = context.WithValue(parent, caller{}, parent)
+	}
+	ctx, cancel := context.WithTimeout(ctx, db.timeout)
 	stop := context.AfterFunc(db.life, cancel)
 	return ctx, func() {
 		stop()
 		cancel()
 		db.calls.Done()
 	}, nil
+}
+
+// step is one of several calls to the server that serve one of ours, with the time that a call has.
+func (db *DB) step(parent context.Context, what func(context.Context) error) error {
+	ctx, done, err := db.begin(parent)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return db.failed(ctx, what(ctx))
 }
 
 // caller is the context that a call came with, in the one that begin made of it.
