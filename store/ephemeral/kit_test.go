@@ -66,7 +66,7 @@ func (k *kit) start() {
 
 func (k *kit) node(s store.Store) *Memory {
 	k.Helper()
-	m, err := openAt(k.Context(), s, slog.New(slog.NewTextHandler(k.said, nil)), k.clock.Now)
+	m, err := OpenAt(k.Context(), s, slog.New(slog.NewTextHandler(k.said, nil)), k.clock.Now)
 	if err != nil {
 		k.Fatal(err)
 	}
@@ -78,6 +78,9 @@ func (k *kit) keep(m *Memory, at pipeline.Place, ttl time.Duration, items ...pip
 	k.Helper()
 	if err := m.Keep(k.Context(), at, ttl, items...); err != nil {
 		k.Fatal(err)
+	}
+	if m.later != nil && !m.later.write(k.Context()) {
+		k.Fatal("what waits was not written")
 	}
 }
 
