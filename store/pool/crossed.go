@@ -3,6 +3,7 @@ package pool
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"gcli2api/pipeline/wire"
 	"gcli2api/store"
@@ -105,4 +106,40 @@ func (k *known) former(in *dropped) *holder {
 		return h
 	}
 	return nil
+}
+
+const (
+	importLease = "cred/import"
+	importFor   = time.Minute      // a node that died holds the others up for so long, at most ...
+	importWait  = 10 * time.Second // ... and no longer than this
+	importLook  = 20 * time.Millisecond
+)
+
+// alone waits until no other node imports, and keeps them waiting until done. It spares the nodes to come in
+// between each other. Nothing hangs on it: a lease may be lost, or not be had in time, and then giveWay settles
+// who stays.
+func (p *Pool) alone() (done func()) {
+	d, is := p.shelf.(*documents)
+	if !is {
+		return func() {}
+	}
+	claim := func(ttl time.Duration) (bool, error) {
+		ctx, cancel := inTime()
+		defer cancel()
+		return d.store.Claim(ctx, importLease, p.node, ttl)
+	}
+	for end := time.Now().Add(importWait); time.Now().Before(end) && p.ctx.Err() == nil; {
+		mine, err := claim(importFor)
+		if err != nil {
+			break // what is asked next says it
+		}
+		if mine {
+			return func() { _, _ = claim(0) } // it runs out, else
+		}
+		select {
+		case <-time.After(between(importLook, 3*importLook)):
+		case <-p.ctx.Done():
+		}
+	}
+	return func() {}
 }

@@ -52,6 +52,8 @@ func (p *Pool) importAll(offers []Offer) []Imported {
 	for i := range left {
 		left[i] = i
 	}
+	done := p.alone()
+	defer done()
 	err := p.upToDate()
 	if p.dir == "" && !p.shared() {
 		err = errors.New("this gateway has no credentials folder")

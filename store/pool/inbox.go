@@ -62,6 +62,23 @@ type arrival struct {
 	sheet oauth.Sheet
 }
 
+// text is that of one of several credentials in it. A table of the old product becomes a file.
+func (a *arrival) text(item oauth.Item) []byte {
+	if a.f.name != oldCreds {
+		return a.sheet.Text(item.ID)
+	}
+	c := item.Creds[0]
+	for _, other := range item.Creds[1:] {
+		c.ProjectID += "," + other.ProjectID
+	}
+	c.AccessToken, c.Expiry = "", time.Time{} // they change all the time, and nothing hangs on them
+	text, err := c.Export(nil)
+	if err != nil {
+		return nil // it is refused as empty
+	}
+	return text
+}
+
 // lookInbox imports what is new in the folder. settled judges a broken file at once.
 func (p *Pool) lookInbox(settled bool) {
 	in := p.inbox
@@ -210,7 +227,7 @@ func (in *inbox) receive(p *Pool, a arrival, before map[string]bool) error {
 	ids := []string{receiptOf(a.data)}
 	if len(a.sheet.Items) > 1 || a.f.name == oldCreds {
 		for _, item := range a.sheet.Items {
-			ids = append(ids, receiptOf(a.sheet.Text(item.ID)))
+			ids = append(ids, receiptOf(a.text(item)))
 		}
 	}
 	for _, id := range slices.Backward(ids) { // the file as a whole when its parts are remembered
@@ -236,10 +253,11 @@ func (p *Pool) offersOf(a arrival, before map[string]bool) (offers []Offer) {
 		p.oldStates = map[string]oauth.Start{}
 	}
 	for _, item := range a.sheet.Items {
-		if p.inbox.files[item.ID] == nil {
-			p.oldStates[item.ID] = a.sheet.Starts[item.ID]
-			offers = append(offers, Offer{Name: item.ID, Data: a.sheet.Text(item.ID), inbox: &dropped{"", before}})
+		if before[receiptOf(a.text(item))] || p.inbox.files[item.ID] != nil {
+			continue
 		}
+		p.oldStates[item.ID] = a.sheet.Starts[item.ID]
+		offers = append(offers, Offer{Name: item.ID, Data: a.text(item), inbox: &dropped{}})
 	}
 	return offers
 }
@@ -251,7 +269,7 @@ func (in *inbox) before(a arrival) (map[string]bool, error) {
 		return all, nil // it would be that of the file
 	}
 	for _, item := range a.sheet.Items {
-		id := receiptOf(a.sheet.Text(item.ID))
+		id := receiptOf(a.text(item))
 		_, seen, err := in.seen(id)
 		if err != nil {
 			return nil, err
