@@ -297,7 +297,7 @@ func (g *gateway) openPool() (err error) {
 	}
 	g.opened = append(g.opened, g.out.Close)
 	g.pool, err = pool.New(pool.Options{Dir: g.c.String("pool.credentials_dir"), OAuth: g.signIns.Client(), Log: g.log.Logger(), Hide: g.log.Hide,
-		Environ: oauth.FromEnvironment(g.o.Environ, true), EnvLater: !g.c.Bool("pool.auto_load_env_creds"), States: g.states, Claims: g.kept, Settings: pool.SettingsOf(g.c)})
+		Environ: oauth.FromEnvironment(g.o.Environ, true), EnvLater: !g.c.Bool("pool.auto_load_env_creds"), States: g.states, Claims: g.kept, Store: g.kept, Seal: oauth.Sealed{Ring: g.ring}, Settings: pool.SettingsOf(g.c)})
 	if err != nil {
 		return err
 	}
