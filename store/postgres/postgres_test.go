@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"gcli2api/store"
+	"gcli2api/store/embedded"
 	"gcli2api/store/postgres"
 	"gcli2api/store/storetest"
 	"gcli2api/store/storetest/servers"
@@ -55,6 +57,29 @@ func TestProcesses(t *testing.T) {
 	storetest.Processes(t, fresh, openAt)
 }
 
+// BenchmarkStore has the embedded engine beside it. Both have their writes on the disk.
 func BenchmarkStore(b *testing.B) {
-	storetest.Bench(b, engine(servers.Postgres(b, "fsync", "on")))
+	var trips atomic.Int64
+	s, n := servers.Postgres(b, "fsync", "on"), 0
+	counting := storetest.Engine{Fresh: func(testing.TB) storetest.Open {
+		n++
+		o := postgres.Options{Address: s.Address(), Prefix: fmt.Sprint("b", n), Connections: 20}
+		return func(t testing.TB, _ func() time.Time) store.Store {
+			db, err := postgres.OpenCounting(t.Context(), o, &trips)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return db
+		}
+	}, Trips: func(store.Store) func() int64 { return trips.Load }}
+	storetest.Bench(b, counting, storetest.Engine{Fresh: func(t testing.TB) storetest.Open {
+		path := filepath.Join(t.TempDir(), "db")
+		return func(t testing.TB, _ func() time.Time) store.Store {
+			db, err := embedded.Open(embedded.Options{Path: path})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return db
+		}
+	}})
 }
