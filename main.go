@@ -31,6 +31,7 @@ import (
 	"gcli2api/store/circuit"
 	"gcli2api/store/ephemeral"
 	"gcli2api/store/nodes"
+	"gcli2api/store/move"
 	"gcli2api/store/oauth"
 	"gcli2api/store/open"
 	"gcli2api/store/pool"
@@ -65,6 +66,8 @@ func run(args []string) int {
 		return describe(in.Names)
 	case "healthcheck":
 		return healthcheck(o)
+	case "migrate", "backup", "restore":
+		return move.Run(in, func() (*config.Snapshot, error) { return load(o) })
 	}
 	fmt.Println("gcli2api", config.Version())
 	return 0
@@ -159,6 +162,7 @@ type gateway struct {
 	book    *apikey.Book
 	audit   *audit.Log
 	memory  *ephemeral.Memory
+	backups *move.Backups
 	signIns *oauth.SignIns
 	out     outbound.Live
 	pool    *pool.Pool
@@ -259,7 +263,8 @@ func (g *gateway) openStore() error {
 		keep(g, &g.logins)(console.OpenSessions(ctx, console.SessionOptions{Store: kept, Log: log})),
 		keep(g, &g.audit)(audit.Open(ctx, audit.Options{Store: kept, Log: log, Mask: g.log.Mask, Settings: func() audit.Settings { return audit.SettingsOf(g.live.Snapshot()) }})),
 		keep(g, &g.book)(apikey.Open(ctx, apikey.Options{Store: kept, Log: log, Hide: g.log.Hide, Ring: g.ring, Old: g.c.String("pool.credentials_dir"), Settings: func() apikey.Settings { return apikey.SettingsOf(g.live.Snapshot()) }})),
-		keep(g, &g.memory)(ephemeral.Open(ctx, kept, log)))
+		keep(g, &g.memory)(ephemeral.Open(ctx, kept, log)),
+		keep(g, &g.backups)(move.Schedule(g.c, kept, func() move.Settings { return move.SettingsOf(g.live.Snapshot()) }, log)))
 }
 
 // openSettings lays what was saved in the panel over the file; c has it from here on.
@@ -321,7 +326,7 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	g.panel.Follow(list.Changed)
 	g.opened = append(g.opened, list.Close, g.panel.Close)
 	seen := console.Services{Access: g.live, Sessions: g.logins, Settings: g.panel, Nodes: list, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Book: g.book, Audit: g.audit, Log: g.log.Logger(),
-		Kept: g.states.Sync, Store: g.kept, SignIn: g.signIns, Landing: console.NewLanding(g.c, g.log.Logger())}
+		Kept: g.states.Sync, Store: g.kept, Backup: g.backups, SignIn: g.signIns, Landing: console.NewLanding(g.c, g.log.Logger())}
 	g.opened = append(g.opened, seen.Landing.Serve(seen).Close)
 	g.server = server.New(server.Options{Engine: g.engine, Log: g.log.Logger(), ChatOpen: g.live.ChatOpen, GeminiSSE: g.live.GeminiSSE,
 		Mount: seen.Mount, Store: circuit.Health(g.kept),

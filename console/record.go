@@ -38,7 +38,7 @@ func (r route) records() bool {
 	name := r.method + " " + r.path
 	switch r.method {
 	case fiber.MethodGet, fiber.MethodHead:
-		return slices.Contains([]string{"GET /creds/download/:filename", "GET /creds/download-all", "GET /auth/keys/:name/reveal"}, name)
+		return slices.Contains([]string{"GET /creds/download/:filename", "GET /creds/download-all", "GET /auth/keys/:name/reveal", "GET /storage/backup"}, name)
 	}
 	return !slices.Contains(changeNothing(), name)
 }

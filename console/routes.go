@@ -14,6 +14,7 @@ import (
 	"gcli2api/store"
 	"gcli2api/store/apikey"
 	"gcli2api/store/audit"
+	"gcli2api/store/move"
 	"gcli2api/store/nodes"
 	"gcli2api/store/oauth"
 	"gcli2api/store/pool"
@@ -35,15 +36,16 @@ type Services struct {
 	Engine *pipeline.Engine
 	Pool   *pool.Pool
 	Stats  *stats.Stats
-	Book   *apikey.Book // API keys, quotas, costs
-	Audit  *audit.Log   // who changed what, and which requests came
-	Tester Tester       // makes the calls of /creds/test
-	Log    *slog.Logger // nil is slog.Default
-	Store  store.Store  // nil for a console that shows none
+	Store  store.Store // nil for a console that shows none
 
 	Sessions *Sessions       // nil knows the password only
 	Settings *settings.Panel // nil lets nobody change settings
 	Nodes    *nodes.List     // nil for a gateway that knows of no others
+	Book     *apikey.Book    // API keys, quotas, costs
+	Audit    *audit.Log      // who changed what, and which requests came
+	Backup   *move.Backups   // nil makes none
+	Tester   Tester          // makes the calls of /creds/test
+	Log      *slog.Logger    // nil is slog.Default
 
 	SignIn  *oauth.SignIns // nil lets nobody sign in
 	Landing *Landing       // where browsers come back to from signing in
@@ -136,6 +138,8 @@ func (s Services) routes() []route {
 		{"GET", "/config/get", panel, s.config},
 		{"POST", "/config/save", panel, s.saveConfig},
 		{"GET", "/nodes", panel, s.listNodes},
+		{"GET", "/storage/backup", panel, s.backup},
+		{"GET", "/storage/backups", panel, s.backups},
 	}
 }
 

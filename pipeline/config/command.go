@@ -15,6 +15,13 @@ type Invocation struct {
 	File    string   // -config
 	Port    int      // -port of demo
 	Names   []string // the stages that were asked for
+
+	From, To string // places of data
+	Archive  string // a file, "-" for the standard output
+	DryRun   bool   // only say what would be done
+	Force    bool   // replace what is there
+	Live     bool   // although gateways are at work
+	Plain    bool   // not encrypted
 }
 
 // UsageError says that a command line means nothing, or asks for help.
@@ -47,17 +54,24 @@ func (e *UsageError) Unwrap() error { return e.Cause }
 // command is one word of the command line.
 type command struct {
 	name, does string
-	takes      string // flags and arguments in one line
-	more       string // the rest of its help
-	config     bool   // it has -config
-	port       bool   // it has -port
-	names      bool   // it takes names
+	takes      string                           // flags and arguments in one line
+	more       string                           // the rest of its help
+	config     bool                             // it has -config
+	port       bool                             // it has -port
+	names      bool                             // it takes names
+	flags      func(*flag.FlagSet, *Invocation) // more flags; nil for none
 }
 
 const configFlag = `  -config FILE   configuration; else $GCLI2API_CONFIG, else config.toml, else defaults
 `
 
 func commands() []command {
+	return append(append(serving(), moving()...),
+		command{name: "version", does: "print the version", more: "\nThe release, or the commit that it was built from.\n"},
+		command{name: "help", does: "print this text, or that of a command", takes: "[COMMAND]", names: true})
+}
+
+func serving() []command {
 	return []command{
 		{name: "serve", does: "answer requests (the default)", takes: "[-config FILE]", config: true,
 			more: configFlag + `
@@ -86,8 +100,6 @@ seconds. Exit code 0 when it is well; 1 when it is not, does not answer, or nobo
 It opens nothing else. A file that is broken at the moment does not make a running gateway ill: of it
 only the lines with host and port count then.
 `},
-		{name: "version", does: "print the version", more: "\nThe release, or the commit that it was built from.\n"},
-		{name: "help", does: "print this text, or that of a command", takes: "[COMMAND]", names: true},
 	}
 }
 
@@ -110,6 +122,9 @@ func ParseArgs(args []string) (Invocation, error) {
 	}
 	if c.port {
 		flags.IntVar(&in.Port, "port", in.Port, "")
+	}
+	if c.flags != nil {
+		c.flags(flags, &in)
 	}
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):

@@ -28,6 +28,7 @@ func ServerSections() []Section {
 		{Name: "keys", Help: "API keys that the operator hands out.", Params: keyParams()},
 		{Name: "usage", Help: "What is counted and written down, and for how long.", Params: usageParams()},
 		{Name: "store", Help: "Where everything is kept: a file in the credentials folder, unless one of these is set.", Params: storeParams()},
+		{Name: "backup", Help: "Backups of everything that a running gateway writes by itself, encrypted where there is a SECRET_KEY.", Params: backupParams()},
 		{Name: "google", Help: "Google's addresses and what the gateway says about itself there.", Params: googleParams()},
 		{Name: "outbound", Help: "Calls to the outside.", Params: outboundParams()},
 		{Name: "log", Help: "What is logged, and where.", Params: logParams()},

@@ -24,7 +24,9 @@ type engine struct {
 
 func engines() []engine {
 	return []engine{
-		{"Redis", func(t *testing.T) map[string]string { return map[string]string{"REDIS_URI": servers.Redis(t).Address()} }, time.Second},
+		{"Redis", func(t *testing.T) map[string]string {
+			return map[string]string{"REDIS_URI": servers.Redis(t).Address()}
+		}, time.Second},
 	}
 }
 

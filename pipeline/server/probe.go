@@ -21,8 +21,8 @@ func Probe(ctx context.Context, host string, port int) error {
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
 	var first error
-	for _, h := range reachedAt(host) {
-		err := probe(ctx, net.JoinHostPort(h, strconv.Itoa(port)))
+	for _, at := range Addresses(host, port) {
+		err := probe(ctx, at)
 		if err == nil {
 			return nil
 		}
@@ -31,6 +31,15 @@ func Probe(ctx context.Context, host string, port int) error {
 		}
 	}
 	return first
+}
+
+// Addresses are where a gateway that listens on host and port answers its own machine, to be tried in turn.
+func Addresses(host string, port int) []string {
+	all := reachedAt(host)
+	for i, h := range all {
+		all[i] = net.JoinHostPort(h, strconv.Itoa(port))
+	}
+	return all
 }
 
 // reachedAt is where a listener on host answers its own machine. One on :: answers IPv4 as well,

@@ -13,6 +13,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
+// ErrHeld begins the error of Open about a file that another process has.
+var ErrHeld = errors.New("another gcli2api holds the folder")
+
 // open gives a checked and complete file to bbolt. The lock is taken first, and on the same handle
 // that bbolt gets: looking at a file that somebody writes would find damage where there is none.
 func open(o Options) (*bbolt.DB, error) {
@@ -20,7 +23,7 @@ func open(o Options) (*bbolt.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	held := fmt.Errorf("another gcli2api holds the folder %s (its store %s is locked): stop that one, or give this one a folder of its own", filepath.Dir(o.Path), o.Path)
+	held := fmt.Errorf("%w %s (its store %s is locked): stop that one, or give this one a folder of its own", ErrHeld, filepath.Dir(o.Path), o.Path)
 	if locked, err := lock(f, o.LockWait); err != nil || !locked {
 		f.Close()
 		if err != nil {

@@ -37,7 +37,7 @@ func Store(ctx context.Context, c *config.Snapshot, log *slog.Logger) (store.Sto
 	}
 	p.Log = log
 	s, err := p.await(ctx, c.Duration("store.wait"))
-	if err != nil || p.Engine == File {
+	if s, err = whole(ctx, s, err); err != nil || p.Engine == File {
 		return s, err
 	}
 	return circuit.Around(s, circuit.Options{Engine: p.Engine, Place: p.String(), Timeout: p.Timeout, Most: max(1024, callsEach*p.Connections), Log: log, Mask: p.mask}), nil

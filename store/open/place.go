@@ -107,7 +107,7 @@ func (p Place) Open(ctx context.Context) (store.Store, error) {
 	case MongoDB:
 		return opened(mongo.Open(ctx, mongo.Options{Address: p.Address, Database: p.Database, Prefix: p.Prefix, Connections: p.Connections, Timeout: p.Timeout, Log: p.Log}))
 	}
-	return opened(embedded.Open(embedded.Options{Path: filepath.Join(p.Folder, file)}))
+	return opened(embedded.Open(embedded.Options{Path: p.File()}))
 }
 
 // opened keeps a nil engine from becoming a Store that is not nil.
@@ -117,3 +117,6 @@ func opened[T store.Store](db T, err error) (store.Store, error) {
 	}
 	return db, nil
 }
+
+// File is the path of the embedded engine's file.
+func (p Place) File() string { return filepath.Join(p.Folder, file) }

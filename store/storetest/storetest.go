@@ -23,6 +23,8 @@ type Engine struct {
 	// Clock tells that a store heeds the clock that Open gets. The others have the time of their
 	// server, and the suite waits.
 	Clock bool
+	// Trips gives a count of the round trips of a store, for Bench. It may be nil.
+	Trips func(s store.Store) func() int64
 }
 
 // Open opens the data, as often as it is called. The suite closes what it opened.
@@ -38,7 +40,7 @@ func Run(t *testing.T, e Engine) {
 		{"Names", names}, {"Refused", refused}, {"Bodies", bodies}, {"Docs", typed},
 		{"RacePut", racePut}, {"RaceDelete", raceDelete}, {"RaceUpdate", raceUpdate},
 		{"Take", take}, {"RaceTake", raceTake}, {"Add", addition}, {"RaceAdd", raceAdd}, {"Counters", counters},
-		{"AddOnce", addOnce}, {"RaceAddOnce", raceAddOnce},
+		{"WalkCounters", walkCounters}, {"AddOnce", addOnce}, {"RaceAddOnce", raceAddOnce},
 		{"Expiry", expiry}, {"ExpiryMoves", expiryMoves}, {"Claim", claim}, {"RaceClaim", raceClaim},
 		{"Watch", watch}, {"WatchSlow", watchSlow}, {"WatchEnds", watchEnds}, {"Revision", revision},
 		{"Restart", restart}, {"Closed", closed}, {"CloseUnderLoad", closeUnderLoad}, {"Cancelled", cancelled},

@@ -1,0 +1,65 @@
+package config
+
+import "flag"
+
+const placeHelp = `
+A PLACE is redis://..., rediss://..., postgres://..., "host=... dbname=...", mongodb://...,
+mongodb+srv://..., or file:FOLDER for a credentials folder with its file. One that is not given is
+that of the configuration, and what it leaves out is as there.
+`
+
+const moveFlags = `  -dry-run       read everything, write nothing, say what would be done
+  -force         replace all that the target has; credential files are set aside in its folder
+  -live          although gateways are at work on one of the places
+`
+
+func moveFlagsOf(f *flag.FlagSet, in *Invocation) {
+	f.StringVar(&in.To, "to", "", "")
+	f.BoolVar(&in.DryRun, "dry-run", false, "")
+	f.BoolVar(&in.Force, "force", false, "")
+	f.BoolVar(&in.Live, "live", false, "")
+}
+
+// moving are the commands that carry data from one place to another.
+func moving() []command {
+	return []command{
+		{name: "migrate", does: "carry everything from one place to another", takes: "[-from PLACE] [-to PLACE] [-dry-run] [-force] [-live] [-config FILE]", config: true,
+			flags: func(f *flag.FlagSet, in *Invocation) {
+				f.StringVar(&in.From, "from", "", "")
+				moveFlagsOf(f, in)
+			},
+			more: `  -from PLACE    where the data are; it is only read
+  -to PLACE      where they go
+` + moveFlags + configFlag + placeHelp + `
+The target has to be empty. A migration that was interrupted, however that was, goes on when the same
+command is given again; until it has ended no gateway serves the target. At the end both sides are
+read and compared, and a difference is exit code 1. Credential files become documents in a database,
+and files again in a folder. Not moved: leases, the list of nodes, and deleted credentials in
+.quarantine. Stop the gateways first: what they write meanwhile may be lost.
+`},
+		{name: "backup", does: "write everything into one file, also while the gateway runs", takes: "[-from PLACE] [-out FILE] [-plain] [-config FILE]", config: true,
+			flags: func(f *flag.FlagSet, in *Invocation) {
+				f.StringVar(&in.From, "from", "", "")
+				f.StringVar(&in.Archive, "out", "", "")
+				f.BoolVar(&in.Plain, "plain", false, "")
+			},
+			more: `  -from PLACE    where the data are, else where the configuration says
+  -out FILE      the archive; - is the standard output, else gcli2api-TIME.tar.gz in this folder
+  -plain         do not encrypt it, although there is a SECRET_KEY
+` + configFlag + placeHelp + `
+With a SECRET_KEY the archive is encrypted with it. Where a gateway holds the folder, that one is
+asked for the archive, with the panel password and at the address of this configuration.
+`},
+		{name: "restore", does: "bring an archive of backup back", takes: "-in FILE [-to PLACE] [-dry-run] [-force] [-live] [-config FILE]", config: true,
+			flags: func(f *flag.FlagSet, in *Invocation) {
+				f.StringVar(&in.Archive, "in", "", "")
+				moveFlagsOf(f, in)
+			},
+			more: `  -in FILE       the archive; an encrypted one needs the SECRET_KEY that it was made with
+  -to PLACE      where it goes, else where the configuration says
+` + moveFlags + configFlag + placeHelp + `
+The archive is verified from beginning to end before anything is written. The target has to be empty
+and its gateways stopped. One that was interrupted goes on when the same command is given again.
+`},
+	}
+}

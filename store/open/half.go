@@ -1,0 +1,62 @@
+package open
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"gcli2api/store"
+)
+
+// Moves is the table with the mark that a move leaves at its target.
+const Moves store.Table = "move"
+
+// Mark is the document of a move.
+type Mark struct {
+	From  string    `json:"from"` // which source; no secret
+	Name  string    `json:"name"` // how people call it
+	Begun time.Time `json:"begun"`
+	Done  time.Time `json:"done,omitzero"` // zero while it has not ended
+}
+
+// mark is the id of the document.
+const mark = "move"
+
+// MarkOf reads the mark of the last move to a store; nil when there was none.
+func MarkOf(ctx context.Context, s store.Store) (*Mark, error) {
+	doc, err := s.Get(ctx, Moves, mark)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the mark of a move: %w", err)
+	}
+	m := &Mark{}
+	if err := json.Unmarshal(doc.Body, m); err != nil {
+		return nil, fmt.Errorf("the mark of a move is damaged: %w", err)
+	}
+	return m, nil
+}
+
+// Save writes the mark.
+func (m *Mark) Save(ctx context.Context, s store.Store) error {
+	_, err := store.Docs[*Mark]{Store: s, Table: Moves}.Put(ctx, mark, m, store.Any)
+	return err
+}
+
+// whole refuses data that a move has only half written: served, they would look like all there is.
+func whole(ctx context.Context, s store.Store, err error) (store.Store, error) {
+	if err != nil {
+		return nil, err
+	}
+	m, err := MarkOf(ctx, s)
+	if err == nil && m != nil && m.Done.IsZero() {
+		err = fmt.Errorf("the data are half of what a move from %s was to bring: give the same command (migrate or restore) again, it goes on from there", m.Name)
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
