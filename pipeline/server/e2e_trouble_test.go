@@ -119,6 +119,13 @@ func (s *shaky) flow() *flow {
 	return f
 }
 
+// withKey is a request of a caller that is charged.
+func (s *shaky) withKey(key string) reply {
+	s.t.Helper()
+	path, body := ask{}.http(flash, "with a key")
+	return s.post(path, body, header("Authorization", "Bearer "+key))
+}
+
 func (f *flow) end() int64 {
 	close(f.stop)
 	f.all.Wait()
@@ -147,6 +154,9 @@ func (s *shaky) counted() (requests, calls, errors int64) {
 		s.t.Fatal(err)
 	}
 	for _, k := range f.Data.Keys {
+		if k.Who != "password" {
+			continue
+		}
 		requests, errors = requests+k.Calls, errors+k.Errors
 	}
 	for _, c := range f.Data.Credentials {
@@ -174,6 +184,7 @@ func databaseAway(t *testing.T, of unsteady) {
 	}
 	sim := google(t, 2, 0)
 	s := startShaky(t, of, launch{sim: sim, accounts: 2, light: true})
+	_, key := s.makeKey(`{"total_quota": 1000}`)
 	f := s.flow()
 	f.more(t, 20)
 	troubles := append([]trouble{
@@ -184,6 +195,9 @@ func databaseAway(t *testing.T, of unsteady) {
 		begun := time.Now()
 		trouble.begin()
 		wait(t, trouble.name+": the circuit is open", s.isUp(false))
+		if r := s.withKey(key); r.status != 503 || r.header.Get("Retry-After") == "" {
+			t.Errorf("%s: a caller with a key got %d %v %s", trouble.name, r.status, r.header, r.body)
+		}
 		f.more(t, 40)
 		time.Sleep(away - time.Since(begun))
 		if now := s.storage(); now.Error == "" || now.Failures == 0 {
@@ -191,6 +205,9 @@ func databaseAway(t *testing.T, of unsteady) {
 		}
 		trouble.heal()
 		wait(t, trouble.name+": it is back", s.isUp(true))
+		if r := s.withKey(key); r.status != 200 {
+			t.Errorf("%s: afterwards a caller with a key got %d %s", trouble.name, r.status, r.body)
+		}
 		f.more(t, 20)
 		t.Logf("%s: away for %v, longest request %v", trouble.name, time.Since(begun).Round(time.Millisecond), time.Duration(f.slow.Load()).Round(time.Millisecond))
 	}
@@ -205,7 +222,7 @@ func databaseAway(t *testing.T, of unsteady) {
 	exact := func(g *shaky) {
 		t.Helper()
 		wait(t, "figures", func() bool { requests, _, _ := g.counted(); return requests >= served })
-		if requests, calls, errors := g.counted(); requests != served || calls != served || errors != 0 {
+		if requests, calls, errors := g.counted(); requests != served || calls != served+int64(len(troubles)) || errors != 0 {
 			t.Errorf("%d requests and %d calls with %d errors counted of %d", requests, calls, errors, served)
 		}
 	}
