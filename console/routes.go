@@ -18,6 +18,7 @@ import (
 	"gcli2api/store/nodes"
 	"gcli2api/store/oauth"
 	"gcli2api/store/pool"
+	"gcli2api/store/rekey"
 	"gcli2api/store/settings"
 	"gcli2api/store/stats"
 
@@ -44,6 +45,7 @@ type Services struct {
 	Book     *apikey.Book    // API keys, quotas, costs
 	Audit    *audit.Log      // who changed what, and which requests came
 	Backup   *move.Backups   // nil makes none
+	Rekey    *rekey.Service  // nil keeps nothing that is sealed
 	Tester   Tester          // makes the calls of /creds/test
 	Log      *slog.Logger    // nil is slog.Default
 
@@ -54,9 +56,18 @@ type Services struct {
 	// pool that forgets.
 	Kept func(ctx context.Context) error
 
+	Now func() time.Time // of what nodes share; nil is time.Now
+
 	uploads chan struct{} // those under way
 	logins  *throttle     // of the password; nil is the default
 	tries   *throttle     // of looking a key up without a password; nil is the default
+}
+
+func (s Services) now() time.Time {
+	if s.Now == nil {
+		return time.Now()
+	}
+	return s.Now()
 }
 
 // permission says who may use a route.
@@ -134,6 +145,7 @@ func (s Services) routes() []route {
 		{"GET", "/usage/requests", panel, s.requests},
 		{"GET", "/usage/requests/:id", panel, s.request},
 		{"GET", "/audit", panel, s.listChanges},
+		{"POST", rekey.Path, panel, s.rotateSecret},
 		{"GET", "/storage", panel, s.storage},
 		{"GET", "/config/get", panel, s.config},
 		{"POST", "/config/save", panel, s.saveConfig},

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -91,11 +92,14 @@ func (p *Pool) layOut(s sealed) ([]byte, error) {
 		p.disk.Lock()
 		defer p.disk.Unlock()
 		var data []byte
-		if s.from.path != "" {
-			var err error
-			if data, err = read(s.from.path); err != nil {
+		if s.from.variable == nil {
+			t, err := p.shelf.read(s.from.name)
+			if errors.Is(err, errAway) {
+				return nil, err
+			} else if err != nil {
 				return nil, ErrNoCredential
 			}
+			data = t.data
 		}
 		sheet, err := s.from.parse(data, p.rules)
 		if err != nil {

@@ -69,7 +69,7 @@ func (p *Pool) refresh(a *account) <-chan struct{} {
 		turn := p.takeTurn(ctx, a, was)
 		got, fail := turn.got, (*oauth.RefreshError)(nil)
 		if !turn.taken {
-			got, fail = p.renew(ctx, a)
+			got, fail = p.renewAs(ctx, a, was)
 		}
 		if fail == nil && got.RefreshToken != "" {
 			p.hideAll(oauth.Credential{RefreshToken: got.RefreshToken})
@@ -129,6 +129,28 @@ func (p *Pool) durable(ctx context.Context, a *account) {
 	case <-ctx.Done():
 	case <-time.After(durableFor):
 	}
+}
+
+// renewAs is renew, but a sign-in is not dead before its source was asked: another node may have changed its
+// refresh token.
+func (p *Pool) renewAs(ctx context.Context, a *account, was string) (oauth.Tokens, *oauth.RefreshError) {
+	secret := func() string {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return a.cred.Secret()
+	}
+	tried := secret()
+	got, fail := p.renew(ctx, a)
+	if fail == nil || !fail.Permanent || !p.shared() {
+		return got, fail
+	}
+	if other, taken := p.fromOther(ctx, a, was); taken {
+		return other, nil
+	}
+	if secret() != tried {
+		return p.renew(ctx, a)
+	}
+	return got, fail
 }
 
 // renew tries twice: most trouble of the token endpoint is over at once.

@@ -103,6 +103,7 @@ func (p *Pool) fromOther(ctx context.Context, a *account, was string) (oauth.Tok
 	}
 	p.mu.Unlock()
 	shared.Fetch(ctx, id)
+	p.askSource(a)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.now()
@@ -110,6 +111,18 @@ func (p *Pool) fromOther(ctx context.Context, a *account, was string) (oauth.Tok
 		return oauth.Tokens{}, false
 	}
 	return oauth.Tokens{AccessToken: a.token, Expiry: a.expiry}, true
+}
+
+// askSource reads the document of an account again: another node may have written a newer refresh token.
+func (p *Pool) askSource(a *account) {
+	d, is := p.shelf.(*documents)
+	if !is || a.from == nil || a.from.variable != nil {
+		return
+	}
+	p.disk.Lock()
+	defer p.disk.Unlock()
+	d.hear(a.from.name)
+	p.scan(false)
 }
 
 // first is the entry that stands for the account: the one of its name, else any.
