@@ -30,11 +30,12 @@ import (
 	"gcli2api/store/audit"
 	"gcli2api/store/circuit"
 	"gcli2api/store/ephemeral"
-	"gcli2api/store/nodes"
 	"gcli2api/store/move"
+	"gcli2api/store/nodes"
 	"gcli2api/store/oauth"
 	"gcli2api/store/open"
 	"gcli2api/store/pool"
+	"gcli2api/store/rekey"
 	"gcli2api/store/seal"
 	"gcli2api/store/settings"
 	"gcli2api/store/stats"
@@ -68,6 +69,8 @@ func run(args []string) int {
 		return healthcheck(o)
 	case "migrate", "backup", "restore":
 		return move.Run(in, func() (*config.Snapshot, error) { return load(o) })
+	case "rotate-secret":
+		return rekey.Main(in, func() (*config.Snapshot, error) { return load(o) })
 	}
 	fmt.Println("gcli2api", config.Version())
 	return 0
@@ -255,12 +258,12 @@ func (g *gateway) openStore() error {
 		return err
 	}
 	google := oauth.New(oauth.Options{HTTP: g.out.HTTP, HTTPVia: g.out.HTTPVia, Log: g.log.Logger(), Settings: g.live.oauth})
-	g.signIns = oauth.NewSignIns(oauth.SignInOptions{Client: google, Store: kept, Hide: g.log.Hide})
+	g.signIns = oauth.NewSignIns(oauth.SignInOptions{Client: google, Store: kept, Ring: g.ring, Hide: g.log.Hide})
 	ctx, log := context.Background(), g.log.Logger()
 	return errors.Join(
 		keep(g, &g.states)(pool.Remember(ctx, kept, log, g.ring)),
 		keep(g, &g.figures)(stats.Open(ctx, stats.Options{Store: kept, Log: log, Settings: func() stats.Settings { return stats.SettingsOf(g.live.Snapshot()) }})),
-		keep(g, &g.logins)(console.OpenSessions(ctx, console.SessionOptions{Store: kept, Log: log})),
+		keep(g, &g.logins)(console.OpenSessions(ctx, console.SessionOptions{Store: kept, Log: log, Seal: seal.Box{Ring: g.ring, For: seal.PanelSecret}})),
 		keep(g, &g.audit)(audit.Open(ctx, audit.Options{Store: kept, Log: log, Mask: g.log.Mask, Settings: func() audit.Settings { return audit.SettingsOf(g.live.Snapshot()) }})),
 		keep(g, &g.book)(apikey.Open(ctx, apikey.Options{Store: kept, Log: log, Hide: g.log.Hide, Ring: g.ring, Old: g.c.String("pool.credentials_dir"), Settings: func() apikey.Settings { return apikey.SettingsOf(g.live.Snapshot()) }})),
 		keep(g, &g.memory)(ephemeral.Open(ctx, kept, log)),
@@ -325,7 +328,7 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	list := nodes.Open(nodes.Options{Store: g.kept, Log: g.log.Logger(), Address: g.ln.Addr().String(), Version: config.Version(), Report: g.panel.Report})
 	g.panel.Follow(list.Changed)
 	g.opened = append(g.opened, list.Close, g.panel.Close)
-	seen := console.Services{Access: g.live, Sessions: g.logins, Settings: g.panel, Nodes: list, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Book: g.book, Audit: g.audit, Log: g.log.Logger(),
+	seen := console.Services{Access: g.live, Sessions: g.logins, Settings: g.panel, Nodes: list, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Book: g.book, Audit: g.audit, Rekey: rekey.Inside(g.c, g.kept, g.ring, g.pool.Hold), Log: g.log.Logger(),
 		Kept: g.states.Sync, Store: g.kept, Backup: g.backups, SignIn: g.signIns, Landing: console.NewLanding(g.c, g.log.Logger())}
 	g.opened = append(g.opened, seen.Landing.Serve(seen).Close)
 	g.server = server.New(server.Options{Engine: g.engine, Log: g.log.Logger(), ChatOpen: g.live.ChatOpen, GeminiSSE: g.live.GeminiSSE,

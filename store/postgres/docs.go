@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -18,13 +17,17 @@ func (db *DB) Get(ctx context.Context, t store.Table, id string) (d store.Doc, e
 		return d, err
 	}
 	err = db.run(ctx, call{what: fmt.Sprintf("read %s %q", t, id), read: true, do: func(ctx context.Context, c *pgx.Conn) error {
-		row := c.QueryRow(ctx, db.sql(`SELECT id, rev, expires, body::text FROM {schema}.docs
-			WHERE tbl = $1 AND id = $2 AND (expires IS NULL OR expires > {schema}.ms())`), string(t), id)
-		d, err = scanDoc(row)
-		if errors.Is(err, pgx.ErrNoRows) {
+		var rev, expires *int64
+		var body []byte
+		err := c.QueryRow(ctx, db.sql(`SELECT rev, expires, body FROM {schema}.get($1::text, $2::text)`), string(t), id).Scan(&rev, &expires, &body)
+		if err != nil {
+			return err
+		}
+		if rev == nil {
 			return store.ErrNotFound
 		}
-		return err
+		d = document(id, *rev, expires, body)
+		return nil
 	}})
 	return d, err
 }
@@ -53,28 +56,26 @@ func (db *DB) List(ctx context.Context, t store.Table, after string, limit int) 
 		}
 		defer rows.Close()
 		for rows.Next() {
-			d, err := scanDoc(rows)
-			if err != nil {
+			var id string
+			var rev int64
+			var expires *int64
+			var body []byte
+			if err := rows.Scan(&id, &rev, &expires, &body); err != nil {
 				return err
 			}
-			docs = append(docs, d)
+			docs = append(docs, document(id, rev, expires, body))
 		}
 		return rows.Err()
 	}})
 	return docs, err
 }
 
-func scanDoc(row pgx.Row) (d store.Doc, err error) {
-	var expires *int64
-	var rev int64
-	if err := row.Scan(&d.ID, &rev, &expires, &d.Body); err != nil {
-		return store.Doc{}, err
-	}
-	d.Rev = store.Rev(rev)
+func document(id string, rev int64, expires *int64, body []byte) store.Doc {
+	d := store.Doc{ID: id, Rev: store.Rev(rev), Body: body}
 	if expires != nil {
 		d.Expires = time.UnixMilli(*expires)
 	}
-	return d, nil
+	return d
 }
 
 // Put writes a document.

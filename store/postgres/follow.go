@@ -22,6 +22,20 @@ const (
 // of the server takes LISTEN, and nothing ever comes.
 var errDeaf = errors.New("notices do not get through")
 
+// Watch gives hints until ctx is over or the store is closed.
+func (db *DB) Watch(ctx context.Context) (<-chan store.Change, error) {
+	_, left, err := db.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer left()
+	hints, err := db.hints.Watch(ctx)
+	if err == nil {
+		db.follows.Do(func() { db.owned.Go(db.follow) })
+	}
+	return hints, err
+}
+
 // follow gives hints to watchers until the store is closed.
 func (db *DB) follow() {
 	for pause := 100 * time.Millisecond; db.ctx.Err() == nil; {
@@ -69,7 +83,7 @@ func (db *DB) listen(good func()) error {
 		return err
 	}
 	e := ear{db: db, conn: conn, missing: revision}
-	db.watchers.tell(store.Change{}) // nobody was listening until now
+	db.hints.Tell(store.Change{}) // nobody was listening until now
 	if err := e.probe(); err != nil {
 		return err
 	}
@@ -114,7 +128,7 @@ func (e *ear) take(text string) {
 	c, n := heard(text)
 	e.heard += n
 	if n > 0 || c != (store.Change{}) {
-		e.db.watchers.tell(c)
+		e.db.hints.Tell(c)
 	}
 }
 
@@ -124,7 +138,7 @@ func (e *ear) check() error {
 	defer cancel()
 	if e.before-e.heard > e.missing {
 		e.missing = e.before - e.heard
-		e.db.watchers.tell(store.Change{})
+		e.db.hints.Tell(store.Change{})
 	}
 	now, err := e.db.revision(ctx, e.conn)
 	if err != nil {
@@ -165,7 +179,7 @@ func (db *DB) poll() {
 	for {
 		now, err := db.Revision(db.ctx)
 		if err == nil && now != last {
-			db.watchers.tell(store.Change{})
+			db.hints.Tell(store.Change{})
 			last = now
 		}
 		select {

@@ -106,39 +106,41 @@ func (to *target) version(ctx context.Context, conn *pgx.Conn, all []migration) 
 	return n, nil
 }
 
-// columns is what the tables have to have, as the server calls the types.
-const columns = `docs.tbl text, docs.id text, docs.rev bigint, docs.expires bigint, docs.body json, revision.part integer,
+// parts is what the schema has to have: columns, with what the server calls their types, and functions.
+const parts = `docs.tbl text, docs.id text, docs.rev bigint, docs.expires bigint, docs.body json, revision.part integer,
 revision.n bigint, counters.name text, counters.value bigint, batches.id text, batches.until bigint, leases.name text,
-leases.owner text, leases.until bigint`
+leases.owner text, leases.until bigint, ms() function, count_write() function, get() function, put() function, del() function,
+take() function, shift() function, add() function, add_once() function, claim() function, sweep() function`
 
 // examine refuses tables that somebody has changed.
 func (to *target) examine(ctx context.Context, conn *pgx.Conn) error {
-	rows, err := conn.Query(ctx, `SELECT c.relname || '.' || a.attname, format_type(a.atttypid, NULL)
+	rows, err := conn.Query(ctx, `SELECT c.relname || '.' || a.attname AS part, format_type(a.atttypid, NULL)
 		FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-		WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1::text) AND a.attnum > 0 AND NOT a.attisdropped`, to.Prefix)
+		WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1::text) AND a.attnum > 0 AND NOT a.attisdropped
+		UNION ALL SELECT DISTINCT proname || '()', 'function' FROM pg_proc WHERE pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1::text)`, to.Prefix)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	found := map[string]string{}
 	for rows.Next() {
-		var column, kind string
-		if err := rows.Scan(&column, &kind); err != nil {
+		var part, kind string
+		if err := rows.Scan(&part, &kind); err != nil {
 			return err
 		}
-		found[column] = kind
+		found[part] = kind
 	}
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	for one := range strings.SplitSeq(columns, ",") {
-		column, kind, _ := strings.Cut(strings.TrimSpace(one), " ")
-		switch is := found[column]; is {
+	for one := range strings.SplitSeq(parts, ",") {
+		part, kind, _ := strings.Cut(strings.TrimSpace(one), " ")
+		switch is := found[part]; is {
 		case kind:
 		case "":
-			return plainly("the schema %s has no column %s (half migrated, or changed by somebody): nothing was changed; put back a backup, or choose another store.prefix", to.schema, column)
+			return plainly("the schema %s lacks %s (half migrated, or changed by somebody): nothing was changed; put back a backup, or choose another store.prefix", to.schema, part)
 		default:
-			return plainly("in the schema %s the column %s is %s and not %s (changed by somebody): nothing was changed; put back a backup, or choose another store.prefix", to.schema, column, is, kind)
+			return plainly("in the schema %s %s is %s and not %s (changed by somebody): nothing was changed; put back a backup, or choose another store.prefix", to.schema, part, is, kind)
 		}
 	}
 	return nil

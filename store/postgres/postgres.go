@@ -43,9 +43,9 @@ type DB struct {
 	closed bool
 	calls  sync.WaitGroup
 
-	outbox   outbox
-	watchers watchers
-	follows  sync.Once
+	outbox  outbox
+	hints   store.Hints
+	follows sync.Once
 }
 
 // target is a database and how it is spoken to.
@@ -132,6 +132,7 @@ func (db *DB) Close() error {
 	db.stop()
 	<-ended
 	db.owned.Wait()
+	db.hints.Close()
 	db.pool.Close()
 	return nil
 }
@@ -184,8 +185,8 @@ func (db *DB) once(ctx context.Context, do func(context.Context, *pgx.Conn) erro
 // outcome turns an error into what a caller is to see.
 func (db *DB) outcome(ctx context.Context, what string, err error) error {
 	switch {
-	case err == nil:
-		return nil
+	case err == nil || ours(err):
+		return err
 	case ctx.Err() != nil:
 		return fmt.Errorf("%s: %w", what, ctx.Err())
 	case db.ctx.Err() != nil:
@@ -197,4 +198,10 @@ func (db *DB) outcome(ctx context.Context, what string, err error) error {
 // ours are errors of the waist that travel through run as they are.
 func ours(err error) bool {
 	return errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrExhausted)
+}
+
+// Stats is how the connections are used, without the one for notices.
+func (db *DB) Stats() store.Pool {
+	s := db.pool.Stat()
+	return store.Pool{InUse: int(s.AcquiredConns()), Idle: int(s.IdleConns()), Max: int(s.MaxConns())}
 }

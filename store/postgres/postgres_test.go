@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"fmt"
+	"os"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,12 +14,12 @@ import (
 )
 
 // engine gives each test a schema of its own on one server.
-func engine(s *servers.PostgresServer) storetest.Engine {
+func engine(s *servers.PostgresServer, more string) storetest.Engine {
 	var n atomic.Int64
 	return storetest.Engine{Nodes: true, Fresh: func(testing.TB) storetest.Open {
 		prefix := fmt.Sprint("t", n.Add(1))
 		return func(t testing.TB, _ func() time.Time) store.Store {
-			return open(t, postgres.Options{Address: s.Address(), Prefix: prefix})
+			return open(t, postgres.Options{Address: s.Address() + more, Prefix: prefix, Connections: 20})
 		}
 	}}
 }
@@ -33,6 +34,8 @@ func open(t testing.TB, o postgres.Options) *postgres.DB {
 	return db
 }
 
-func TestStore(t *testing.T) { storetest.Run(t, engine(servers.Postgres(t))) }
+func TestStore(t *testing.T) { storetest.Run(t, engine(servers.Postgres(t), "")) }
 
-func BenchmarkStore(b *testing.B) { storetest.Bench(b, engine(servers.Postgres(b, "fsync", "on"))) }
+func BenchmarkStore(b *testing.B) {
+	storetest.Bench(b, engine(servers.Postgres(b, "fsync", "on"), os.Getenv("MORE")))
+}

@@ -31,7 +31,9 @@ func parse(o Options) (*address, error) {
 	a := &address{}
 	q := u.Query()
 	password, _ := u.User.Password()
-	for _, s := range []string{password, url.QueryEscape(password), url.PathEscape(password), q.Get("sentinel_password")} {
+	user, _, _ := strings.Cut(strings.TrimPrefix(o.Address, u.Scheme+"://"), "@")
+	_, written, _ := strings.Cut(user, ":")
+	for _, s := range []string{password, written, q.Get("sentinel_password")} {
 		if s != "" {
 			a.secrets = append(a.secrets, s)
 		}
@@ -44,7 +46,7 @@ func parse(o Options) (*address, error) {
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 		MaxRetries:               -1, DialerRetries: 1,
 		DialTimeout: o.Timeout, ReadTimeout: o.Timeout, WriteTimeout: o.Timeout, PoolTimeout: o.Timeout,
-		PoolSize: o.Connections, MaxActiveConns: o.Connections,
+		PoolSize: o.Connections, ContextTimeoutEnabled: true,
 	}
 	for _, more := range q["addr"] {
 		a.options.Addrs = append(a.options.Addrs, hostPort(more))
@@ -52,10 +54,18 @@ func parse(o Options) (*address, error) {
 	if a.options.DB, err = number16(strings.Trim(u.Path, "/"), o.Database); err != nil {
 		return nil, err
 	}
+	var secure *tls.Config
 	if u.Scheme == "rediss" {
-		a.options.TLSConfig, err = trust(u.Hostname(), q.Get("cacert"))
+		name := u.Hostname()
+		if a.many() {
+			name = ""
+		}
+		if secure, err = trust(name, q.Get("cacert")); err != nil {
+			return nil, err
+		}
 	}
-	return a, err
+	a.options.Dialer = dial(secure)
+	return a, nil
 }
 
 func hostPort(host string) string {
@@ -80,8 +90,8 @@ func number16(own, setting string) (int, error) {
 	return n, nil
 }
 
-// trust is TLS that checks the server. In a cluster, and behind a sentinel, each node is checked by its own
-// name.
+// trust is TLS that checks the server by the name that the address gives it, also the nodes of a cluster that
+// it tells of. Where the address names several servers each is checked by its own name.
 func trust(host, file string) (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: host}
 	if file == "" {

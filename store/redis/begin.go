@@ -22,7 +22,7 @@ func (db *DB) get(ctx context.Context, key string) (string, error) {
 		text, err = db.client.Get(ctx, key).Result()
 	}
 	switch {
-	case errors.Is(err, redis.Nil):
+	case err == redis.Nil: // in another error it would be somebody else's, as a sentinel's
 		return "", nil
 	case err != nil && strings.Contains(err.Error(), "WRONGTYPE"):
 		return "", db.foreign(ctx, []string{key}, err)
@@ -44,6 +44,10 @@ func (db *DB) begin(ctx context.Context) error {
 	k := db.keys
 	answer, err := db.run(ctx, task{script: "open", keys: []string{k.version(), k.revision(), k.counts(), k.names(), k.probe("hash"), k.probe("set"), k.probe("text")},
 		args: []any{layout, db.channel}})
+	if errors.Is(err, errFull) && version != "" { // what is there can be read all the same
+		db.log.Error("the database takes no more data", "error", err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -80,13 +84,27 @@ func (db *DB) inCluster(ctx context.Context) (bool, error) {
 
 // advise warns of a server that may lose what it has promised to keep. Some do not let themselves be asked.
 func (db *DB) advise(ctx context.Context) {
-	policy, err := db.client.ConfigGet(ctx, "maxmemory*").Result()
-	if p := policy["maxmemory-policy"]; err == nil && p != "" && p != "noeviction" {
-		db.log.Warn("Redis may throw away data when it is full: set maxmemory-policy noeviction", "policy", p, "maxmemory", policy["maxmemory"])
+	memory := db.info(ctx, "memory")
+	if p := memory["maxmemory_policy"]; p != "" && p != "noeviction" {
+		db.log.Warn("Redis may throw away data when it is full: set maxmemory-policy noeviction", "policy", p, "maxmemory", memory["maxmemory"])
 	}
-	saving, err1 := db.client.ConfigGet(ctx, "appendonly").Result()
-	saves, err2 := db.client.ConfigGet(ctx, "save").Result()
-	if err1 == nil && err2 == nil && saving["appendonly"] == "no" && saves["save"] == "" {
+	saves, err := db.client.ConfigGet(ctx, "save").Result()
+	if err == nil && saves["save"] == "" && db.info(ctx, "persistence")["aof_enabled"] == "0" {
 		db.log.Warn("Redis keeps everything in memory alone, and loses it when it restarts: set appendonly yes")
 	}
+}
+
+// info is a part of what the server says about itself, or nothing.
+func (db *DB) info(ctx context.Context, section string) map[string]string {
+	text, err := db.client.Info(ctx, section).Result()
+	if err != nil {
+		return nil
+	}
+	found := map[string]string{}
+	for line := range strings.Lines(text) {
+		if key, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			found[key] = value
+		}
+	}
+	return found
 }

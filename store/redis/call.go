@@ -5,7 +5,6 @@ import (
 	"crypto/sha1"
 	"embed"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -71,16 +70,20 @@ func (db *DB) ask(ctx context.Context, t task, command, which string) (any, erro
 	}
 	args = append(args, t.args...)
 	for tries := 0; ; tries++ {
-		cmd := redis.NewCmd(ctx, args...)
-		_ = db.client.Process(ctx, once{cmd})
-		answer, err := cmd.Result()
-		if errors.Is(err, redis.Nil) {
-			return nil, nil
-		}
+		answer, err := db.send(ctx, args)
 		if !t.again || tries > 0 || !retriable(err) {
 			return answer, err
 		}
 	}
+}
+
+// send makes one round trip, which ends after the time that one may take.
+func (db *DB) send(ctx context.Context, args []any) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, db.timeout)
+	defer cancel()
+	cmd := redis.NewCmd(ctx, args...)
+	_ = db.client.Process(ctx, once{cmd})
+	return cmd.Result()
 }
 
 // foreign names the key that is not what we keep under its name.

@@ -13,6 +13,9 @@ import (
 	"gcli2api/store"
 )
 
+// errFull is what a server says that has maxmemory and may throw nothing away.
+var errFull = errors.New("Redis is out of memory (maxmemory): give it more, or remove what else it keeps")
+
 // told gives an error of the driver the words of the waist: what the server said about a call is one line
 // for the operator, and everything that another try may mend is a *store.Away.
 func (db *DB) told(err error) error {
@@ -20,16 +23,25 @@ func (db *DB) told(err error) error {
 	switch {
 	case err == nil || errors.Is(err, store.ErrClosed):
 		return err
-	case errors.Is(err, redis.ErrClosed) && db.closed():
-		return store.ErrClosed
+	case errors.Is(err, redis.Nil):
+		return errors.New("the sentinel of the address knows no server by its master_name")
 	case errors.As(err, &said):
 		return db.refusal(said)
+	case db.closed():
+		return store.ErrClosed // Close has ended it
 	case certificate(err):
 		return fmt.Errorf("Redis is not trusted: %w: its certificate must be of an authority that this machine knows, or of the one in ?cacert=FILE of the address", db.masked(err))
-	case errors.As(err, new(tls.RecordHeaderError)):
-		return errors.New("Redis does not speak TLS at this address: use redis:// or its TLS port")
 	}
-	return &store.Away{Engine: "Redis", Err: db.masked(err)}
+	return &store.Away{Engine: "Redis", Err: db.masked(db.late(err))}
+}
+
+// late says how long was waited, and hides that a time of ours was over: to callers it would look like theirs.
+func (db *DB) late(err error) error {
+	var slow interface{ Timeout() bool }
+	if errors.Is(err, context.DeadlineExceeded) || errors.As(err, &slow) && slow.Timeout() {
+		return fmt.Errorf("no answer within %v", db.timeout)
+	}
+	return err
 }
 
 func certificate(err error) bool {
@@ -58,12 +70,12 @@ func (db *DB) refusal(said error) error {
 	case code == "READONLY" || is("READONLY", "read only replica"):
 		return errors.New("this Redis is a read-only replica: name the address of the one that it follows")
 	case code == "OOM" || is("command not allowed when used memory"):
-		return errors.New("Redis is out of memory (maxmemory): give it more, or remove what else it keeps")
-	case code == "MISCONF":
+		return errFull
+	case is("MISCONF"):
 		return fmt.Errorf("Redis cannot write its data to its disk: %w", said)
 	case code == "WRONGPASS" || code == "NOAUTH" || is("invalid password", "without any password", "no password is set"):
 		return fmt.Errorf("Redis refuses the user or the password of the address: %w", said)
-	case code == "NOPERM" || is("has no permissions", "can't run this command or subcommand", "No permissions", "ACL failure"):
+	case code == "NOPERM" || is("has no permissions", "can't run this command or subcommand", "No permissions", "can't publish", "ACL failure"):
 		return fmt.Errorf("the user of the address may not do on Redis what the gateway needs: %w", said)
 	case is("DB index is out of range", "SELECT is not allowed"):
 		return fmt.Errorf("Redis has no database of that number: %w", said)

@@ -8,7 +8,6 @@ package redis
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -56,11 +55,16 @@ var _ store.Store = (*DB)(nil)
 // worth another try is a *store.Away.
 func Open(ctx context.Context, o Options) (*DB, error) {
 	db, err := connect(ctx, o)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		if err = db.begin(ctx); err != nil {
+			_ = db.client.Close()
+		}
 	}
-	if err := db.begin(ctx); err != nil {
-		return nil, errors.Join(err, db.client.Close())
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, ctx.Err()
+	case err != nil:
+		return nil, err
 	}
 	own, stop := context.WithCancel(context.Background())
 	db.stop = stop
@@ -80,6 +84,7 @@ func connect(ctx context.Context, o Options) (*DB, error) {
 	if o.Prefix == "" {
 		o.Prefix = "gcli2api"
 	}
+	redis.SetLogger(silent{})
 	all, err := scripts()
 	if err != nil {
 		return nil, err
@@ -93,11 +98,13 @@ func connect(ctx context.Context, o Options) (*DB, error) {
 	db.client, db.most = a.client(), a.size()
 	if !a.many() {
 		cluster, err := db.inCluster(ctx)
+		if cluster || err != nil {
+			_ = db.client.Close()
+		}
 		if err != nil {
-			return nil, errors.Join(err, db.client.Close())
+			return nil, err
 		}
 		if cluster {
-			_ = db.client.Close()
 			db.client = a.clustered()
 		}
 	}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"gcli2api/store"
+	"gcli2api/store/embedded"
 	"gcli2api/store/redis"
 	"gcli2api/store/storetest"
 	"gcli2api/store/storetest/servers"
@@ -50,4 +52,20 @@ func TestProcesses(t *testing.T) {
 	s, n := servers.Redis(t), 0
 	fresh := func() string { n++; return fmt.Sprint(s.Address(), " p", n) }
 	storetest.Processes(t, fresh, openAt)
+}
+
+// BenchmarkStore has the embedded engine beside it.
+func BenchmarkStore(b *testing.B) {
+	e := engine(servers.Redis(b, "appendonly", "yes"))
+	e.Trips = func(s store.Store) func() int64 { return s.(*redis.DB).Count().Load }
+	storetest.Bench(b, e, storetest.Engine{Fresh: func(t testing.TB) storetest.Open {
+		path := filepath.Join(t.TempDir(), "db")
+		return func(t testing.TB, _ func() time.Time) store.Store {
+			db, err := embedded.Open(embedded.Options{Path: path})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return db
+		}
+	}})
 }

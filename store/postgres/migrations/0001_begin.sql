@@ -56,6 +56,15 @@ BEGIN
 	END IF;
 END $$;
 
+-- get is a function because the plans in functions stay with the connection: without prepared statements
+-- the server would make the plan of a SELECT each time, which takes longer than the rest of it.
+CREATE FUNCTION {schema}.get(p_tbl text, p_id text, OUT rev bigint, OUT expires bigint, OUT body text)
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+	SELECT d.rev, d.expires, d.body::text INTO rev, expires, body FROM {schema}.docs AS d
+	WHERE d.tbl = p_tbl AND d.id = p_id AND (d.expires IS NULL OR d.expires > {schema}.ms());
+END $$;
+
 -- put gives the new revision of the document, or none if it is not as p_when says: 0 there is none,
 -- -1 whatever there is, else its revision.
 CREATE FUNCTION {schema}.put(p_tbl text, p_id text, p_expires bigint, p_body text, p_when bigint)

@@ -29,6 +29,9 @@ for from = 1, #names, chunk do
 		end
 		was[k] = text
 		high[k], low[k] = split(text or '0')
+		if high[k] > 9223372036 or (high[k] == 9223372036 and low[k] > 854775807) then
+			return names[k]
+		end
 	end
 end
 for i = 2, #ARGV, 2 do

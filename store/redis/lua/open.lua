@@ -14,8 +14,8 @@ if not version then
 end
 redis.call('TIME')
 redis.call('PUBLISH', ARGV[2], '')
-redis.call('DEL', hash, set, text)
-redis.call('SET', text, '1', 'PX', 60000)
+redis.call('SET', text, '1', 'PX', 60000) -- the first that writes: a full server refuses that one
+redis.call('DEL', hash, set)
 redis.call('INCR', text)
 redis.call('EXISTS', text)
 redis.call('HSET', hash, 'a', '1', 'b', '2')

@@ -109,7 +109,8 @@ func (s *PostgresServer) Restart(t testing.TB) {
 // ready tells that somebody listens; Start asks before Process is set, and the socket appears last.
 func (s *PostgresServer) ready() bool {
 	lines, err := os.ReadFile(filepath.Join(s.Dir, "data", "postmaster.pid"))
-	return err == nil && strings.Contains(string(lines), "\nready") && listens(s.Port)
+	up := strings.Contains(string(lines), "\nready") || strings.Contains(string(lines), "\nstandby") // as a replica
+	return err == nil && up && listens(s.Port)
 }
 
 // Stop ends the server as its operator does, in haste: connections are cut, nothing is lost.
