@@ -49,10 +49,11 @@ var _ pipeline.Ephemeral = (*Memory)(nil)
 // Open takes the store's table of short-lived things, and fails where the store cannot be read.
 // Close the memory before the store.
 func Open(ctx context.Context, s store.Store, log *slog.Logger) (*Memory, error) {
-	return openAt(ctx, s, log, time.Now)
+	return OpenAt(ctx, s, log, time.Now)
 }
 
-func openAt(ctx context.Context, s store.Store, log *slog.Logger, now func() time.Time) (*Memory, error) {
+// OpenAt is Open by a clock: that of the store, where nodes share it.
+func OpenAt(ctx context.Context, s store.Store, log *slog.Logger, now func() time.Time) (*Memory, error) {
 	if _, err := s.Revision(ctx); err != nil {
 		return nil, fmt.Errorf("open the table of short-lived things: %w", err)
 	}

@@ -77,7 +77,7 @@ func (p *Panel) save(ctx context.Context, asked map[string]any, when store.Rev) 
 	if _, err := p.opt.Load(values); err != nil {
 		return Saved{}, &RefusedError{err}
 	}
-	body, err := json.Marshal(values)
+	body, err := p.written(values)
 	if err != nil {
 		return Saved{}, fmt.Errorf("save settings: %w", err)
 	}
@@ -85,6 +85,22 @@ func (p *Panel) save(ctx context.Context, asked map[string]any, when store.Rev) 
 	if err != nil {
 		return Saved{}, fmt.Errorf("save settings: %w", err)
 	}
-	written := layerOf(store.Doc{Rev: rev, Body: body})
-	return Saved{Changes: changes, Revision: rev, NotHere: p.force(written)}, nil
+	now := layer{rev: rev, body: string(body), values: values}
+	return Saved{Changes: changes, Revision: rev, NotHere: p.force(now)}, nil
+}
+
+// written is a document with its secrets sealed.
+func (p *Panel) written(values map[string]any) ([]byte, error) {
+	out := map[string]any{}
+	for key, value := range values {
+		out[key] = value
+		if of, known := p.Live().Resolve(key); known && of.Secret {
+			sealed, err := eachText(value, p.opt.Seal.Seal)
+			if err != nil {
+				return nil, err
+			}
+			out[key] = sealed
+		}
+	}
+	return json.Marshal(out)
 }
