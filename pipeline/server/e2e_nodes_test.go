@@ -29,6 +29,10 @@ func engines() []engine {
 	return []engine{
 		{"Redis", variable("REDIS_URI", func(t *testing.T) string { return servers.Redis(t).Address() }), time.Second},
 		{"Postgres", variable("POSTGRES_DSN", func(t *testing.T) string { return servers.Postgres(t).Address() }), time.Second},
+		{"MongoDB", func(t *testing.T) map[string]string {
+			s := servers.Mongo(t)
+			return map[string]string{"MONGODB_URI": s.Address(), "MONGODB_DATABASE": s.Name()}
+		}, 5 * time.Second},
 	}
 }
 
