@@ -35,6 +35,7 @@ import (
 	"gcli2api/store/oauth"
 	"gcli2api/store/open"
 	"gcli2api/store/pool"
+	"gcli2api/store/rekey"
 	"gcli2api/store/seal"
 	"gcli2api/store/settings"
 	"gcli2api/store/stats"
@@ -68,6 +69,8 @@ func run(args []string) int {
 		return healthcheck(o)
 	case "migrate", "backup", "restore":
 		return move.Run(in, func() (*config.Snapshot, error) { return load(o) })
+	case "rotate-secret":
+		return rekey.Main(in, func() (*config.Snapshot, error) { return load(o) })
 	}
 	fmt.Println("gcli2api", config.Version())
 	return 0
@@ -263,7 +266,7 @@ func (g *gateway) openStore() error {
 	}
 	ctx, log, now := context.Background(), g.log.Logger(), g.clock.Now
 	google := oauth.New(oauth.Options{HTTP: g.out.HTTP, HTTPVia: g.out.HTTPVia, Log: g.log.Logger(), Settings: g.live.oauth, Now: now})
-	g.signIns = oauth.NewSignIns(oauth.SignInOptions{Client: google, Store: kept, Hide: g.log.Hide})
+	g.signIns = oauth.NewSignIns(oauth.SignInOptions{Client: google, Store: kept, Ring: g.ring, Hide: g.log.Hide})
 	return errors.Join(
 		keep(g, &g.states)(pool.Remember(ctx, kept, log, g.ring)),
 		keep(g, &g.figures)(stats.Open(ctx, stats.Options{Store: kept, Log: log, Now: now, Settings: func() stats.Settings { return stats.SettingsOf(g.live.Snapshot()) }})),
@@ -322,7 +325,7 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	if g.engine, err = pipeline.NewEngine(pipeline.Options{Kinds: kinds, Loopback: loopback, Live: listing.Live(), Log: g.log.Logger()}); err != nil {
 		return exitFailed, err
 	}
-	g.opened = append(g.opened, listing.Close, g.closeEngine)
+	g.opened = append(g.opened, listing.Close, g.engine.Shut)
 	if err := g.engine.Apply(g.c); err != nil {
 		return exitUsage, pipeline.Located(g.c, err)
 	}
@@ -330,7 +333,7 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	g.panel.Follow(list.Changed)
 	g.opened = append(g.opened, list.Close, g.panel.Close)
 	seen := console.Services{Access: g.live, Now: g.clock.Now, Sessions: g.logins, Settings: g.panel, Nodes: list, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Book: g.book, Audit: g.audit, Log: g.log.Logger(),
-		Kept: g.states.Sync, Store: g.kept, Backup: g.backups, SignIn: g.signIns, Landing: console.NewLanding(g.c, g.log.Logger())}
+		Rekey: rekey.Inside(g.c, g.kept, g.ring, g.pool.Hold), Kept: g.states.Sync, Store: g.kept, Backup: g.backups, SignIn: g.signIns, Landing: console.NewLanding(g.c, g.log.Logger())}
 	g.opened = append(g.opened, seen.Landing.Serve(seen).Close)
 	g.server = server.New(server.Options{Engine: g.engine, Log: g.log.Logger(), ChatOpen: g.live.ChatOpen, GeminiSSE: g.live.GeminiSSE,
 		Mount: seen.Mount, Store: circuit.Health(g.kept),
@@ -362,12 +365,6 @@ func (g *gateway) apply(c *config.Snapshot) error {
 	g.pool.Apply(pool.SettingsOf(c))
 	g.log.SetLevel(level)
 	return nil
-}
-
-func (g *gateway) closeEngine() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	return g.engine.Close(ctx)
 }
 
 // close closes what was opened, last one first.

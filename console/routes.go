@@ -18,6 +18,7 @@ import (
 	"gcli2api/store/nodes"
 	"gcli2api/store/oauth"
 	"gcli2api/store/pool"
+	"gcli2api/store/rekey"
 	"gcli2api/store/settings"
 	"gcli2api/store/stats"
 
@@ -44,6 +45,7 @@ type Services struct {
 	Book     *apikey.Book    // API keys, quotas, costs
 	Audit    *audit.Log      // who changed what, and which requests came
 	Backup   *move.Backups   // nil makes none
+	Rekey    *rekey.Service  // nil keeps nothing that is sealed
 	Tester   Tester          // makes the calls of /creds/test
 	Log      *slog.Logger    // nil is slog.Default
 
@@ -143,6 +145,7 @@ func (s Services) routes() []route {
 		{"GET", "/usage/requests", panel, s.requests},
 		{"GET", "/usage/requests/:id", panel, s.request},
 		{"GET", "/audit", panel, s.listChanges},
+		{"POST", rekey.Path, panel, s.rotateSecret},
 		{"GET", "/storage", panel, s.storage},
 		{"GET", "/config/get", panel, s.config},
 		{"POST", "/config/save", panel, s.saveConfig},

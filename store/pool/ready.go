@@ -105,7 +105,11 @@ func (p *Pool) refresh(a *account) <-chan struct{} {
 	return done
 }
 
-// durable waits until States has written what it was told.
+// durableFor is how long a renewed token is held back for the store: those who wait for it are worth more than
+// what a crash in the next moments could cost.
+const durableFor = 2 * time.Second
+
+// durable waits until States has written what it was told, for a while; it goes on writing.
 func (p *Pool) durable(ctx context.Context, a *account) {
 	states, ok := p.states.(interface {
 		Sync(ctx context.Context) error
@@ -113,8 +117,17 @@ func (p *Pool) durable(ctx context.Context, a *account) {
 	if !ok {
 		return
 	}
-	if err := states.Sync(ctx); err != nil {
-		p.log.Error("a renewed token could not be kept in the store", "credential", a.cred.ID, "error", err)
+	done := make(chan struct{})
+	p.spawn(refreshLimit, func(ctx context.Context) {
+		defer close(done)
+		if err := states.Sync(ctx); err != nil {
+			p.log.Error("a renewed token could not be kept in the store yet", "credential", a.cred.ID, "error", err)
+		}
+	})
+	select {
+	case <-done:
+	case <-ctx.Done():
+	case <-time.After(durableFor):
 	}
 }
 
