@@ -140,6 +140,35 @@ func TestNodesShareCredentialStates(t *testing.T) {
 	})
 }
 
+// A credential that is added or deleted on one gateway is so on the others, which have no file of it.
+func TestNodesShareCredentials(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, of engine) {
+		sim := google(t, 2, 0)
+		c := crowdOf(t, of, 2, launch{sim: sim})
+		a, b := c.nodes[0], c.nodes[1]
+		has := func(g *gateway, name string) func() bool {
+			return func() bool { return strings.Contains(string(g.get("/creds/status").body), `"filename":`+quoted(name)) }
+		}
+		file := string(sim.CredentialFile("ann1@example.com", simulator.LayoutGateway))
+		a.must("POST", "/creds/add", file)
+		var all struct {
+			Creds map[string]any
+		}
+		if err := json.Unmarshal(a.get("/creds/status").body, &all); err != nil || len(all.Creds) != 1 {
+			t.Fatalf("%v: %v", err, all)
+		}
+		for name := range all.Creds {
+			c.delays("credential added", []time.Duration{c.seen("the credential is on the other node", has(b, name))})
+			if r := b.put(ask{}, "hello"); r.status != 200 {
+				t.Errorf("it does not serve: %d %s", r.status, r.body)
+			}
+			a.must("POST", "/creds/action", `{"filename":`+quoted(name)+`,"action":"delete"}`)
+			c.delays("credential deleted", []time.Duration{c.seen("it is gone on the other node", func() bool { return !has(b, name)() })})
+		}
+	})
+}
+
 // users are the credentials that Google was called with.
 func users(sim *simulator.Server) map[string]bool {
 	all := map[string]bool{}
