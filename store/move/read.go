@@ -101,7 +101,7 @@ func (a *archive) verify(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	v := &verifier{a: a, tables: map[string]int{}, last: map[string]string{}, sum: new(big.Int)}
+	v := newVerifier(a)
 	for {
 		h, err := t.Next()
 		if errors.Is(err, io.EOF) {
@@ -136,6 +136,10 @@ type verifier struct {
 	last     map[string]string // id by group of documents
 	counters int
 	sum      *big.Int
+}
+
+func newVerifier(a *archive) *verifier {
+	return &verifier{a: a, tables: map[string]int{}, last: map[string]string{}, sum: new(big.Int)}
 }
 
 func (v *verifier) entry(h *tar.Header, r io.Reader) error {
