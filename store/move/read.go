@@ -281,6 +281,7 @@ func records(name string, r io.Reader, each func(t string, d store.Doc, c store.
 		if isDoc {
 			d, err = readLine(text)
 		} else {
+			table = ""
 			c, err = readCounter(text)
 		}
 		if err != nil {
