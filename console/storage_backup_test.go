@@ -41,7 +41,9 @@ func TestBackupRoute(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := move.Begin(move.Options{Store: db, Place: open.Place{Engine: open.File, Folder: dir}, Log: slog.New(slog.DiscardHandler),
-		Settings: func() move.Settings { return move.Settings{Dir: backups, Every: time.Hour, Keep: 3, Secret: "a secret that is long enough"} }})
+		Settings: func() move.Settings {
+			return move.Settings{Dir: backups, Every: time.Hour, Keep: 3, Secret: "a secret that is long enough"}
+		}})
 	defer b.Close()
 	app := fiber.New()
 	Services{Access: access{"right", true}, Backup: b, Log: slog.New(slog.DiscardHandler)}.Mount(app)
