@@ -13,6 +13,7 @@ import (
 
 	"gcli2api/store"
 	"gcli2api/store/embedded"
+	"gcli2api/store/open"
 	"gcli2api/store/storetest/servers"
 )
 
@@ -156,34 +157,49 @@ func TestMigrateKilled(t *testing.T) {
 	many(t, filepath.Join(g.dir, "creds", ".gcli2api.db"))
 	shared := launch{env: map[string]string{"REDIS_URI": redis.Address()}}
 	args := []string{"migrate", "-from", "file:" + filepath.Join(g.dir, "creds"), "-to", redis.Address()}
-	killed := 0
-	for wait := 10 * time.Millisecond; killed < 3 && wait < 20*time.Second; wait *= 2 {
-		cmd := g.prepared(launch{}, args...)
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(wait) // wherever it is by then
-		_ = cmd.Process.Kill()
-		if cmd.Wait() == nil {
-			break // it was done before
-		}
-		if _, said := g.command(shared, "migrate", "-from", "file:"+t.TempDir(), "-dry-run"); !strings.Contains(said, "half of what a move from") {
-			continue // it had not begun
-		}
-		killed++
-		if code, said := g.command(shared, "serve"); code != 1 || !strings.Contains(said, "half of what a move from") {
-			t.Errorf("serving what is half there: exit %d, %s", code, said)
+	cmd := g.prepared(launch{}, args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := open.Place{Engine: open.Redis, Address: redis.Address(), Database: "0", Prefix: "gcli2api"}.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for end := time.Now().Add(60 * time.Second); len(found(t, db)) == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("no counter arrives")
 		}
 	}
-	if killed == 0 {
-		t.Error("it was never killed in the middle")
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	if n := len(found(t, db)); n == 60_000 {
+		t.Fatal("it had written everything before it was killed")
+	}
+	if code, said := g.command(shared, "serve"); code != 1 || !strings.Contains(said, "half of what a move from") {
+		t.Errorf("serving what is half there: exit %d, %s", code, said)
 	}
 	said := g.well(launch{}, args...)
-	for _, says := range []string{"going on with a move", "60000   60000", "1800030000"} {
-		if !strings.Contains(said, says) && killed > 0 {
+	for _, says := range []string{"going on with a move", "counters             60000       60000", "1800030000  1800030000"} {
+		if !strings.Contains(said, says) {
 			t.Errorf("it does not say %q:\n%s", says, said)
 		}
 	}
+	all := found(t, db)
+	for i := range 60_000 {
+		if name := fmt.Sprintf("use/2026-11-01/key/%06d/m/calls", i); all[name] != int64(i+1) {
+			t.Fatalf("%s is %d, want %d", name, all[name], i+1)
+		}
+	}
+}
+
+func found(t *testing.T, s store.Store) map[string]int64 {
+	t.Helper()
+	all, err := s.Counters(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
 }
 
 // many fills a store with what takes a while.
