@@ -28,11 +28,16 @@ import (
 	"gcli2api/store"
 	"gcli2api/store/apikey"
 	"gcli2api/store/audit"
+	"gcli2api/store/circuit"
 	"gcli2api/store/ephemeral"
 	"gcli2api/store/move"
+	"gcli2api/store/nodes"
 	"gcli2api/store/oauth"
 	"gcli2api/store/open"
 	"gcli2api/store/pool"
+	"gcli2api/store/rekey"
+	"gcli2api/store/seal"
+	"gcli2api/store/settings"
 	"gcli2api/store/stats"
 )
 
@@ -64,6 +69,8 @@ func run(args []string) int {
 		return healthcheck(o)
 	case "migrate", "backup", "restore":
 		return move.Run(in, func() (*config.Snapshot, error) { return load(o) })
+	case "rotate-secret":
+		return rekey.Main(in, func() (*config.Snapshot, error) { return load(o) })
 	}
 	fmt.Println("gcli2api", config.Version())
 	return 0
@@ -76,7 +83,7 @@ func load(o config.Options) (*config.Snapshot, error) {
 		return nil, err
 	}
 	useless, wrong := pool.Check(c)
-	return c.Warned(useless), errors.Join(outbound.Check(c), open.Check(c), apikey.Check(c), audit.Check(c), wrong)
+	return c.Warned(useless), errors.Join(outbound.Check(c), open.Check(c), seal.Check(c), apikey.Check(c), audit.Check(c), wrong)
 }
 
 func check(o config.Options) int {
@@ -145,11 +152,14 @@ type gateway struct {
 	o       config.Options
 	find    func() string    // the file to read, when there was none; nil for a gateway that never reloads
 	c       *config.Snapshot // as it was started; live has what counts now
-	signals *server.Signals  // from before it listens: whoever sees the address may stop it
+	panel   *settings.Panel
+	logins  *console.Sessions
+	signals *server.Signals // from before it listens: whoever sees the address may stop it
 	live    *live
 	ln      net.Listener
 	log     *logging.Log
 	kept    store.Store
+	ring    *seal.Ring
 	states  *pool.Memory
 	figures *stats.Stats
 	book    *apikey.Book
@@ -171,7 +181,7 @@ func serve(o config.Options, find func() string, ready func(addr string)) int {
 		fmt.Fprintln(os.Stderr, err)
 		return exitUsage
 	}
-	g := &gateway{o: o, c: c, live: &live{}, find: find, signals: server.Listen(find != nil)}
+	g := &gateway{o: o, c: c, live: &live{}, ring: seal.FromConfig(c), find: find, signals: server.Listen(find != nil)}
 	g.live.Set(c)
 	defer g.close()
 	if err := open.TakeOver(c.String("pool.credentials_dir"), c.Int("server.run_as_uid")); err != nil {
@@ -184,7 +194,7 @@ func serve(o config.Options, find func() string, ready func(addr string)) int {
 	if ready != nil {
 		ready(g.ln.Addr().String())
 	}
-	if err := g.server.Run(server.Running{Listener: g.ln, Signals: g.signals, Reload: g.reload, Drain: func() time.Duration { return g.live.Snapshot().Duration("server.drain_timeout") }}); err != nil {
+	if err := g.server.Run(server.Running{Listener: g.ln, Signals: g.signals, Reload: g.panel.Reload, Drain: func() time.Duration { return g.live.Snapshot().Duration("server.drain_timeout") }}); err != nil {
 		return failed(err)
 	}
 	return 0
@@ -239,22 +249,39 @@ func (g *gateway) announce(c *config.Snapshot) {
 }
 
 func (g *gateway) openStore() error {
-	kept, err := open.Store(context.Background(), g.c, g.log.Logger())
+	kept, err := open.Store(g.signals.Context(), g.c, g.log.Logger())
 	if err != nil {
 		return err
 	}
-	g.kept = kept
-	g.opened = append(g.opened, kept.Close)
+	g.kept, g.opened = kept, append(g.opened, kept.Close)
+	if err := g.openSettings(); err != nil {
+		return err
+	}
 	google := oauth.New(oauth.Options{HTTP: g.out.HTTP, HTTPVia: g.out.HTTPVia, Log: g.log.Logger(), Settings: g.live.oauth})
-	g.signIns = oauth.NewSignIns(oauth.SignInOptions{Client: google, Store: kept, Hide: g.log.Hide})
+	g.signIns = oauth.NewSignIns(oauth.SignInOptions{Client: google, Store: kept, Ring: g.ring, Hide: g.log.Hide})
 	ctx, log := context.Background(), g.log.Logger()
 	return errors.Join(
-		keep(g, &g.states)(pool.Remember(ctx, kept, log)),
+		keep(g, &g.states)(pool.Remember(ctx, kept, log, g.ring)),
 		keep(g, &g.figures)(stats.Open(ctx, stats.Options{Store: kept, Log: log, Settings: func() stats.Settings { return stats.SettingsOf(g.live.Snapshot()) }})),
+		keep(g, &g.logins)(console.OpenSessions(ctx, console.SessionOptions{Store: kept, Log: log, Seal: seal.Box{Ring: g.ring, For: seal.PanelSecret}})),
 		keep(g, &g.audit)(audit.Open(ctx, audit.Options{Store: kept, Log: log, Mask: g.log.Mask, Settings: func() audit.Settings { return audit.SettingsOf(g.live.Snapshot()) }})),
-		keep(g, &g.book)(apikey.Open(ctx, apikey.Options{Store: kept, Log: log, Hide: g.log.Hide, Old: g.c.String("pool.credentials_dir"), Settings: func() apikey.Settings { return apikey.SettingsOf(g.live.Snapshot()) }})),
+		keep(g, &g.book)(apikey.Open(ctx, apikey.Options{Store: kept, Log: log, Hide: g.log.Hide, Ring: g.ring, Old: g.c.String("pool.credentials_dir"), Settings: func() apikey.Settings { return apikey.SettingsOf(g.live.Snapshot()) }})),
 		keep(g, &g.memory)(ephemeral.Open(ctx, kept, log)),
 		keep(g, &g.backups)(move.Schedule(g.c, kept, func() move.Settings { return move.SettingsOf(g.live.Snapshot()) }, log)))
+}
+
+// openSettings lays what was saved in the panel over the file; c has it from here on.
+func (g *gateway) openSettings() (err error) {
+	was := g.c
+	g.panel, err = settings.Open(context.Background(), settings.Options{Store: g.kept, Log: g.log.Logger(), Mask: g.log.Mask, Load: g.read, Apply: g.apply, Live: &g.live.Live})
+	if err != nil || g.panel.Started() == was {
+		return err
+	}
+	g.c = g.panel.Started()
+	g.announce(g.c)
+	level, err := logging.ParseLevel(g.c.String("log.level"))
+	g.log.SetLevel(level)
+	return err
 }
 
 // keep puts a part in its place, and has it closed at the end.
@@ -273,7 +300,7 @@ func (g *gateway) openPool() (err error) {
 	}
 	g.opened = append(g.opened, g.out.Close)
 	g.pool, err = pool.New(pool.Options{Dir: g.c.String("pool.credentials_dir"), OAuth: g.signIns.Client(), Log: g.log.Logger(), Hide: g.log.Hide,
-		Environ: oauth.FromEnvironment(g.o.Environ, true), EnvLater: !g.c.Bool("pool.auto_load_env_creds"), States: g.states, Claims: g.kept, Settings: pool.SettingsOf(g.c)})
+		Environ: oauth.FromEnvironment(g.o.Environ, true), EnvLater: !g.c.Bool("pool.auto_load_env_creds"), States: g.states, Claims: g.kept, Store: g.kept, Seal: oauth.Sealed{Ring: g.ring}, Settings: pool.SettingsOf(g.c)})
 	if err != nil {
 		return err
 	}
@@ -298,34 +325,24 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	if err := g.engine.Apply(g.c); err != nil {
 		return exitUsage, pipeline.Located(g.c, err)
 	}
-	seen := console.Services{Access: g.live, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Book: g.book, Audit: g.audit, Backup: g.backups, Log: g.log.Logger(), Kept: g.states.Sync,
-		SignIn: g.signIns, Landing: console.NewLanding(g.c, g.log.Logger())}
+	list := nodes.Open(nodes.Options{Store: g.kept, Log: g.log.Logger(), Address: g.ln.Addr().String(), Version: config.Version(), Report: g.panel.Report})
+	g.panel.Follow(list.Changed)
+	g.opened = append(g.opened, list.Close, g.panel.Close)
+	seen := console.Services{Access: g.live, Sessions: g.logins, Settings: g.panel, Nodes: list, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Book: g.book, Audit: g.audit, Rekey: rekey.Inside(g.c, g.kept, g.ring, g.pool.Hold), Log: g.log.Logger(),
+		Kept: g.states.Sync, Store: g.kept, Backup: g.backups, SignIn: g.signIns, Landing: console.NewLanding(g.c, g.log.Logger())}
 	g.opened = append(g.opened, seen.Landing.Serve(seen).Close)
 	g.server = server.New(server.Options{Engine: g.engine, Log: g.log.Logger(), ChatOpen: g.live.ChatOpen, GeminiSSE: g.live.GeminiSSE,
-		Mount:     seen.Mount,
+		Mount: seen.Mount, Store: circuit.Health(g.kept),
 		BodyLimit: g.c.Size("server.body_limit"), BodyBudget: g.c.Size("server.body_budget"), WriteTimeout: g.c.Duration("server.write_timeout")})
 	return 0, nil
 }
 
-// reload puts the configuration into force as it is now; on an error the old one stays, whole.
-func (g *gateway) reload() {
-	if g.o.File == "" { // there may be one by now; one that was there stays the one
+// read reads all layers of the configuration as they are now.
+func (g *gateway) read(panel map[string]any) (*config.Snapshot, error) {
+	if g.o.File == "" && g.find != nil { // there may be one by now; one that was there stays the one
 		g.o.File = g.find()
 	}
-	c, err := load(g.o)
-	if err == nil && c.Revision() == g.live.Snapshot().Revision() {
-		g.log.Logger().Info("settings read again, nothing has changed")
-		return
-	}
-	if err == nil {
-		err = g.apply(c)
-	}
-	if err != nil {
-		g.log.Logger().Error("settings not changed, the old ones stay", "error", err)
-		return
-	}
-	g.log.Logger().Info("settings changed", "keys", c.Differs(g.live.Snapshot()), "after_restart", c.WaitsForRestart(g.c))
-	g.live.Set(c)
+	return load(g.o.With(panel))
 }
 
 // apply tries what can fail first.

@@ -47,7 +47,9 @@ func panelOf(t *testing.T, a access) *fiber.App {
 	s := stats.New()
 	s.Record(stats.Request{Key: "password", Model: "m", Tries: []stats.Try{{Credential: "c", Model: "m", Total: 5}}})
 	app := fiber.New()
-	Services{Access: a, Engine: e, Pool: p, Stats: s, Book: bookOf(t), Audit: auditOf(t), Log: slog.New(slog.DiscardHandler)}.Mount(app)
+	n := nodeOn(t, storeOf(t), nodeOptions{}).s
+	Services{Access: a, Engine: e, Pool: p, Stats: s, Book: bookOf(t), Audit: auditOf(t), Log: slog.New(slog.DiscardHandler),
+		Sessions: n.Sessions, Settings: n.Settings, Nodes: n.Nodes}.Mount(app)
 	return app
 }
 
@@ -253,7 +255,7 @@ func TestWhatIsPublic(t *testing.T) {
 		}
 	}
 	slices.Sort(public)
-	if got := strings.Join(public, ", "); got != "GET /auth/models/+/cost, GET /auth/quota, GET "+landingPath+", POST /auth/callback, POST /auth/callback-url, POST /auth/query, POST /auth/start" {
+	if got := strings.Join(public, ", "); got != "GET /auth/models/+/cost, GET /auth/quota, GET "+landingPath+", POST /auth/callback, POST /auth/callback-url, POST /auth/login, POST /auth/query, POST /auth/start" {
 		t.Errorf("anybody may use %s", got)
 	}
 }

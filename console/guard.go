@@ -1,10 +1,6 @@
 package console
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
-	"strings"
-
 	"gcli2api/pipeline/server"
 
 	"github.com/gofiber/fiber/v2"
@@ -18,11 +14,11 @@ func (s Services) guard(who permission) fiber.Handler {
 			c.Locals(turnedAway, true)
 			return refuse(c, fiber.StatusForbidden, "the panel still has its built-in password, so it answers this machine only, and no proxy or web page on it; set PANEL_PASSWORD or PASSWORD")
 		}
-		if who == panel && !s.known(c.Get(fiber.HeaderAuthorization)) {
+		if who == panel && s.known(c) == "" {
 			unread(c)
 			c.Locals(turnedAway, true)
 			c.Set(fiber.HeaderWWWAuthenticate, `Bearer realm="gcli2api"`)
-			return refuse(c, fiber.StatusUnauthorized, "the panel password is missing or wrong: send it as Authorization: Bearer")
+			return refuse(c, fiber.StatusUnauthorized, "the panel password is missing or wrong: send it, or the token of POST /auth/login, as Authorization: Bearer")
 		}
 		return c.Next()
 	}
@@ -33,17 +29,6 @@ func unread(c *fiber.Ctx) {
 	if body, err := server.OpenUpload(c.Context(), 0); err == nil {
 		body.Close()
 	}
-}
-
-// known compares digests, so that the time tells nothing about the password.
-func (s Services) known(header string) bool {
-	const scheme = "bearer "
-	if len(header) <= len(scheme) || !strings.EqualFold(header[:len(scheme)], scheme) {
-		return false
-	}
-	got := sha256.Sum256([]byte(strings.TrimSpace(header[len(scheme):])))
-	want := sha256.Sum256([]byte(s.Access.PanelPassword()))
-	return subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 
 // refuse answers in the envelope of every non-chat route.

@@ -24,6 +24,7 @@ import (
 	"gcli2api/store/apikey"
 	"gcli2api/store/audit"
 	"gcli2api/store/embedded"
+	"gcli2api/store/seal"
 	"gcli2api/store/stats"
 
 	"github.com/gofiber/fiber/v2"
@@ -461,9 +462,7 @@ func TestListsOfKeys(t *testing.T) {
 
 func TestRevealedKeys(t *testing.T) {
 	d := newDesk(t, func(o *apikey.Options, _ *watched) {
-		o.Settings = func() apikey.Settings {
-			return apikey.Settings{Reveal: true, SecretKey: "sixteen characters or more", DefaultCost: 1}
-		}
+		o.Settings, o.Ring = func() apikey.Settings { return apikey.Settings{Reveal: true, DefaultCost: 1} }, seal.New("sixteen characters or more")
 	})
 	id, key := d.made(`{}`)
 	if a := d.ask("GET", "/auth/keys/"+id+"/reveal", ""); a.status != 200 || a.json["api_key"] != key || a.header("Cache-Control") != "no-store" {

@@ -51,6 +51,7 @@ func changeNothing() []string {
 // The ways to come in, as the audit names them.
 const (
 	byPassword = "panel password"
+	bySession  = "panel session"
 	asVisitor  = "visitor" // to a public route
 	asRefused  = "refused" // not at all
 )
@@ -80,13 +81,10 @@ func (s Services) recorded(r route) fiber.Handler {
 
 // changeOf is the row of a request that has been answered.
 func (s Services) changeOf(c *fiber.Ctx, r route, err error) audit.Change {
-	row := audit.Change{ID: string(c.Response().Header.Peek("X-Request-Id")), Who: byPassword, From: strings.Clone(peerOf(c)),
+	row := audit.Change{ID: string(c.Response().Header.Peek("X-Request-Id")), Who: cmp.Or(s.known(c), asVisitor), From: strings.Clone(peerOf(c)),
 		What: r.method + " " + r.path, Status: c.Response().StatusCode()}
-	switch {
-	case c.Locals(turnedAway) != nil:
+	if c.Locals(turnedAway) != nil {
 		row.Who = asRefused
-	case !s.known(c.Get(fiber.HeaderAuthorization)):
-		row.Who = asVisitor
 	}
 	if err != nil {
 		row.Status = fiber.StatusInternalServerError

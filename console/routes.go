@@ -1,7 +1,7 @@
 // Package console is what an operator sees: the panel's API.
 //
-// Every route stands in one table. Panel pages and sessions come later; until then the routes take
-// the raw panel password as Bearer.
+// Every route stands in one table. They take the panel password as Bearer, or the token of a session that began
+// with it. Panel pages come later.
 package console
 
 import (
@@ -11,11 +11,15 @@ import (
 	"time"
 
 	"gcli2api/pipeline"
+	"gcli2api/store"
 	"gcli2api/store/apikey"
 	"gcli2api/store/audit"
 	"gcli2api/store/move"
+	"gcli2api/store/nodes"
 	"gcli2api/store/oauth"
 	"gcli2api/store/pool"
+	"gcli2api/store/rekey"
+	"gcli2api/store/settings"
 	"gcli2api/store/stats"
 
 	"github.com/gofiber/fiber/v2"
@@ -33,11 +37,17 @@ type Services struct {
 	Engine *pipeline.Engine
 	Pool   *pool.Pool
 	Stats  *stats.Stats
-	Book   *apikey.Book  // API keys, quotas, costs
-	Audit  *audit.Log    // who changed what, and which requests came
-	Backup *move.Backups // nil makes none
-	Tester Tester        // makes the calls of /creds/test
-	Log    *slog.Logger  // nil is slog.Default
+	Store  store.Store // nil for a console that shows none
+
+	Sessions *Sessions       // nil knows the password only
+	Settings *settings.Panel // nil lets nobody change settings
+	Nodes    *nodes.List     // nil for a gateway that knows of no others
+	Book     *apikey.Book    // API keys, quotas, costs
+	Audit    *audit.Log      // who changed what, and which requests came
+	Backup   *move.Backups   // nil makes none
+	Rekey    *rekey.Service  // nil keeps nothing that is sealed
+	Tester   Tester          // makes the calls of /creds/test
+	Log      *slog.Logger    // nil is slog.Default
 
 	SignIn  *oauth.SignIns // nil lets nobody sign in
 	Landing *Landing       // where browsers come back to from signing in
@@ -47,6 +57,7 @@ type Services struct {
 	Kept func(ctx context.Context) error
 
 	uploads chan struct{} // those under way
+	logins  *throttle     // of the password; nil is the default
 	tries   *throttle     // of looking a key up without a password; nil is the default
 }
 
@@ -92,6 +103,8 @@ func (s Services) routes() []route {
 		{"POST", "/auth/load-env-creds", panel, s.loadEnv},
 		{"DELETE", "/auth/env-creds", panel, s.clearEnv},
 		{"GET", "/auth/env-creds-status", panel, s.envStatus},
+		{"POST", "/auth/login", anyone, s.login},
+		{"POST", "/auth/logout", panel, s.logout},
 		{"POST", "/auth/start", anyone, s.startSignIn},
 		{"POST", "/auth/callback", anyone, s.awaitSignIn},
 		{"POST", "/auth/callback-url", anyone, s.pasteSignIn},
@@ -123,6 +136,11 @@ func (s Services) routes() []route {
 		{"GET", "/usage/requests", panel, s.requests},
 		{"GET", "/usage/requests/:id", panel, s.request},
 		{"GET", "/audit", panel, s.listChanges},
+		{"POST", rekey.Path, panel, s.rotateSecret},
+		{"GET", "/storage", panel, s.storage},
+		{"GET", "/config/get", panel, s.config},
+		{"POST", "/config/save", panel, s.saveConfig},
+		{"GET", "/nodes", panel, s.listNodes},
 		{"GET", "/storage/backup", panel, s.backup},
 		{"GET", "/storage/backups", panel, s.backups},
 	}
@@ -136,6 +154,9 @@ func (s Services) Mount(app *fiber.App) {
 	}
 	if s.tries == nil {
 		s.tries = newThrottle(time.Now)
+	}
+	if s.logins == nil {
+		s.logins = newThrottle(time.Now)
 	}
 	s.uploads = make(chan struct{}, uploadsAtOnce)
 	all := s.routes()

@@ -177,7 +177,7 @@ func (s Services) pasteSignIn(c *fiber.Ctx) error {
 func (s Services) completeSignIn(c *fiber.Ctx, in oauth.Completion) error {
 	ctx := context.Background() // a code works once: who leaves now finds the credential taken in
 	in.From, in.Import = peerOf(c), s.importSignIn
-	in.Operator, in.Owner = s.known(c.Get(fiber.HeaderAuthorization)), cookieOf(c, in.State)
+	in.Operator, in.Owner = s.known(c) != "", cookieOf(c, in.State)
 	done, fail := s.SignIn.Complete(ctx, in)
 	c.Set(fiber.HeaderCacheControl, "no-store")
 	if fail != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gcli2api/store/apikey"
+	"gcli2api/store/seal"
 	"gcli2api/store/stats"
 )
 
@@ -23,8 +24,8 @@ func (d *desk) changed(what string) (row changeView) {
 
 // The audit has what was, and what is.
 func TestKeysBeforeAndAfter(t *testing.T) {
-	set := apikey.Settings{Reveal: true, SecretKey: "sixteen characters or more", DefaultCost: 1}
-	d := newDesk(t, func(o *apikey.Options, _ *watched) { o.Settings = func() apikey.Settings { return set } })
+	set, ring := apikey.Settings{Reveal: true, DefaultCost: 1}, seal.New("sixteen characters or more")
+	d := newDesk(t, func(o *apikey.Options, _ *watched) { o.Settings, o.Ring = func() apikey.Settings { return set }, ring })
 	id, _ := d.made(`{"total_quota": 1000, "description": "Alice"}`)
 	check := func(what, before, after string) {
 		t.Helper()
@@ -42,7 +43,7 @@ func TestKeysBeforeAndAfter(t *testing.T) {
 	check("POST /auth/keys/:name/reset", "map[used_quota:6]", "map[used_quota:0]")
 	d.ask("GET", "/auth/keys/"+id+"/reveal", "")
 	check("GET /auth/keys/:name/reveal", "map[]", "map[shown:true]")
-	set.SecretKey = "another one of sixteen characters"
+	*ring = *seal.New("another one of sixteen characters")
 	if a := d.ask("GET", "/auth/keys/"+id+"/reveal", ""); a.status != 409 {
 		t.Errorf("%d %s", a.status, a.body)
 	}

@@ -8,7 +8,8 @@ import (
 // Ephemeral keeps short-lived things that belong to a caller. Nobody else finds them.
 type Ephemeral interface {
 	// Keep stores values under their ids until ttl is over; all of them, or an error. When it returns
-	// nil they are durable, and every node finds them.
+	// nil they are durable, and every node finds them; where the store is a database, signatures are a moment later,
+	// and while it is away all that is small is.
 	Keep(ctx context.Context, at Place, ttl time.Duration, items ...Item) error
 	// Recall finds a value; false when there is none, it has expired, or it belongs to somebody else.
 	// An error means that the store failed.

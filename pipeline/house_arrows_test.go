@@ -50,9 +50,11 @@ func table() []row {
 		{folder: "store/seal", may: waist},
 		{folder: "store/nodes", may: waist},
 		{folder: "store/settings", may: waist},
-		{folder: "store/move", may: []string{"store"}}, // data of every kind, from and to every engine
+		{folder: "store/move", may: []string{"store"}},  // data of every kind, from and to every engine
+		{folder: "store/rekey", may: []string{"store"}}, // what is sealed lies in data of every kind
 		{folder: "store/storetest", may: waist},
-		{folder: "store/oauth", may: append([]string{"pipeline/outbound"}, waist...)},
+		// What is secret in a credential's text is its layouts' to know: oauth seals it.
+		{folder: "store/oauth", may: append([]string{"pipeline/outbound", "store/seal"}, waist...)},
 		{folder: "store/pool", may: append([]string{"store/oauth", "store/seal"}, waist...)},
 		{folder: "store/apikey", may: append([]string{"pipeline/models", "store/seal"}, waist...)},
 		{folder: "store/ephemeral", may: waist},

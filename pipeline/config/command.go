@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -66,9 +67,10 @@ const configFlag = `  -config FILE   configuration; else $GCLI2API_CONFIG, else 
 `
 
 func commands() []command {
-	return append(append(serving(), moving()...),
-		command{name: "version", does: "print the version", more: "\nThe release, or the commit that it was built from.\n"},
-		command{name: "help", does: "print this text, or that of a command", takes: "[COMMAND]", names: true})
+	return slices.Concat(serving(), moving(), sealing(), []command{
+		{name: "version", does: "print the version", more: "\nThe release, or the commit that it was built from.\n"},
+		{name: "help", does: "print this text, or that of a command", takes: "[COMMAND]", names: true},
+	})
 }
 
 func serving() []command {

@@ -5,8 +5,10 @@ func keyParams() []Param {
 	return []Param{
 		{Key: "keys.reveal", Env: []string{"REVEAL_KEYS"}, Type: Bool, Default: false,
 			Help: "true keeps a copy of each new key, encrypted with secret_key, so that the panel can show it again"},
-		{Key: "keys.secret_key", Env: []string{"SECRET_KEY"}, Type: String, Default: "", Secret: true,
-			Help: "what keys are encrypted with, at least 16 characters; needed with reveal"},
+		{Key: "keys.secret_key", Env: []string{"SECRET_KEY"}, Type: String, Default: "", Secret: true, AfterRestart: true,
+			Help: "what secrets are sealed with in the store and in credential files that the gateway writes, and copies of keys with reveal; at least 16 characters, better 64 random hex digits (openssl rand -hex 32)"},
+		{Key: "keys.old_secret_keys", Env: []string{"OLD_SECRET_KEYS"}, Type: StringList, Default: []string{}, Secret: true, AfterRestart: true,
+			Help: "earlier secret keys, to open what was sealed with them; rotate-secret seals it anew"},
 		{Key: "keys.default_cost", Env: []string{"DEFAULT_COST"}, Type: Int, Default: 1, Min: new(0.0), Max: new(1e9),
 			Help: "units that a call costs when neither the cost table nor the model's family says so"},
 	}

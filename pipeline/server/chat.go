@@ -148,7 +148,7 @@ func (s *Server) probe(ctx *fasthttp.RequestCtx) {
 	case ctx.IsGet(), ctx.IsHead():
 		ctx.SetContentType("application/json")
 		if !ctx.IsHead() {
-			ctx.SetBodyString(`{"status":"ok"}`)
+			ctx.SetBody(s.health())
 		}
 	default:
 		setHeader(ctx, "Allow", allow(target{method: fiber.MethodGet}))

@@ -28,7 +28,7 @@ func usedStates(t testing.TB, creds string, n int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := pool.Remember(t.Context(), db, slog.New(slog.DiscardHandler))
+	m, err := pool.Remember(t.Context(), db, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

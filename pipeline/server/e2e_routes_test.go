@@ -179,7 +179,7 @@ func TestHealth(t *testing.T) {
 	g := start(t, launch{})
 	anonymous := header("Authorization")
 	for _, path := range []string{"/health", "/keepalive"} {
-		if r := g.get(path, anonymous); r.status != 200 || string(r.body) != `{"status":"ok"}` {
+		if r := g.get(path, anonymous); r.status != 200 || string(r.body) != `{"status":"ok","store":{"engine":"file","up":true}}` {
 			t.Errorf("GET %s: %d %s", path, r.status, r.body)
 		}
 		if r := g.do("HEAD", path, "", anonymous); r.status != 200 || len(r.body) != 0 {

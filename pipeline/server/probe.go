@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"gcli2api/pipeline/wire"
 )
 
 // probeLimit is how long a gateway may take to say that it is well.
@@ -51,6 +53,21 @@ func reachedAt(host string) []string {
 		return []string{"::1", "127.0.0.1"}
 	}
 	return []string{host}
+}
+
+// health is what strangers may know. A gateway whose database is away is well: it serves all who need no
+// database, and to start it anew would help nobody.
+func (s *Server) health() []byte {
+	if s.opt.Store == nil {
+		return []byte(`{"status":"ok"}`)
+	}
+	engine, up, since := s.opt.Store()
+	body := wire.AppendQuoted([]byte(`{"status":"ok","store":{"engine":`), engine)
+	body = strconv.AppendBool(append(body, `,"up":`...), up)
+	if !since.IsZero() {
+		body = wire.AppendQuoted(append(body, `,"since":`...), since.UTC().Format(time.RFC3339))
+	}
+	return append(body, "}}"...)
 }
 
 func probe(ctx context.Context, at string) error {

@@ -33,6 +33,8 @@ type Options struct {
 	GeminiSSE    func() bool      // a Gemini stream without alt= is SSE instead of an array
 	Grace        time.Duration    // silence before the status line, until a stage sets its own; default 10 s
 	Quiet        bool             // no line per request
+
+	Store func() (engine string, up bool, since time.Time) // how the store does, for /health; nil says nothing about it
 }
 
 // Server is the HTTP side. It is safe for concurrent use.

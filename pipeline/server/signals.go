@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"os"
 	"os/signal"
 	"syscall"
@@ -12,6 +13,7 @@ type Signals struct {
 	Stop <-chan os.Signal
 	// Reload gets each wish to read the settings again; wishes that come while one is waiting are one.
 	Reload <-chan struct{}
+	ctx    context.Context
 	raw    chan os.Signal
 	done   chan struct{}
 }
@@ -21,7 +23,8 @@ type Signals struct {
 // stops. With hup false it always stops; where it is ignored (nohup) it stays so.
 func Listen(hup bool) *Signals {
 	stop, reload := make(chan os.Signal, 1), make(chan struct{}, 1)
-	s := &Signals{Stop: stop, Reload: reload, raw: make(chan os.Signal, 4), done: make(chan struct{})}
+	ctx, over := context.WithCancel(context.Background())
+	s := &Signals{Stop: stop, Reload: reload, ctx: ctx, raw: make(chan os.Signal, 4), done: make(chan struct{})}
 	signal.Notify(s.raw, syscall.SIGINT, syscall.SIGTERM)
 	terminal := !signal.Ignored(syscall.SIGHUP) && hasTerminal() // nohup means to outlive it
 	if hup || !signal.Ignored(syscall.SIGHUP) {
@@ -29,6 +32,7 @@ func Listen(hup bool) *Signals {
 	}
 	go func() {
 		defer close(s.done)
+		defer over()
 		for sig := range s.raw {
 			if sig == syscall.SIGHUP && hup && !(terminal && !hasTerminal()) {
 				select {
@@ -45,6 +49,9 @@ func Listen(hup bool) *Signals {
 	}()
 	return s
 }
+
+// Context is over when the gateway was told to stop: a start that waits for something ends with it.
+func (s *Signals) Context() context.Context { return s.ctx }
 
 // Close stops listening.
 func (s *Signals) Close() {

@@ -2,13 +2,17 @@ package translate
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"strconv"
+	"time"
 
 	"gcli2api/pipeline"
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
 	"gcli2api/pipeline/wire/gemini"
 	"gcli2api/pipeline/wire/responses"
+	"gcli2api/store"
 )
 
 // kept answers what is asked of an answer that the gateway keeps.
@@ -55,7 +59,7 @@ func (s *stage) forget(x *pipeline.Exchange) ([]byte, *apierror.Error) {
 	there, err := s.memory.Forget(ctx, shelfOf(x), x.In.Kept)
 	switch {
 	case err != nil:
-		return nil, apierror.Wrap(apierror.Internal, "the store did not delete the response", err)
+		return nil, failed("the store did not delete the response", err)
 	case !there:
 		return nil, unknown(x.In.Kept)
 	}
@@ -74,7 +78,7 @@ func (s *stage) find(x *pipeline.Exchange, id string) (response, thread, items [
 		doc, there, err = s.fill(ctx, x, doc)
 	}
 	if err != nil {
-		return nil, nil, nil, apierror.Wrap(apierror.Internal, "the store did not give the response", err)
+		return nil, nil, nil, failed("the store did not give the response", err)
 	}
 	if there {
 		response, thread, items = responses.ReadKept(doc)
@@ -96,6 +100,16 @@ func (s *stage) fill(ctx context.Context, x *pipeline.Exchange, doc []byte) (ful
 		return part, ok && err == nil
 	})
 	return full, there, err
+}
+
+// failed is what a store's failure comes to: one that is away will be back, and the client may ask again.
+func failed(message string, err error) *apierror.Error {
+	if away := (*store.Away)(nil); !errors.As(err, &away) {
+		return apierror.Wrap(apierror.Internal, message, err)
+	}
+	fail := apierror.Wrap(apierror.UpstreamUnavailable, message+": the database is away at the moment", err)
+	fail.Status, fail.RetryAfter = http.StatusServiceUnavailable, 2*time.Second
+	return fail
 }
 
 func shelfOf(x *pipeline.Exchange) pipeline.Place {

@@ -25,7 +25,7 @@ var errSlow = errors.New("the look-ups of this request took too long")
 // each time.
 func (s *stage) recall(x *pipeline.Exchange) func(id []byte) (gemini.Remembered, bool) {
 	at := pipeline.Place{Owner: x.Caller.Owner(), Shelf: pipeline.Signatures}
-	broken, found, left, room := false, map[string]bool{}, patience, mostBefore
+	asked, broken, found, left, room := false, false, map[string]bool{}, patience, mostBefore
 	return func(id []byte) (m gemini.Remembered, ok bool) {
 		if broken || len(id) == 0 || found[string(id)] {
 			return m, false
@@ -33,7 +33,19 @@ func (s *stage) recall(x *pipeline.Exchange) func(id []byte) (gemini.Remembered,
 		ctx, cancel := context.WithTimeout(x.Context(), left)
 		defer cancel()
 		began := time.Now()
-		doc, ok, err := s.memory.Recall(ctx, at, string(id))
+		var err error
+		if !asked {
+			var missing []string
+			missing, err = s.lookAhead(ctx, x, at)
+			for _, id := range missing {
+				found[id] = true // that there is nothing
+			}
+			asked = true
+		}
+		var doc []byte
+		if err == nil && !found[string(id)] {
+			doc, ok, err = s.memory.Recall(ctx, at, string(id))
+		}
 		if left -= time.Since(began); left <= 0 && err == nil {
 			err = errSlow
 		}

@@ -8,6 +8,7 @@ import (
 
 	"gcli2api/pipeline/config"
 	"gcli2api/store"
+	"gcli2api/store/seal"
 )
 
 // Options are what a Book stands on.
@@ -17,19 +18,19 @@ type Options struct {
 	Settings func() Settings     // asked at each use; nil is the defaults
 	Hide     func(secret string) // keeps a new key out of the log; nil hides nothing
 	Now      func() time.Time    // nil is time.Now
+	Ring     *seal.Ring          // seals copies of keys; nil seals none, and then Settings.Reveal makes no keys
 	Old      string              // folder in which the old product may have left keys and costs; "" is none
 }
 
 // Settings are the [keys] table.
 type Settings struct {
 	Reveal      bool
-	SecretKey   string
 	DefaultCost int64
 }
 
 // SettingsOf reads the [keys] table.
 func SettingsOf(c *config.Snapshot) Settings {
-	return Settings{c.Bool("keys.reveal"), c.String("keys.secret_key"), int64(c.Int("keys.default_cost"))}
+	return Settings{c.Bool("keys.reveal"), int64(c.Int("keys.default_cost"))}
 }
 
 // Book is all there is about keys.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gcli2api/store"
+	"gcli2api/store/seal"
 )
 
 // ErrUnknown means that there is no such key.
@@ -26,6 +27,7 @@ type Keys struct {
 	settings func() Settings
 	hide     func(secret string)
 	now      func() time.Time
+	ring     *seal.Ring
 	spent    func(ctx context.Context, one *Key) (int64, error) // what a key has used of its quota
 	shared   bool                                               // others write to the store as well
 
@@ -46,7 +48,7 @@ type Keys struct {
 }
 
 func openKeys(ctx context.Context, o Options) (*Keys, error) {
-	k := &Keys{docs: store.Docs[Key]{Store: o.Store, Table: store.Keys}, log: o.Log, settings: o.Settings, hide: o.Hide, now: o.Now,
+	k := &Keys{docs: store.Docs[Key]{Store: o.Store, Table: store.Keys}, log: o.Log, settings: o.Settings, hide: o.Hide, now: o.Now, ring: o.Ring,
 		shared: !store.Alone(o.Store), byDigest: map[digest]*Key{}, byDoc: map[digest]*Key{}, byID: map[string]*Key{},
 		uses: map[string]*use{}, broken: map[string]store.Rev{}, written: map[string]int64{}, stop: func() {}}
 	for id, doc := range k.docs.All(ctx) {

@@ -92,8 +92,8 @@ func (k *Keys) arm(one *Key, secret string) (err error) {
 	} else {
 		one.doc = one.sum
 	}
-	if s := k.settings(); s.Reveal {
-		one.Sealed, err = seal(s.SecretKey, one.ID, secret)
+	if k.settings().Reveal {
+		one.Sealed, err = k.seal(secret)
 	}
 	return err
 }

@@ -53,8 +53,8 @@ func takeOver(ctx context.Context, o Options) error {
 		keys: store.Docs[Key]{Store: o.Store, Table: store.Keys}, costs: store.Docs[Cost]{Store: o.Store, Table: store.Costs},
 		marks: store.Docs[oldMark]{Store: o.Store, Table: store.Imports}}
 	t.seal = func(one *Key, secret string) (err error) {
-		if with := o.Settings(); with.Reveal {
-			one.Sealed, err = seal(with.SecretKey, one.ID, secret)
+		if o.Settings().Reveal {
+			one.Sealed, err = sealedBy(o.Ring, secret)
 		}
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"gcli2api/pipeline/models"
 	"gcli2api/store"
 	"gcli2api/store/embedded"
+	"gcli2api/store/seal"
 	"gcli2api/store/storetest"
 )
 
@@ -150,9 +151,7 @@ func TestOldKeysComeOnce(t *testing.T) {
 func TestOldKeysAreSealed(t *testing.T) {
 	h := newOldHouse(t, oldKeysFile)
 	o := h.options()
-	o.Settings = func() Settings {
-		return Settings{Reveal: true, SecretKey: "a secret of the tests", DefaultCost: 1}
-	}
+	o.Settings, o.Ring = func() Settings { return Settings{Reveal: true, DefaultCost: 1} }, seal.New("a secret of the tests")
 	b, err := Open(context.Background(), o)
 	if err != nil {
 		t.Fatal(err)

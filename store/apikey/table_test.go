@@ -1,7 +1,6 @@
 package apikey
 
 import (
-	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -9,6 +8,7 @@ import (
 
 	"gcli2api/pipeline/models"
 	"gcli2api/store"
+	"gcli2api/store/seal"
 )
 
 func TestMask(t *testing.T) {
@@ -58,8 +58,10 @@ func TestANewKeyOnAnotherNode(t *testing.T) {
 
 // A copy that was kept of a secret does not outlive it.
 func TestNoCopyOfTheSecretBefore(t *testing.T) {
-	set := Settings{Reveal: true, SecretKey: "an operator's secret", DefaultCost: 1}
-	k := opened(t, sole{newStore(t)}, func(o *Options) { o.Settings = func() Settings { return set } }).Keys
+	set := Settings{Reveal: true, DefaultCost: 1}
+	k := opened(t, sole{newStore(t)}, func(o *Options) {
+		o.Settings, o.Ring = func() Settings { return set }, seal.New("an operator's secret")
+	}).Keys
 	one, _ := k.mustCreate(t, Terms{})
 	set.Reveal = false
 	now, _, err := k.Rotate(t.Context(), one.ID)
@@ -71,21 +73,12 @@ func TestNoCopyOfTheSecretBefore(t *testing.T) {
 		t.Error(err)
 	}
 	other := *now
-	if other.Sealed, err = seal(set.SecretKey, one.ID, NewSecret()); err != nil {
+	if other.Sealed, err = k.seal(NewSecret()); err != nil {
 		t.Fatal(err)
 	}
 	k.keep(&other)
 	if got, err := k.Reveal(one.ID); got != "" || !errors.Is(err, ErrOtherSecret) {
 		t.Error("the copy of another secret:", err)
-	}
-}
-
-// No two copies are encrypted with the same numbers.
-func TestSealedTwice(t *testing.T) {
-	a, err := seal("an operator's secret", "key-a", "sk-secret")
-	b, err2 := seal("an operator's secret", "key-a", "sk-secret")
-	if errors.Join(err, err2) != nil || bytes.Equal(a[:12], b[:12]) {
-		t.Error("the nonce comes again", err, err2)
 	}
 }
 

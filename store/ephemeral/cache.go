@@ -15,10 +15,11 @@ const (
 	copyCost    = 256 // bytes, about, that a copy takes beside its value
 )
 
-// copied is a value as the store had it, and until when it is believed.
+// copied is a value as the store had it, until when it is believed, and until when it is better than nothing.
 type copied struct {
-	value []byte // never written to
-	until time.Time
+	value   []byte // never written to
+	until   time.Time
+	expires time.Time
 }
 
 // cache has the copies that were used last. A copy gets in only if nothing was written under its key
@@ -50,11 +51,24 @@ func (c *cache) get(k key, now time.Time) ([]byte, bool) {
 	}
 	s := e.Value.(*shelved)
 	if !now.Before(s.until) {
-		c.drop(e)
+		if !now.Before(s.expires) {
+			c.drop(e)
+		}
 		return nil, false
 	}
 	c.recent.MoveToFront(e)
 	return s.value, true
+}
+
+// old is a copy that is not believed any more, for when the store cannot be asked.
+func (c *cache) old(k key, now time.Time) ([]byte, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.found[k]
+	if e == nil || !now.Before(e.Value.(*shelved).expires) {
+		return nil, false
+	}
+	return e.Value.(*shelved).value, true
 }
 
 // look is the turn for a reader.

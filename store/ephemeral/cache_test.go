@@ -109,7 +109,7 @@ func TestForgetMeetsRecall(t *testing.T) {
 func TestCacheOrder(t *testing.T) {
 	var c cache
 	a, now := key{1}, time.Now()
-	v := func(s string) copied { return copied{[]byte(s), now.Add(time.Hour)} }
+	v := func(s string) copied { return copied{[]byte(s), now.Add(time.Hour), now.Add(time.Hour)} }
 	has := func(want string) {
 		t.Helper()
 		if got, ok := c.get(a, now); string(got) != want || ok != (want != "") {
@@ -154,10 +154,10 @@ func TestCacheBounds(t *testing.T) {
 		var c cache
 		until := time.Now().Add(time.Hour)
 		first := key{0xff, 0xff}
-		c.learn(first, c.look(first), copied{make([]byte, size), until})
+		c.learn(first, c.look(first), copied{make([]byte, size), until, until})
 		for i := range copiesCount + 1000 {
 			k := nameOf(at("a"), fmt.Sprint(i)).key
-			c.learn(k, c.look(k), copied{make([]byte, size), until})
+			c.learn(k, c.look(k), copied{make([]byte, size), until, until})
 			if c.get(first, time.Now()); c.bytes > copiesBytes || len(c.found) > copiesCount || c.recent.Len() != len(c.found) {
 				t.Fatalf("%d copies, %d bytes", len(c.found), c.bytes)
 			}

@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -39,6 +40,7 @@ type Memory struct {
 	now    func() time.Time
 	cache  cache
 	large  chan struct{} // room for those who write parts
+	later  *later        // nil where the store is this node's own
 	closed atomic.Bool
 }
 
@@ -54,12 +56,21 @@ func openAt(ctx context.Context, s store.Store, log *slog.Logger, now func() tim
 	if _, err := s.Revision(ctx); err != nil {
 		return nil, fmt.Errorf("open the table of short-lived things: %w", err)
 	}
-	return &Memory{store: s, log: log, now: now, large: make(chan struct{}, largeAtOnce)}, nil
+	m := &Memory{store: s, log: log, now: now, large: make(chan struct{}, largeAtOnce)}
+	if !store.Alone(s) {
+		m.later = startLater(m)
+	}
+	return m, nil
 }
 
-// Close gives the memory back that copies take. Every later call is store.ErrClosed.
+// Close writes what waits and gives the memory back that copies take. Every later call is store.ErrClosed.
 func (m *Memory) Close() error {
-	m.closed.Store(true)
+	if m.closed.Swap(true) {
+		return nil
+	}
+	if m.later != nil {
+		m.later.close()
+	}
 	m.cache.clear()
 	return nil
 }
@@ -68,15 +79,39 @@ func (m *Memory) Close() error {
 const writers = 64
 
 // Keep stores values until ttl is over, which must be positive. Of two items with one id the later
-// one counts. After an error some of them may be there.
+// one counts. After an error some of them may be there. Where the store is a database, signatures are
+// written a moment later, and what comes while it is away waits for it.
 func (m *Memory) Keep(ctx context.Context, at pipeline.Place, ttl time.Duration, items ...pipeline.Item) error {
 	if err := m.check(ttl, items); err != nil {
 		return err
 	}
 	items, expires := lastOnes(items), m.now().Add(ttl)
-	return each(ctx, len(items), func(ctx context.Context, i int) error {
+	if m.later != nil && waits(at) {
+		m.postpone(at, items, expires)
+		return nil
+	}
+	err := each(ctx, len(items), func(ctx context.Context, i int) error {
 		return m.keep(ctx, nameOf(at, items[i].ID), items[i].Value, expires)
 	})
+	if away := (*store.Away)(nil); m.later != nil && errors.As(err, &away) && !slices.ContainsFunc(items, isLarge) {
+		m.postpone(at, items, expires)
+		return nil
+	}
+	return err
+}
+
+func isLarge(i pipeline.Item) bool { return len(i.Value) > waitLarge }
+
+// postpone has values written later.
+func (m *Memory) postpone(at pipeline.Place, items []pipeline.Item, expires time.Time) {
+	all := make([]*due, len(items))
+	for i := range items {
+		n := nameOf(at, items[i].ID)
+		all[i] = &due{name: n, value: items[i].Value, expires: expires}
+		turn := m.cache.end(n.key, m.cache.begin(n.key))
+		m.learn(n, turn, copied{items[i].Value, n.believed(m.now(), expires), expires})
+	}
+	m.later.add(all...)
 }
 
 func (m *Memory) check(ttl time.Duration, items []pipeline.Item) error {
@@ -95,13 +130,16 @@ func (m *Memory) check(ttl time.Duration, items []pipeline.Item) error {
 }
 
 func (m *Memory) keep(ctx context.Context, n name, value []byte, expires time.Time) error {
+	if m.later != nil {
+		m.later.replace(n.key)
+	}
 	began, turn := m.now(), m.cache.begin(n.key)
 	err := m.put(ctx, n, value, expires)
 	turn = m.cache.end(n.key, turn)
 	if err != nil {
 		return fmt.Errorf("keep %s: %w", n.doc, err)
 	}
-	m.learn(n, turn, copied{value, n.believed(began, expires)})
+	m.learn(n, turn, copied{value, n.believed(began, expires), expires})
 	return nil
 }
 
@@ -135,10 +173,20 @@ func (m *Memory) Recall(ctx context.Context, at pipeline.Place, id string) ([]by
 	if value, ok := m.cache.get(n.key, began); ok {
 		return bytes.Clone(value), true, nil
 	}
+	if m.later != nil {
+		if value, ok := m.later.get(n.key, began); ok {
+			return bytes.Clone(value), true, nil
+		}
+	}
 	turn := m.cache.look(n.key)
 	doc, err := m.store.Get(ctx, store.Short, n.doc)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, false, nil
+	}
+	if away := (*store.Away)(nil); errors.As(err, &away) {
+		if value, ok := m.cache.old(n.key, began); ok { // better than nothing
+			return bytes.Clone(value), true, nil
+		}
 	}
 	if err != nil {
 		return nil, false, fmt.Errorf("recall %s: %w", n.doc, err)
@@ -150,7 +198,7 @@ func (m *Memory) Recall(ctx context.Context, at pipeline.Place, id string) ([]by
 	if v.set != "" {
 		return m.join(ctx, n, v)
 	}
-	m.learn(n, turn, copied{v.value, n.believed(began, doc.Expires)})
+	m.learn(n, turn, copied{v.value, n.believed(began, doc.Expires), doc.Expires})
 	return v.value, true, nil
 }
 
@@ -166,6 +214,7 @@ func (m *Memory) Forget(ctx context.Context, at pipeline.Place, id string) (bool
 	n := nameOf(at, id)
 	turn := m.cache.begin(n.key)
 	defer m.cache.end(n.key, turn)
+	waited := m.later != nil && m.later.forget(n.key)
 	err := store.ErrConflict
 	for i := 0; i < forgets && errors.Is(err, store.ErrConflict); i++ {
 		err = m.forget(ctx, n)
@@ -174,7 +223,7 @@ func (m *Memory) Forget(ctx context.Context, at pipeline.Place, id string) (bool
 	case err == nil:
 		return true, nil
 	case errors.Is(err, store.ErrNotFound):
-		return false, nil
+		return waited, nil
 	}
 	return false, fmt.Errorf("forget %s: %w", n.doc, err)
 }

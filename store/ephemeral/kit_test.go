@@ -79,6 +79,9 @@ func (k *kit) keep(m *Memory, at pipeline.Place, ttl time.Duration, items ...pip
 	if err := m.Keep(k.Context(), at, ttl, items...); err != nil {
 		k.Fatal(err)
 	}
+	if m.later != nil && !m.later.write(k.Context()) {
+		k.Fatal("what waits was not written")
+	}
 }
 
 func (k *kit) has(m *Memory, at pipeline.Place, id string, want []byte) {

@@ -1,11 +1,24 @@
 // Package mongo is the engine that keeps everything in MongoDB.
+//
+// It asks the server for nothing but updates of single documents under a condition, upserts, unique ids and
+// bulk writes, which MongoDB promises to be atomic document by document. Transactions and TTL indexes would
+// say some things shorter where a server has them; the plain way has to be right without, so it is the only
+// one. Change streams make hints faster where they exist, and nothing rests on them.
+//
+// Five collections, whose names begin with the prefix: docs, counters, leases, once (ids of AddOnce) and meta
+// (layout, version, ledger).
 package mongo
 
 import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
 
 	"gcli2api/store"
 )
@@ -20,11 +33,139 @@ type Options struct {
 	Log         *slog.Logger  // nil logs nothing
 }
 
+// layout is the version of what lies in the collections. Raise it when an older gateway could not work with
+// it.
+const layout = 1
+
+const namespaceExists = 48
+
 // DB is the engine. It is made by Open.
-type DB struct{ store.Store }
+type DB struct {
+	client  *mongo.Client
+	docs    *mongo.Collection
+	counts  *mongo.Collection
+	leases  *mongo.Collection
+	once    *mongo.Collection
+	meta    *mongo.Collection
+	timeout time.Duration
+	log     *slog.Logger
+	secrets []string    // what no error may show
+	streams bool        // the server has change streams
+	whole   atomic.Bool // its findAndModify answers with whole documents only
+	clock   clock
+	pool    pool
+	hints   store.Hints
+	teller  *teller
+	ledger  *ledger
+	life    context.Context // over when the store is closed
+	end     context.CancelFunc
+	closing sync.Mutex // held while a call begins, and by Close
+	calls   sync.WaitGroup
+	owned   sync.WaitGroup // goroutines
+}
 
 // Open reaches the database once, and brings its schema up to date. An error that is worth another try
 // is a *store.Away.
 func Open(ctx context.Context, o Options) (*DB, error) {
-	return nil, errors.New("MongoDB has not landed yet")
+	db := &DB{timeout: o.Timeout, log: o.Log}
+	if db.timeout <= 0 {
+		db.timeout = 5 * time.Second
+	}
+	if db.log == nil {
+		db.log = slog.New(slog.DiscardHandler)
+	}
+	db.life, db.end = context.WithCancel(context.Background())
+	db.teller, db.ledger = newTeller(), newLedger()
+	if err := db.connect(o); err != nil {
+		return nil, err
+	}
+	if err := db.prepare(ctx); err != nil {
+		db.disconnect()
+		return nil, err
+	}
+	db.owned.Go(db.tellAll)
+	db.owned.Go(db.settleAll)
+	db.owned.Go(db.keepBooks)
+	db.owned.Go(db.poll)
+	db.owned.Go(db.tend)
+	if db.streams {
+		db.owned.Go(db.stream)
+	}
+	return db, nil
 }
+
+// prepare finds out what server this is, and makes what is missing.
+func (db *DB) prepare(ctx context.Context) error {
+	ctx, done, err := db.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := db.greet(ctx); err != nil {
+		return db.failed(ctx, err)
+	}
+	if err := db.checkLayout(ctx); err != nil {
+		return db.failed(ctx, err)
+	}
+	if err := db.makeLedger(ctx); err != nil {
+		return db.failed(ctx, err)
+	}
+	for _, c := range []*mongo.Collection{db.counts, db.leases} { // the others come to be by what follows
+		err := c.Database().CreateCollection(ctx, c.Name())
+		if se := mongo.ServerError(nil); err != nil && !(errors.As(err, &se) && se.HasErrorCode(namespaceExists)) {
+			return db.failed(ctx, err)
+		}
+	}
+	for _, index := range []struct {
+		of    *mongo.Collection
+		field string
+	}{{db.docs, owed}, {db.docs, expires}, {db.once, "at"}} {
+		model := mongo.IndexModel{Keys: bson.M{index.field: 1}, Options: sparse()}
+		if _, err := index.of.Indexes().CreateOne(ctx, model); err != nil {
+			return db.failed(ctx, err)
+		}
+	}
+	return nil
+}
+
+// Close ends what is under way and gives the connections back.
+func (db *DB) Close() error {
+	db.closing.Lock()
+	db.end()
+	db.closing.Unlock()
+	db.calls.Wait()
+	db.owned.Wait()
+	db.hints.Close()
+	db.disconnect()
+	return nil
+}
+
+// disconnect says good-bye to the server, which need not be there any more.
+func (db *DB) disconnect() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = db.client.Disconnect(ctx)
+}
+
+// begin is the start of every call: it lasts as long as a call may, and ends with the store.
+func (db *DB) begin(parent context.Context) (context.Context, func(), error) {
+	if err := parent.Err(); err != nil {
+		return nil, nil, err
+	}
+	db.closing.Lock()
+	defer db.closing.Unlock()
+	if db.life.Err() != nil {
+		return nil, nil, store.ErrClosed
+	}
+	db.calls.Add(1)
+	ctx, cancel := context.WithTimeout(context.WithValue(parent, caller{}, parent), db.timeout)
+	stop := context.AfterFunc(db.life, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+		db.calls.Done()
+	}, nil
+}
+
+// caller is the context that a call came with, in the one that begin made of it.
+type caller struct{}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+
+	"gcli2api/store/seal"
 )
 
 const secretSetting = "google.oauth_client_secret (OAUTH_CLIENT_SECRET)"
@@ -60,6 +62,9 @@ type parser struct {
 // parse gives the credentials: several, where there is a list of projects.
 func (p *parser) parse() ([]Credential, error) {
 	p.ignored()
+	if err := closed(p.top, p.top.object("token")); err != nil {
+		return nil, err
+	}
 	switch kind := p.top.text("type"); kind {
 	case "gemini_api_key":
 		c, err := key(p.id, Gemini, p.top)
@@ -144,7 +149,7 @@ func universe(domain string) error {
 // counts and the first use refreshes.
 func (p *parser) token(c *Credential, token fields) {
 	a, b := p.top.text("token"), first(p.top.text("access_token"), token.text("access_token"), p.top.text("accessToken"))
-	if a != "" && b != "" && a != b {
+	if a != "" && b != "" && a != b || seal.Is(first(a, b)) {
 		return
 	}
 	c.AccessToken, c.Expiry = first(a, b), expiry(p.top, token)

@@ -51,7 +51,7 @@ type reader struct {
 }
 
 func (r reader) read(data []byte) (Sheet, error) {
-	if strings.HasSuffix(r.name, ".toml") {
+	if isTOML(r.name) {
 		return r.tables(data)
 	}
 	text, asIs, err := readable(data)
@@ -78,6 +78,8 @@ func (r reader) read(data []byte) (Sheet, error) {
 	}
 	return s, s.settle(r, lost)
 }
+
+func isTOML(name string) bool { return strings.HasSuffix(name, ".toml") }
 
 // maxObject bounds one credential: it has a few kilobytes, and what is in it is shown in lists.
 const maxObject = 256 << 10

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gcli2api/store"
+	"gcli2api/store/seal"
 
 	"golang.org/x/oauth2"
 )
@@ -34,6 +35,7 @@ func signInScopes() []string {
 type SignInOptions struct {
 	Client *Client
 	Store  store.Store         // keeps open sign-ins, so that a restart loses none and any node ends them
+	Ring   *seal.Ring          // seals what is secret in open sign-ins; nil seals nothing
 	Hide   func(secret string) // hears of each secret that lasts before it is used; nil is for none
 }
 
@@ -45,6 +47,7 @@ type SignInOptions struct {
 type SignIns struct {
 	c       *Client
 	store   store.Store
+	ring    *seal.Ring
 	hide    func(secret string)
 	waiting waiting
 	names   names
@@ -55,7 +58,7 @@ func NewSignIns(o SignInOptions) *SignIns {
 	if o.Hide == nil {
 		o.Hide = func(string) {}
 	}
-	return &SignIns{c: o.Client, store: o.Store, hide: o.Hide}
+	return &SignIns{c: o.Client, store: o.Store, ring: o.Ring, hide: o.Hide}
 }
 
 // Client is what they ask Google with.

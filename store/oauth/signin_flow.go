@@ -67,6 +67,9 @@ func (s *SignIns) find(ctx context.Context, state string) (*flow, *SignInError) 
 	case f.Used:
 		return nil, wrong("this sign-in is over, its state was used already: begin again")
 	}
+	if f, err = f.altered(s.box().Open); err != nil { // the key was changed meanwhile
+		return nil, wrong("this sign-in cannot be read any more: begin again")
+	}
 	f.rev = rev
 	return &f, nil
 }
@@ -77,7 +80,11 @@ func (s *SignIns) put(ctx context.Context, f *flow) *SignInError {
 	if f.Busy.After(until) {
 		until = f.Busy // who completes it may need longer than it lives
 	}
-	rev, err := s.flows().PutUntil(ctx, flowID(f.State), *f, f.rev, until)
+	sealed, err := f.altered(s.box().Seal)
+	if err != nil {
+		return s.broken(err)
+	}
+	rev, err := s.flows().PutUntil(ctx, flowID(f.State), sealed, f.rev, until)
 	switch {
 	case errors.Is(err, store.ErrConflict):
 		return &SignInError{Status: http.StatusConflict, Says: "this sign-in is being completed by another request"}

@@ -24,11 +24,7 @@ type piece struct {
 // or objects one behind the other (NDJSON). Each counts from 1 by its place, whether the ones before
 // it can be read or not. broken says which of them cannot.
 func split(text []byte) (pieces []piece, broken []string, err error) {
-	if begin(text) == '[' {
-		pieces, broken, err = list(text)
-	} else {
-		pieces, broken, err = sequence(text)
-	}
+	pieces, broken, err = whole(text)
 	switch {
 	case err != nil:
 		return nil, nil, err
@@ -46,6 +42,14 @@ func split(text []byte) (pieces []piece, broken []string, err error) {
 		pieces[i] = unwrapped(text, pieces[i])
 	}
 	return pieces, broken, nil
+}
+
+// whole gives the objects as they stand in a text, with all that is around a credential in them.
+func whole(text []byte) (pieces []piece, broken []string, err error) {
+	if begin(text) == '[' {
+		return list(text)
+	}
+	return sequence(text)
 }
 
 // maxPiecesOf bounds what one text may hold: each costs memory many times its length, and empty ones

@@ -21,7 +21,7 @@ func TestStatesOfALonelyStore(t *testing.T) {
 	if _, err := db.Put(t.Context(), store.CredentialStates, store.Doc{ID: "a", Body: was}, store.New); err != nil {
 		t.Fatal(err)
 	}
-	m, err := Remember(t.Context(), db, slog.New(slog.DiscardHandler))
+	m, err := Remember(t.Context(), db, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,10 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 
+	"gcli2api/store"
 	"gcli2api/store/oauth"
 )
 
@@ -20,18 +19,45 @@ import (
 func (p *Pool) Delete(ids ...string) []error {
 	p.disk.Lock()
 	defer p.disk.Unlock()
-	d := &deletion{p: p, errs: make([]error, len(ids)), files: map[string]*draft{}, asked: map[string]bool{}}
-	d.byID, d.byItem = p.byName()
+	d := &deletion{p: p, errs: make([]error, len(ids)), asked: map[string]bool{}}
 	for _, id := range ids {
 		d.asked[id] = true
 	}
-	for i, id := range ids {
-		d.errs[i] = d.plan(i, id)
+	left := make([]int, len(ids))
+	for i := range left {
+		left[i] = i
 	}
-	d.write()
-	p.scan(true)
+	for try := 0; len(left) > 0; try++ {
+		if err := p.upToDate(); err != nil {
+			for _, i := range left {
+				d.errs[i] = err
+			}
+			break
+		}
+		left = d.round(ids, left, try < maxCrossed)
+	}
 	return d.errs
 }
+
+// upToDate takes over what other nodes have written of credentials until now.
+func (p *Pool) upToDate() error {
+	if !p.shared() {
+		return nil
+	}
+	err := p.shelf.current()
+	if err == nil {
+		p.scan(true)
+		err = p.unread
+	}
+	if err != nil {
+		return unwritten(err)
+	}
+	return nil
+}
+
+// maxCrossed is how often something is done anew because another node came in between: each time that
+// one got through.
+const maxCrossed = 20
 
 // byName finds every credential by its id, and one of each sign-in by the id of that. Of two with one
 // name the one in use counts.
@@ -59,6 +85,23 @@ type deletion struct {
 	files        map[string]*draft
 	order        []*draft
 	buried       []burial
+}
+
+// round deletes what is left of the ids, and gives those back whose files another node has changed meanwhile.
+func (d *deletion) round(ids []string, now []int, again bool) (left []int) {
+	d.files, d.order, d.buried = map[string]*draft{}, nil, nil
+	d.byID, d.byItem = d.p.byName()
+	for _, i := range now {
+		d.errs[i] = d.plan(i, ids[i])
+	}
+	d.write()
+	for _, i := range now {
+		if again && errors.Is(d.errs[i], store.ErrConflict) {
+			left = append(left, i)
+		}
+	}
+	d.p.scan(true)
+	return left
 }
 
 // burial is what the quarantine gets for the id at a place in the call.
@@ -124,15 +167,17 @@ func (d *deletion) file(from *source) (*draft, error) {
 	if f := d.files[from.name]; f != nil {
 		return f, nil
 	}
-	data, err := read(from.path)
-	if err != nil {
+	t, err := d.p.shelf.read(from.name)
+	if errors.Is(err, errAway) {
+		return nil, unwritten(err)
+	} else if err != nil {
 		return nil, ErrNoCredential // removed meanwhile
 	}
-	sheet, err := oauth.Parse(from.name, data, d.p.rules)
+	sheet, err := oauth.Parse(from.name, t.data, d.p.rules)
 	if err != nil {
 		return nil, ErrNoCredential // replaced by something else meanwhile
 	}
-	f := &draft{name: from.name, sheet: &sheet, changes: map[string][]byte{}}
+	f := &draft{name: from.name, was: t.version, sheet: &sheet, changes: map[string][]byte{}}
 	d.files[f.name], d.order = f, append(d.order, f)
 	return f, nil
 }
@@ -163,7 +208,7 @@ func (d *deletion) bury(at int, f *draft, entries []*entry) error {
 	if err != nil {
 		return fmt.Errorf("write the quarantine: %w", err)
 	}
-	d.buried = append(d.buried, burial{at, f, &draft{name: filepath.Join(quarantineDir, g.ID+".json"), data: data}})
+	d.buried = append(d.buried, burial{at, f, &draft{name: graveFile(g.ID), data: data}})
 	f.changes[g.Item] = nil
 	return nil
 }
@@ -182,12 +227,8 @@ func (d *deletion) write() {
 		return
 	}
 	var graves, files []*draft
-	err := os.MkdirAll(filepath.Join(d.p.dir, quarantineDir), 0o700)
-	if err == nil {
-		err = syncDir(d.p.dir)
-	}
 	for _, b := range d.buried {
-		if b.file.err = err; b.grave != nil && err == nil {
+		if b.grave != nil {
 			graves = append(graves, b.grave)
 		}
 	}
@@ -207,12 +248,20 @@ func (d *deletion) write() {
 		files = append(files, f)
 	}
 	d.p.writeAll(files)
+	d.p.shelf.commit(files)
 	for _, b := range d.buried {
 		if b.file.err != nil {
-			d.errs[b.at] = ErrNotKept
+			d.errs[b.at] = d.notKept(b.file.err)
 			if b.grave != nil {
 				d.p.writeAll([]*draft{{name: b.grave.name}}) // a copy of what is still there
 			}
 		}
 	}
+}
+
+func (d *deletion) notKept(err error) error {
+	if d.p.shared() {
+		return fmt.Errorf("%w (%w)", ErrNotKept, err)
+	}
+	return ErrNotKept
 }

@@ -150,7 +150,7 @@ func (p *Pool) remember() {
 		data = nil // nothing to remember
 	}
 	d := &draft{name: askedFile, data: data}
-	if p.writeAll([]*draft{d}); err != nil || d.err != nil {
+	if p.folder.write([]*draft{d}); err != nil || d.err != nil {
 		p.log.Warn("which environment variables are loaded is forgotten at the next start", "file", askedFile)
 	}
 }

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,7 +30,7 @@ func (p *Pool) Export(id string) ([]byte, error) {
 		return nil, ErrNoCredential
 	}
 	p.mu.Lock()
-	s := seal(e)
+	s := asOfNow(e)
 	if id == e.cred.ID {
 		s.cred.ProjectID = e.project
 	}
@@ -46,7 +47,7 @@ func (p *Pool) Exports(each func(name string, data []byte) error) error {
 	for _, e := range slices.Concat(p.queue, p.idle) {
 		if !seen[e.item()] {
 			seen[e.item()] = true
-			all = append(all, seal(e))
+			all = append(all, asOfNow(e))
 		}
 	}
 	p.mu.Unlock()
@@ -64,8 +65,8 @@ func (p *Pool) Exports(each func(name string, data []byte) error) error {
 	return nil
 }
 
-// seal takes what is known of a sign-in by now; all its projects are in it. The caller holds mu.
-func seal(e *entry) sealed {
+// asOfNow takes what is known of a sign-in by now; all its projects are in it. The caller holds mu.
+func asOfNow(e *entry) sealed {
 	s := sealed{id: e.item(), cred: e.cred, from: e.from}
 	s.cred.Email = e.email
 	if s.cred.ProjectID != oauth.AllProjects {
@@ -91,11 +92,14 @@ func (p *Pool) layOut(s sealed) ([]byte, error) {
 		p.disk.Lock()
 		defer p.disk.Unlock()
 		var data []byte
-		if s.from.path != "" {
-			var err error
-			if data, err = read(s.from.path); err != nil {
+		if s.from.variable == nil {
+			t, err := p.shelf.read(s.from.name)
+			if errors.Is(err, errAway) {
+				return nil, err
+			} else if err != nil {
 				return nil, ErrNoCredential
 			}
+			data = t.data
 		}
 		sheet, err := s.from.parse(data, p.rules)
 		if err != nil {

@@ -4,7 +4,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"gcli2api/pipeline/wire/gemini"
@@ -12,7 +11,7 @@ import (
 )
 
 func (p *Pool) makeDir() {
-	if p.dir == "" {
+	if p.dir == "" || p.shared() { // there an inbox is a convenience
 		return
 	}
 	if err := os.MkdirAll(p.dir, 0o700); err != nil {
@@ -40,8 +39,9 @@ func (p *Pool) scan(settled bool) {
 	if reread {
 		p.lookEnviron()
 	}
-	changed, err := p.scanFolder(settled, reread)
-	if err != nil {
+	changed, err := p.shelf.scan(p, settled, reread)
+	p.unread = err
+	if err != nil && !p.shared() {
 		// The credentials that are there stay: a folder that is gone as a whole is an accident.
 		p.once("dir", "the credentials folder cannot be read", "error", err)
 	}
@@ -49,45 +49,6 @@ func (p *Pool) scan(settled bool) {
 		p.rebuild()
 		p.welcome()
 	}
-}
-
-func (p *Pool) scanFolder(settled, reread bool) (changed bool, err error) {
-	names, err := p.list()
-	if err != nil {
-		return false, err
-	}
-	changed = p.oldFiles(names, settled, reread)
-	for _, name := range names {
-		if name != oldCreds {
-			changed = p.look(name, settled, reread) || changed
-		}
-	}
-	for name := range p.files {
-		if _, there := slices.BinarySearch(names, name); !there {
-			delete(p.files, name)
-			p.skipped(name, nil)
-			changed = true
-		}
-	}
-	return changed, nil
-}
-
-// list gives the names of the files with credentials, in order.
-func (p *Pool) list() ([]string, error) {
-	if p.dir == "" {
-		return nil, nil
-	}
-	dir, err := os.ReadDir(p.dir)
-	if err != nil {
-		return nil, err
-	}
-	var names []string
-	for _, d := range dir {
-		if name := d.Name(); holdsCredentials(name) && !d.IsDir() {
-			names = append(names, name)
-		}
-	}
-	return names, nil
 }
 
 // holdsCredentials goes by the name of a file. Hidden ones are being written, or somebody's own.
@@ -103,17 +64,23 @@ func holdsCredentials(name string) bool {
 func (p *Pool) skipped(name string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if delete(p.broken, name); err != nil && len(p.broken) < maxBroken {
-		p.broken[name] = cut(gemini.Mask(err.Error()))
+	note(p.broken, name, err)
+}
+
+func note(broken map[string]string, name string, err error) {
+	if delete(broken, name); err != nil && len(broken) < maxBroken {
+		broken[name] = cut(gemini.Mask(err.Error()))
 	}
 }
 
 // maxBroken bounds the broken files that are remembered by name.
 const maxBroken = 1000
 
-// Broken is why files of the folder are skipped, by their names.
+// Broken is why files are skipped, by their names: of the folder, and of the store.
 func (p *Pool) Broken() map[string]string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return maps.Clone(p.broken)
+	all := maps.Clone(p.brokenInbox)
+	maps.Copy(all, p.broken)
+	return all
 }

@@ -14,6 +14,8 @@ import (
 type Offer struct {
 	Name string // of the file that it becomes; a path is refused. "" names it after the credential
 	Data []byte // in any layout that oauth.Parse reads
+
+	inbox *dropped // it lies in the inbox; nil for what somebody hands in
 }
 
 // Imported says what became of an offer.
@@ -39,25 +41,47 @@ func (p *Pool) Import(o Offer) (Imported, error) {
 // twice: it is known by its secret, or by account and project where both know them, and then the new
 // sign-in takes the place of the old one, whose name, wishes and figures stay.
 func (p *Pool) ImportAll(offers []Offer) []Imported {
-	out := make([]Imported, len(offers))
-	if p.dir == "" {
-		for i := range out {
-			out[i].Err = errors.New("this gateway has no credentials folder")
-		}
-		return out
-	}
 	p.disk.Lock()
 	defer p.disk.Unlock()
-	im := p.newImport()
-	for i, o := range offers {
-		im.take(o, &out[i])
+	return p.importAll(offers)
+}
+
+// importAll is ImportAll. What another node has come in between of is taken again. The caller holds disk.
+func (p *Pool) importAll(offers []Offer) []Imported {
+	out, left := make([]Imported, len(offers)), make([]int, len(offers))
+	for i := range left {
+		left[i] = i
 	}
-	im.write()
-	p.scan(true)
-	for i := range out {
-		im.finish(i, &out[i])
+	done := p.alone()
+	defer done()
+	err := p.upToDate()
+	if p.dir == "" && !p.shared() {
+		err = errors.New("this gateway has no credentials folder")
 	}
-	im.settle()
+	for try := 0; err == nil && len(left) > 0 && try <= maxCrossed; try++ {
+		im := p.newImport()
+		for _, i := range left {
+			out[i] = Imported{}
+			im.take(offers[i], &out[i])
+		}
+		im.write()
+		p.scan(true)
+		now := left
+		left = nil
+		for n, i := range now {
+			if im.crossed(n) {
+				left, err = append(left, i), p.unread
+			} else {
+				im.finish(n, &out[i])
+			}
+		}
+		im.settle()
+	}
+	for _, i := range left {
+		if out[i] = (Imported{Err: err}); err == nil {
+			out[i].Err = errors.New("other nodes change the same credentials all the time: nothing was taken")
+		}
+	}
 	return out
 }
 
@@ -81,8 +105,8 @@ type part struct {
 }
 
 func (p *Pool) newImport() *imports {
-	im := &imports{p: p, known: p.known(), names: map[string]bool{}, drafts: map[string]*draft{}}
-	for _, name := range everyName(p.dir) {
+	im := &imports{p: p, known: p.known(nil), names: map[string]bool{}, drafts: map[string]*draft{}}
+	for _, name := range p.shelf.names() {
 		im.names[strings.ToLower(name)] = true
 	}
 	return im
@@ -93,6 +117,9 @@ func (im *imports) take(o Offer, in *Imported) {
 	im.parts = append(im.parts, nil)
 	im.n = len(im.parts) - 1
 	name, err := checkedName(o.Name)
+	if err != nil && o.inbox != nil { // a person may call a file of theirs whatever they like
+		name, o.Name, err = "credential.json", "", nil
+	}
 	if err != nil {
 		in.Err = err
 		return
@@ -103,9 +130,15 @@ func (im *imports) take(o Offer, in *Imported) {
 		in.Err = err
 		return
 	}
+	if im.whole(o, name, sheet) {
+		return
+	}
 	for _, item := range sheet.Items {
 		c := item.Creds[0]
-		if why := c.Unusable(); why != "" {
+		if o.inbox.takenBefore(sheet.Text(item.ID)) {
+			continue
+		}
+		if why := c.Unusable(); why != "" && o.inbox == nil {
 			err = errors.New(why)
 			in.Warnings = without(in.Warnings, why)
 			if len(sheet.Items) > 1 {
@@ -113,7 +146,7 @@ func (im *imports) take(o Offer, in *Imported) {
 			}
 			continue
 		}
-		im.parts[im.n] = append(im.parts[im.n], im.place(name, o.Name == "", item, sheet.Text(item.ID)))
+		im.parts[im.n] = append(im.parts[im.n], im.place(name, o, item, sheet.Text(item.ID)))
 	}
 	if len(im.parts[im.n]) == 0 {
 		in.Err = err
@@ -126,8 +159,15 @@ func without(warnings []string, why string) []string {
 }
 
 // place finds the place of one item: that of a credential that is there, or a file of its own.
-func (im *imports) place(name string, unnamed bool, item oauth.Item, text []byte) part {
-	if h, same := im.known.find(item, name); h != nil {
+func (im *imports) place(name string, o Offer, item oauth.Item, text []byte) part {
+	h, same := im.known.find(item, name)
+	if h == nil {
+		h = im.known.former(o.inbox)
+	}
+	if h != nil && o.inbox != nil && !h.stored() {
+		h = nil // what is in a file stays when a variable is unset
+	}
+	if h != nil {
 		if h.draft != nil || same && !h.wants(item) {
 			return part{is: h, item: h.item}
 		}
@@ -139,7 +179,7 @@ func (im *imports) place(name string, unnamed bool, item oauth.Item, text []byte
 			return part{is: h, item: h.item}
 		}
 	}
-	if unnamed {
+	if o.Name == "" {
 		name = item.Creds[0].Suggest(im.p.now())
 	}
 	d := &draft{name: im.free(name), data: append(slices.Clone(text), '\n')}
@@ -176,16 +216,24 @@ func (im *imports) replace(h *holder, text []byte) *draft {
 	}
 	d := im.drafts[f.name]
 	if d == nil {
-		data, err := read(f.path)
+		t, err := im.p.shelf.read(f.name)
+		if errors.Is(err, errAway) { // it fails as a write would
+			d = &draft{name: f.name, err: err}
+			im.order, im.drafts[f.name] = append(im.order, d), d
+			return d
+		}
 		if err != nil {
 			return nil
 		}
-		sheet, err := oauth.Parse(f.name, data, im.p.rules)
+		sheet, err := oauth.Parse(f.name, t.data, im.p.rules)
 		if err != nil {
 			return nil
 		}
-		d = &draft{name: f.name, sheet: &sheet, changes: map[string][]byte{}}
+		d = &draft{name: f.name, was: t.version, sheet: &sheet, changes: map[string][]byte{}}
 		im.order, im.drafts[f.name] = append(im.order, d), d
+	}
+	if d.err != nil {
+		return d
 	}
 	if d.sheet == nil || d.sheet.Find(h.item) == nil {
 		return nil
@@ -196,19 +244,27 @@ func (im *imports) replace(h *holder, text []byte) *draft {
 
 // write makes all drafts durable.
 func (im *imports) write() {
+	var due []*draft
 	for _, d := range im.order {
 		if d.sheet != nil {
 			d.data = d.sheet.Rewrite(d.changes)
 		}
+		if d.err == nil {
+			due = append(due, d)
+		}
 	}
-	im.p.writeAll(im.order)
+	im.p.writeAll(due)
+	if im.p.shelf.commit(due) {
+		im.p.scan(true)
+		im.giveWay()
+	}
 }
 
 // finish says what became of offer i, now that the folder was read again.
 func (im *imports) finish(i int, in *Imported) {
 	for _, part := range im.parts[i] {
-		if part.file != nil && part.file.err != nil || part.file == nil && part.is.draft != nil && part.is.draft.err != nil {
-			in.Err = errors.New("the file could not be written: see the log")
+		if d := part.written(); d != nil && d.err != nil {
+			in.Err = unwritten(d.err)
 			continue
 		}
 		ids := part.is.ids

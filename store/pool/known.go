@@ -26,14 +26,17 @@ type holder struct {
 	draft   *draft             // the file that it will be in: it came in the same import
 }
 
-// known takes stock. The caller holds disk.
-func (p *Pool) known() known {
+// known takes stock, but for some files. The caller holds disk.
+func (p *Pool) known(but map[string]bool) known {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	k := known{secrets: map[string][]*holder{}, people: map[string]*holder{}, names: map[string]*holder{}}
 	at := map[string]*holder{}
 	var all []*holder
 	note := func(e *entry) {
+		if e.from != nil && e.from.variable == nil && but[e.from.name] {
+			return
+		}
 		key := e.from.String() + "\x00" + e.item()
 		h := at[key]
 		if h == nil {

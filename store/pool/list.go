@@ -69,7 +69,7 @@ func (p *Pool) Find(q Query) (Page, iter.Seq[*Status]) {
 		for some := range slices.Chunk(entries, piece) {
 			rows := p.rowsOf(some)
 			for i := range rows {
-				rows[i].Size, rows[i].Modified = measure(some[i].path())
+				rows[i].Size, rows[i].Modified = some[i].from.measure()
 				if !yield(&rows[i]) {
 					return
 				}

@@ -12,7 +12,7 @@ import (
 // of what both have added. It does not depend on how far the clocks of the nodes are apart, but for
 // a credential that two of them switch at the same time.
 func merge(base, mine, theirs State) State {
-	if mine.Of != theirs.Of {
+	if !kin(mine, theirs) {
 		return mergeStrangers(base, mine, theirs)
 	}
 	out := theirs
@@ -34,6 +34,14 @@ func merge(base, mine, theirs State) State {
 	}
 	out.Writes, out.more = theirs.Writes, theirs.more
 	return out
+}
+
+// kin tells that two states are about one sign-in, of which one may have heard of a newer refresh token.
+func kin(a, b State) bool {
+	heir := func(old, new State) bool {
+		return new.Was != "" && new.Was == old.Of || old.RefreshToken != "" && secretHash(old.RefreshToken) == new.Of
+	}
+	return a.Of == b.Of || heir(a, b) || heir(b, a)
 }
 
 // mergeStrangers is for states of two secrets under one name: the new one begins anew, and only what

@@ -56,7 +56,7 @@ type node struct {
 
 func newNode(t testing.TB, s store.Store, n int, change ...func(*Options)) node {
 	t.Helper()
-	m, err := Remember(t.Context(), s, slog.New(slog.DiscardHandler))
+	m, err := Remember(t.Context(), s, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ package pool
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"gcli2api/pipeline"
+	"gcli2api/store"
 	"gcli2api/store/oauth"
 )
 
@@ -65,6 +67,8 @@ type Options struct {
 	Serves func(kind, model string, verb pipeline.Verb) bool
 	States States           // remembers across restarts; nil forgets
 	Claims Claims           // leases among the nodes on one store; nil for a gateway that is alone
+	Store  store.Store      // keeps the credentials where several nodes use it, and Dir is an inbox then; nil for a folder
+	Seal   Sealer           // of secrets that are kept; nil keeps them as they are
 	Log    *slog.Logger     // nil logs nothing
 	Now    func() time.Time // nil is time.Now
 	Poll   time.Duration    // between two looks into the folder; 0 is 1 s
@@ -95,6 +99,12 @@ type Pool struct {
 	sticky atomic.Bool  // the rotation is
 
 	disk      sync.Mutex // files; never taken while mu is held
+	shelf     shelf      // where they are
+	folder    *onDisk    // of this node, whatever the shelf is
+	inbox     *inbox     // the folder, where the shelf is a store
+	unread    error      // of the last scan
+	owed      []owed     // changes that the store could not take yet
+	owedAt    time.Time  // of the last try
 	files     map[string]*source
 	environ   []*source
 	envLater  bool
@@ -121,9 +131,11 @@ type Pool struct {
 	closed   bool
 	running  bool              // what comes now was not there at the start
 	broken   map[string]string // files that are skipped, and why
-	guests   []*entry          // that have come and nothing is known of
-	lines    []func()          // log lines for unlock
-	cause    string            // the exchange whose report is dealt with, for those lines
+	// and those of the inbox
+	brokenInbox map[string]string
+	guests      []*entry // that have come and nothing is known of
+	lines       []func() // log lines for unlock
+	cause       string   // the exchange whose report is dealt with, for those lines
 }
 
 // New loads the credentials and begins to watch the folder. A broken file is a warning in the log,
@@ -136,7 +148,7 @@ func New(o Options) (*Pool, error) {
 		dir: o.Dir, oauth: o.OAuth, serves: o.Serves, states: o.States, log: o.Log, now: o.Now, hide: o.Hide,
 		claims: o.Claims, node: nodeName(),
 		files: map[string]*source{}, warned: map[string]bool{},
-		byID: map[string]*entry{}, broken: map[string]string{}, lanes: map[lane]*rotation{}, line: newLine(), dice: rand.Uint64N, breakers: map[fuse]*breaker{},
+		byID: map[string]*entry{}, broken: map[string]string{}, brokenInbox: map[string]string{}, lanes: map[lane]*rotation{}, line: newLine(), dice: rand.Uint64N, breakers: map[fuse]*breaker{},
 	}
 	if p.serves == nil {
 		p.serves = Serves
@@ -153,12 +165,21 @@ func New(o Options) (*Pool, error) {
 		p.environ = append(p.environ, &source{variable: &o.Environ[i], off: o.EnvLater && o.Environ[i].Waits()})
 	}
 	p.envLater = o.EnvLater
+	hints := p.openShelf(o)
 	p.makeDir()
 	p.askedBefore()
 	p.follow() // before states are loaded: what another node writes meanwhile is heard
 	p.Apply(o.Settings)
+	if p.shared() && p.unread != nil {
+		p.cancel()
+		return nil, fmt.Errorf("read the credentials: %w", p.unread)
+	}
+	p.lookInbox(true)
 	p.sweep()
-	if p.dir != "" {
+	if d, is := p.shelf.(*documents); is {
+		p.wg.Go(func() { p.watchShelf(d, hints) })
+	}
+	if p.dir != "" || p.shared() {
 		every := o.Poll
 		if every <= 0 {
 			every = time.Second
@@ -216,8 +237,25 @@ func (p *Pool) hideAll(c oauth.Credential) {
 // Rescan looks into the folder now instead of at the next tick.
 func (p *Pool) Rescan() {
 	p.disk.Lock()
-	defer p.disk.Unlock()
 	p.scan(false)
+	p.disk.Unlock()
+	p.lookInbox(false)
+}
+
+// openShelf decides where the credentials are. Hints begin before the first look at them.
+func (p *Pool) openShelf(o Options) <-chan store.Change {
+	seal := sealer{o.Seal}
+	p.folder = &onDisk{o.Dir, seal}
+	p.shelf = p.folder
+	if o.Store == nil || store.Alone(o.Store) {
+		return nil
+	}
+	p.shelf = newDocuments(o.Store, seal, p.log)
+	if o.Dir != "" {
+		p.inbox = newInbox(o.Store)
+	}
+	hints, _ := o.Store.Watch(p.ctx) // without hints there are looks
+	return hints
 }
 
 // Sticky tells that the rotation is, so that Want.Talk is of use.
@@ -235,6 +273,7 @@ func (p *Pool) Close() error {
 	p.mu.Unlock()
 	p.cancel()
 	p.wg.Wait()
+	p.payLast()
 	p.saveCounts()
 	return nil
 }

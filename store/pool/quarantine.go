@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -35,6 +34,8 @@ type grave struct {
 	Deleted
 	Item       string          `json:"item"`
 	Credential json.RawMessage `json:"credential"`
+
+	was version
 }
 
 // Errors of deleting and bringing back.
@@ -57,23 +58,19 @@ func (p *Pool) Quarantine() []Deleted {
 
 // graves reads the quarantine. The caller holds disk.
 func (p *Pool) graves() (all []grave) {
-	dir := filepath.Join(p.dir, quarantineDir)
-	for _, name := range everyName(dir) {
-		if p.dir == "" || filepath.Ext(name) != ".json" || strings.HasPrefix(name, ".") {
-			continue
-		}
-		data, err := read(filepath.Join(dir, name))
-		var g grave
+	p.shelf.graves(func(name string, t text, err error) {
+		g := grave{}
 		if err == nil {
-			err = json.Unmarshal(data, &g)
+			err = json.Unmarshal(t.data, &g)
 		}
 		if err != nil {
 			p.once("grave "+name, "a file of the quarantine cannot be read", "file", name)
-			continue
+			return
 		}
 		g.ID = strings.TrimSuffix(name, ".json") // whatever it says: this is what finds it
+		g.was = t.version
 		all = append(all, g)
-	}
+	})
 	slices.SortFunc(all, func(a, b grave) int { return cmp.Or(b.At.Compare(a.At), strings.Compare(b.ID, a.ID)) })
 	return all
 }
@@ -130,7 +127,7 @@ func (p *Pool) Restore(ids ...string) []Imported {
 }
 
 // draft is the removal of a grave.
-func (g *grave) draft() *draft { return &draft{name: filepath.Join(quarantineDir, g.ID+".json")} }
+func (g *grave) draft() *draft { return &draft{name: graveFile(g.ID), was: g.was} }
 
 // sweep removes what has been in the quarantine for long enough.
 func (p *Pool) sweep() {

@@ -69,7 +69,7 @@ func (p *Pool) refresh(a *account) <-chan struct{} {
 		turn := p.takeTurn(ctx, a, was)
 		got, fail := turn.got, (*oauth.RefreshError)(nil)
 		if !turn.taken {
-			got, fail = p.renew(ctx, a)
+			got, fail = p.renewAs(ctx, a, was)
 		}
 		if fail == nil && got.RefreshToken != "" {
 			p.hideAll(oauth.Credential{RefreshToken: got.RefreshToken})
@@ -105,7 +105,11 @@ func (p *Pool) refresh(a *account) <-chan struct{} {
 	return done
 }
 
-// durable waits until States has written what it was told.
+// durableFor is how long a renewed token is held back for the store: those who wait for it are worth more than
+// what a crash in the next moments could cost.
+const durableFor = 2 * time.Second
+
+// durable waits until States has written what it was told, for a while; it goes on writing.
 func (p *Pool) durable(ctx context.Context, a *account) {
 	states, ok := p.states.(interface {
 		Sync(ctx context.Context) error
@@ -113,9 +117,40 @@ func (p *Pool) durable(ctx context.Context, a *account) {
 	if !ok {
 		return
 	}
-	if err := states.Sync(ctx); err != nil {
-		p.log.Error("a renewed token could not be kept in the store", "credential", a.cred.ID, "error", err)
+	done := make(chan struct{})
+	p.spawn(refreshLimit, func(ctx context.Context) {
+		defer close(done)
+		if err := states.Sync(ctx); err != nil {
+			p.log.Error("a renewed token could not be kept in the store yet", "credential", a.cred.ID, "error", err)
+		}
+	})
+	select {
+	case <-done:
+	case <-ctx.Done():
+	case <-time.After(durableFor):
 	}
+}
+
+// renewAs is renew, but a sign-in is not dead before its source was asked: another node may have changed its
+// refresh token.
+func (p *Pool) renewAs(ctx context.Context, a *account, was string) (oauth.Tokens, *oauth.RefreshError) {
+	secret := func() string {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return a.cred.Secret()
+	}
+	tried := secret()
+	got, fail := p.renew(ctx, a)
+	if fail == nil || !fail.Permanent || !p.shared() {
+		return got, fail
+	}
+	if other, taken := p.fromOther(ctx, a, was); taken {
+		return other, nil
+	}
+	if secret() != tried {
+		return p.renew(ctx, a)
+	}
+	return got, fail
 }
 
 // renew tries twice: most trouble of the token endpoint is over at once.

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"gcli2api/store"
+	"gcli2api/store/oauth"
+	"gcli2api/store/seal"
 )
 
 // Memory keeps states in a store that other nodes may use as well. Saving never waits for it: what
@@ -21,6 +23,7 @@ import (
 // has written meanwhile: merge.go makes one state of both. follow.go takes over what others write.
 type Memory struct {
 	docs   store.Docs[State]
+	sealed oauth.Sealed    // seals the tokens in them
 	alone  bool            // nobody else writes: what is in the store need not be kept here as well
 	names  map[string]bool // of the members that this version knows
 	node   string          // begins the names of our writes
@@ -98,9 +101,10 @@ type saved struct {
 }
 
 // Remember reads every state. One that cannot be read is a warning, and its credential begins anew;
-// the error is the store's. Close the memory before the store.
-func Remember(ctx context.Context, s store.Store, log *slog.Logger) (*Memory, error) {
-	m := &Memory{docs: store.Docs[State]{Store: s, Table: store.CredentialStates}, alone: store.Alone(s), names: stateNames(), node: rand.Text()[:6], log: log,
+// the error is the store's. What is secret in states is sealed with ring, nil seals nothing. Close the
+// memory before the store.
+func Remember(ctx context.Context, s store.Store, log *slog.Logger, ring *seal.Ring) (*Memory, error) {
+	m := &Memory{sealed: oauth.Sealed{Ring: ring}, docs: store.Docs[State]{Store: s, Table: store.CredentialStates}, alone: store.Alone(s), names: stateNames(), node: rand.Text()[:6], log: log,
 		known: map[string]*record{}, pending: map[string]saved{}, wake: make(chan struct{}, 1)}
 	running, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var hints <-chan store.Change
@@ -125,6 +129,9 @@ func (m *Memory) firstLook(doc store.Doc) {
 		m.log.Warn("the state of a credential cannot be read, it begins anew", "credential", doc.ID, "error", err)
 		m.known[doc.ID] = &record{rev: doc.Rev, unread: true}
 		return
+	}
+	if s.closed() {
+		m.log.Warn("the refresh token that Google gave a credential stays sealed, so the one before it is used: set SECRET_KEY to the key that it was sealed with, or put that one into OLD_SECRET_KEYS", "credential", doc.ID)
 	}
 	r := m.recordOf(newer{s, string(doc.Body), doc.Rev})
 	m.known[doc.ID] = &r
@@ -286,6 +293,9 @@ func (m *Memory) putOne(ctx context.Context, id string) (err error) {
 
 func (m *Memory) putState(ctx context.Context, id string, write State, when store.Rev) (n newer, err error) {
 	body, err := json.Marshal(write)
+	if err == nil {
+		body, err = m.sealed.Seal("", body)
+	}
 	if err != nil {
 		return n, fmt.Errorf("%w: %w", store.ErrInvalid, err)
 	}

@@ -42,7 +42,7 @@ func openStore(t *testing.T, path string) *breaking {
 
 func remember(t *testing.T, s store.Store, log *slog.Logger) *Memory {
 	t.Helper()
-	m, err := Remember(t.Context(), s, log)
+	m, err := Remember(t.Context(), s, log, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

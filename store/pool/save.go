@@ -1,13 +1,10 @@
 package pool
 
 import (
-	"crypto/sha256"
 	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 
+	"gcli2api/store"
 	"gcli2api/store/oauth"
 )
 
@@ -19,7 +16,10 @@ func (p *Pool) amend(a *account, c oauth.Change, replaces ...string) {
 	defer p.disk.Unlock()
 	err := errors.New("its source cannot be changed")
 	if a.from.writable() {
-		err = p.rewrite(a, c, replaces)
+		if err = p.rewrite(a, c, replaces); err != nil && p.shared() {
+			p.owe(owed{a, c, replaces}, err)
+			return
+		}
 	}
 	if err != nil && p.states == nil {
 		p.once("write", "changes of a credential cannot be written where it came from, they last until the next start only", "credential", a.cred.ID, "error", err)
@@ -29,40 +29,62 @@ func (p *Pool) amend(a *account, c oauth.Change, replaces ...string) {
 }
 
 func (p *Pool) rewrite(a *account, c oauth.Change, replaces []string) error {
-	data, err := read(a.from.path)
-	if err != nil {
-		return nil // removed meanwhile
+	var err error
+	for range maxCrossed { // each time another node has changed something else of it
+		d, done := p.amended(a, c, replaces)
+		if done || d.err != nil {
+			return d.err
+		}
+		p.shelf.write([]*draft{d})
+		if err = d.err; err == nil {
+			p.written(a, c, d)
+			p.shelf.commit([]*draft{d})
+			return nil
+		}
+		if !errors.Is(err, store.ErrConflict) {
+			break
+		}
 	}
-	sheet, err := oauth.Parse(a.from.name, data, p.rules)
-	item := sheet.Find(a.cred.ID)
-	if err != nil || item == nil || item.Creds[0].Secret() != a.origin {
-		return nil // replaced meanwhile
+	return err
+}
+
+// amended is the file of an account with a change to it. done says that there is nothing to write: it was
+// removed or replaced meanwhile, or somebody has written it already.
+func (p *Pool) amended(a *account, c oauth.Change, replaces []string) (d *draft, done bool) {
+	t, err := p.shelf.read(a.from.name)
+	if errors.Is(err, errAway) {
+		return &draft{err: err}, false
+	} else if err != nil {
+		return &draft{}, true
 	}
-	if c.ProjectID != "" && !slices.Contains(replaces, item.Creds[0].ProjectID) {
-		return nil
+	sheet, err := oauth.Parse(a.from.name, t.data, p.rules)
+	p.mu.Lock()
+	id, origin, newest := a.cred.ID, a.origin, a.cred.Secret()
+	p.mu.Unlock()
+	item := sheet.Find(id)
+	if err != nil || item == nil {
+		return &draft{}, true
 	}
-	changed, err := sheet.Amend(a.cred.ID, c)
-	if err == nil {
-		err = write(a.from.path, changed)
+	there := item.Creds[0]
+	if there.Secret() != origin && there.Secret() != newest || c.ProjectID != "" && !slices.Contains(replaces, there.ProjectID) {
+		return &draft{}, true
 	}
-	if err != nil {
-		return err
+	if c == (oauth.Change{RefreshToken: there.RefreshToken}) {
+		return &draft{}, true
 	}
-	p.written(a, c, changed)
-	return nil
+	d = &draft{name: a.from.name, was: t.version}
+	d.data, d.err = sheet.Amend(id, c)
+	return d, false
 }
 
 // written takes note of our own writing, so that it is no news to the next look.
-func (p *Pool) written(a *account, c oauth.Change, data []byte) {
-	f := a.from
-	if stat, err := os.Stat(f.path); err == nil {
-		f.size, f.changed = stat.Size(), stat.ModTime()
-	}
-	f.sum = sha256.Sum256(data)
+func (p *Pool) written(a *account, c oauth.Change, d *draft) {
+	a.from.version = d.now
+	a.from.bytes.Store(d.now.size)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c.RefreshToken != "" {
-		a.origin = c.RefreshToken
+		a.was, a.origin = secretHash(a.origin), c.RefreshToken
 	}
 	for _, e := range a.entries {
 		e.dirty = true
@@ -112,42 +134,4 @@ func (p *Pool) relearn(e *entry, s State) {
 	}
 	c := a.cred
 	p.lines = append(p.lines, func() { p.hideAll(c) })
-}
-
-// write replaces a file so that a crash leaves the old or the new one, whole.
-func write(path string, data []byte) (err error) {
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real
-	} else if !errors.Is(err, os.ErrNotExist) { // a new one
-		return fmt.Errorf("find file: %w", err)
-	}
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*.tmp") // mode 0600
-	if err != nil {
-		return fmt.Errorf("make file: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name()) // the error that is reported says enough
-		}
-	}()
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("write file: %w", err)
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return fmt.Errorf("replace file: %w", err)
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("open folder: %w", err)
-	}
-	defer d.Close()
-	if err = d.Sync(); err != nil {
-		return fmt.Errorf("sync folder: %w", err)
-	}
-	return nil
 }

@@ -1,14 +1,9 @@
 package pool
 
 import (
-	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
-	"time"
+	"sync/atomic"
 
 	"gcli2api/store/oauth"
 )
@@ -17,14 +12,14 @@ import (
 // by Pool.disk.
 type source struct {
 	name     string          // of the file
-	path     string          // of the file, "" for a variable
+	path     string          // of a file in a folder, else ""
 	variable *oauth.Variable // nil for a file
 	off      bool            // a variable that is not read: nobody asked, or it was taken out
 
-	size    int64
-	changed time.Time
-	sum     [sha256.Size]byte
-	unsure  bool // broken at first sight: it may be half written
+	version
+	bytes  atomic.Int64 // its size, for those who do not hold disk
+	unsure bool         // broken at first sight: it may be half written
+	became string       // of a file in the inbox: the file that it is now
 
 	entries []*entry
 	starts  map[string]oauth.Start // what creds.toml says of states, by id
@@ -51,57 +46,20 @@ func (s *source) parse(data []byte, r oauth.Rules) (oauth.Sheet, error) {
 	return oauth.Parse(s.name, data, r)
 }
 
-// maxFile bounds a file of credentials: one has a kilobyte, and the old product kept all in one file.
-const maxFile = 16 << 20
-
-// look reads a file if it is new or has changed, and says whether its entries may have.
-func (p *Pool) look(name string, settled, reread bool) bool {
-	path := filepath.Join(p.dir, name)
-	stat, err := os.Stat(path)
-	if err != nil || !stat.Mode().IsRegular() {
-		return false // gone in between; the next look knows
-	}
-	f := p.files[name]
-	same := f != nil && f.size == stat.Size() && f.changed.Equal(stat.ModTime())
-	if same && !f.unsure && !reread {
-		return false
-	}
-	data, err := read(path)
-	sum := sha256.Sum256(data)
-	if f == nil {
-		f = &source{name: name, path: path}
-		p.files[name] = f
-	}
-	known := f.sum == sum && err == nil
-	f.size, f.changed, f.sum = stat.Size(), stat.ModTime(), sum
-	if known && !f.unsure && !reread {
-		return false // touched, or written by us
-	}
-	sheet, err := p.sheet(f, data, err)
-	if err != nil && !settled && !(same && f.unsure) {
+// takeFile judges the text of a file and makes its credentials those of the pool.
+func (p *Pool) takeFile(f *source, t text, err error, doubt bool) bool {
+	sheet, err := p.sheet(f, t.data, err)
+	if err != nil && doubt {
 		f.unsure = true
 		return false
 	}
 	f.unsure = false
 	p.admit(f, sheet)
-	p.skipped(name, err)
+	p.skipped(f.name, err)
 	if err != nil {
-		p.log.Warn("credential file skipped", "file", name, "reason", err)
+		p.log.Warn("credential file skipped", "file", f.name, "reason", err)
 	}
 	return true
-}
-
-func read(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = errors.New("the file is larger than 16 megabytes")
-	}
-	return data, err
 }
 
 // sheet is what a source holds. What is secret in it is kept out of the log from here on.
@@ -173,11 +131,13 @@ func (p *Pool) admit(f *source, sheet oauth.Sheet) {
 // hold thousands.
 type former struct {
 	ids      map[string]*entry
-	accounts map[string][]*account // by the refresh token that the source had
+	accounts map[string][]*account // by the refresh token that the source had, or may have by now
+	heirs    map[string]*account   // by the hash of the one that it may have
+	found    map[*account]bool
 }
 
 func remembered(entries []*entry) former {
-	f := former{ids: make(map[string]*entry, len(entries)), accounts: map[string][]*account{}}
+	f := former{ids: make(map[string]*entry, len(entries)), accounts: map[string][]*account{}, heirs: map[string]*account{}, found: map[*account]bool{}}
 	seen := map[*account]bool{}
 	for _, e := range entries {
 		if f.ids[e.cred.ID] == nil {
@@ -186,6 +146,12 @@ func remembered(entries []*entry) former {
 		if a := e.account; a != nil && !seen[a] {
 			seen[a] = true
 			f.accounts[a.origin] = append(f.accounts[a.origin], a)
+			if token := a.cred.RefreshToken; token != "" && token != a.origin {
+				f.accounts[token] = append(f.accounts[token], a)
+			}
+			if a.heir != "" {
+				f.heirs[a.heir] = a
+			}
 		}
 	}
 	return f
@@ -199,16 +165,34 @@ func (old former) account(f *source, item oauth.Item) *account {
 		return nil
 	}
 	there := old.accounts[c.Secret()]
-	for i, a := range there {
-		if a.cred.ClientID == c.ClientID && a.cred.ClientSecret == c.ClientSecret && sameService(a.cred, c) {
-			old.accounts[c.Secret()] = slices.Delete(there, i, i+1)
+	if a := old.heirs[secretHash(c.Secret())]; a != nil {
+		there = append(slices.Clone(there), a)
+	}
+	for _, a := range there {
+		if !old.found[a] && a.cred.ClientID == c.ClientID && a.cred.ClientSecret == c.ClientSecret && sameService(a.cred, c) {
+			old.found[a] = true
 			a.cred.ID = item.ID
+			a.succeeds(c.Secret())
 			return a
 		}
 	}
 	a := &account{cred: c, from: f, origin: c.Secret(), token: c.AccessToken, expiry: c.Expiry}
 	a.cred.ID, a.cred.AccessToken = item.ID, "" // the account has it, until there is a newer one
 	return a
+}
+
+// succeeds notes that the source has the refresh token that Google gave instead of the one before.
+func (a *account) succeeds(secret string) {
+	if secret == a.origin {
+		return
+	}
+	if a.cred.RefreshToken == a.origin { // this node has not heard what it is
+		a.cred.RefreshToken = secret
+		for _, e := range a.entries {
+			e.cred.RefreshToken = secret
+		}
+	}
+	a.was, a.origin, a.heir = secretHash(a.origin), secret, ""
 }
 
 // sameService tells that what signs for a service account has stayed the same: with another address,

@@ -9,10 +9,42 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
+
+	"gcli2api/store/seal"
 )
 
-// decode reads a state and keeps what it does not know.
+// decode reads a state and keeps what it does not know, and what it cannot open.
 func (m *Memory) decode(body []byte) (s State, err error) {
+	if body, err = m.sealed.Open("", body); err != nil {
+		return s, fmt.Errorf("it is no state: %w", err)
+	}
+	if s, err = m.read(body); err == nil {
+		s.keepClosed()
+	}
+	return s, err
+}
+
+// refreshToken is the member of State.RefreshToken.
+const refreshToken = "refresh_token"
+
+// keepClosed keeps a refresh token that stays sealed for whoever has the key. An access token is asked for
+// anew.
+func (s *State) keepClosed() {
+	if seal.Is(s.AccessToken) {
+		s.AccessToken, s.TokenUntil = "", time.Time{}
+	}
+	if seal.Is(s.RefreshToken) {
+		more := map[string]json.RawMessage{refreshToken: json.RawMessage(strconv.Quote(s.RefreshToken))}
+		maps.Copy(more, s.more)
+		s.RefreshToken, s.more = "", more
+	}
+}
+
+// closed tells that the state has a refresh token that stays sealed.
+func (s State) closed() bool { return s.more[refreshToken] != nil }
+
+func (m *Memory) read(body []byte) (s State, err error) {
 	strict := json.NewDecoder(bytes.NewReader(body))
 	strict.DisallowUnknownFields()
 	if strict.Decode(&s) == nil && strict.InputOffset() == int64(len(body)) {
@@ -86,7 +118,14 @@ func (s State) MarshalJSON() ([]byte, error) {
 	if err != nil || len(s.more) == 0 {
 		return body, err
 	}
-	more, err := json.Marshal(s.more)
+	rest := s.more
+	if s.RefreshToken != "" && s.closed() { // by now there is another one
+		rest = maps.Clone(rest)
+		if delete(rest, refreshToken); len(rest) == 0 {
+			return body, nil
+		}
+	}
+	more, err := json.Marshal(rest)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,8 @@ import (
 // UTC and without a monotonic reading, so that equal ones are equal.
 type State struct {
 	Wish Wish   `json:"wish,omitzero"`
-	Of   string `json:"of"` // hash of the secret: another one under the same id begins anew
+	Of   string `json:"of"`            // hash of the secret: another one under the same id begins anew
+	Was  string `json:"was,omitempty"` // of the one before, where Google gave a newer one: it is the same sign-in
 
 	Disabled   bool            `json:"disabled,omitempty"`
 	Reason     string          `json:"reason,omitempty"`
@@ -188,6 +189,12 @@ func (e *entry) state() State {
 	if a := e.account; a != nil && !a.stale && !a.expiry.IsZero() {
 		s.AccessToken, s.TokenUntil = a.token, stamp(a.expiry.UnixNano())
 	}
+	if a := e.account; a != nil {
+		s.Was = a.was
+		if a.heir != "" {
+			s.Of, s.Was = a.heir, s.Of
+		}
+	}
 	e.learned(&s)
 	for model, m := range e.marks {
 		if m.until == 0 {
@@ -225,7 +232,8 @@ func (p *Pool) recall(e *entry) (known bool) {
 // isOf tells that a state is about this secret. The source may have the token that the state knows
 // as the new one: it was written after it.
 func (e *entry) isOf(s State) bool {
-	return s.Of == secretHash(e.origin()) || s.RefreshToken != "" && s.RefreshToken == e.origin()
+	of := secretHash(e.origin())
+	return s.Of == of || s.Was == of || s.RefreshToken != "" && s.RefreshToken == e.origin()
 }
 
 // take makes a state that of an entry.
@@ -236,6 +244,7 @@ func (p *Pool) take(e *entry, s State) {
 	e.disabled, e.reason, e.link, e.switched = s.Disabled, s.Reason, s.Link, nano(s.SwitchedAt)
 	e.codes, e.messages, e.noPreview = slices.Clone(s.Codes), maps.Clone(s.Messages), s.NoPreview
 	e.calls, e.lastSuccess, e.day, e.hours = s.Calls, s.LastSuccess, s.Day, slices.Clone(s.Hours)
+	e.descend(s)
 	if a := e.account; a != nil && s.AccessToken != "" && s.TokenUntil.After(a.expiry) {
 		a.token, a.expiry, a.stale = s.AccessToken, s.TokenUntil, false
 	}
@@ -259,4 +268,18 @@ func nano(t time.Time) int64 {
 		return 0
 	}
 	return t.UnixNano()
+}
+
+// descend notes how the secret of the source hangs together with the one before, or with the next one.
+func (e *entry) descend(s State) {
+	a := e.account
+	if a == nil || s.Was == "" {
+		return
+	}
+	switch secretHash(a.origin) {
+	case s.Of:
+		a.was = s.Was
+	case s.Was:
+		a.heir = s.Of
+	}
 }

@@ -89,7 +89,7 @@ func (p *Pool) statusOf(e *entry, t time.Time) Status {
 	now := t.UnixNano()
 	s := Status{
 		ID: e.cred.ID, Kind: e.cred.Kind, Label: e.label(), Email: e.email, Project: e.project, Tier: e.tier,
-		ClientID: e.cred.ClientID, Scopes: e.cred.Scopes, File: e.from != nil && e.from.path != "", Source: e.from.String(),
+		ClientID: e.cred.ClientID, Scopes: e.cred.Scopes, File: e.from != nil && e.from.variable == nil, Source: e.from.String(),
 		Disabled: e.disabled, Reason: e.reason, Link: e.link,
 		LastCodes: slices.Clone(e.codes), Calls: e.calls, LastSuccess: e.lastSuccess, Wish: e.wish.Masked(),
 		InUse: *e.taken(), AtOnce: p.most(e),
@@ -145,9 +145,9 @@ func (p *Pool) Detail(id string) (Detail, bool) {
 		return Detail{}, false
 	}
 	d := p.detailOf(e, t)
-	path := e.path()
+	from := e.from
 	p.mu.Unlock()
-	d.Size, d.Modified = measure(path)
+	d.Size, d.Modified = from.measure()
 	return d, true
 }
 
@@ -173,20 +173,15 @@ func (p *Pool) detailOf(e *entry, t time.Time) Detail {
 	return d
 }
 
-// path is the file of the entry, "" when it is from elsewhere.
-func (e *entry) path() string {
-	if e.from == nil {
-		return ""
-	}
-	return e.from.path
-}
-
 // measure asks the file itself, which is only read again after it has changed.
-func measure(path string) (size int64, modified time.Time) {
-	if path == "" {
-		return 0, time.Time{}
+func (s *source) measure() (size int64, modified time.Time) {
+	if s == nil || s.path == "" {
+		if s != nil {
+			size = s.bytes.Load() // of a document, which has no date
+		}
+		return size, time.Time{}
 	}
-	stat, err := os.Stat(path)
+	stat, err := os.Stat(s.path)
 	if err != nil { // removed in this moment
 		return 0, time.Time{}
 	}

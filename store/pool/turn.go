@@ -18,6 +18,7 @@ type Claims interface {
 const (
 	turnFor  = 15 * time.Second       // lease on one refresh; a node that died holds the others up for so long
 	turnLook = 200 * time.Millisecond // between two looks at what another node is doing
+	turnAsk  = time.Second            // for one answer of the store: a refresh is worth more than its lease
 )
 
 // nodeName is who a pool is among those that claim.
@@ -46,7 +47,7 @@ func (p *Pool) takeTurn(ctx context.Context, a *account, was string) turn {
 	name, id := leaseOn(a.cred), a.cred.ID
 	p.mu.Unlock()
 	for ctx.Err() == nil {
-		mine, err := p.claims.Claim(ctx, name, p.node, turnFor)
+		mine, err := p.claim(ctx, name)
 		if err != nil {
 			p.log.Debug("no lease on a refresh, it is made without", "credential", id, "error", err)
 			return turn{}
@@ -65,6 +66,12 @@ func (p *Pool) takeTurn(ctx context.Context, a *account, was string) turn {
 		}
 	}
 	return turn{}
+}
+
+func (p *Pool) claim(ctx context.Context, name string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, turnAsk)
+	defer cancel()
+	return p.claims.Claim(ctx, name, p.node, turnFor)
 }
 
 // endTurn gives the lease up once the others can see what came of it.
@@ -96,6 +103,7 @@ func (p *Pool) fromOther(ctx context.Context, a *account, was string) (oauth.Tok
 	}
 	p.mu.Unlock()
 	shared.Fetch(ctx, id)
+	p.askSource(a)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.now()
@@ -103,6 +111,18 @@ func (p *Pool) fromOther(ctx context.Context, a *account, was string) (oauth.Tok
 		return oauth.Tokens{}, false
 	}
 	return oauth.Tokens{AccessToken: a.token, Expiry: a.expiry}, true
+}
+
+// askSource reads the document of an account again: another node may have written a newer refresh token.
+func (p *Pool) askSource(a *account) {
+	d, is := p.shelf.(*documents)
+	if !is || a.from == nil || a.from.variable != nil {
+		return
+	}
+	p.disk.Lock()
+	defer p.disk.Unlock()
+	d.hear(a.from.name)
+	p.scan(false)
 }
 
 // first is the entry that stands for the account: the one of its name, else any.
@@ -118,7 +138,18 @@ func (a *account) first() *entry {
 	return nil
 }
 
-// Fetch reads the state of a credential from the store now, as a hint that somebody has written it does.
+// Fetch reads the state of a credential from the store now, as a hint that somebody has written it does. A
+// store that is slow, or busy with a write of ours, is not waited for longer than is worth it.
 func (m *Memory) Fetch(ctx context.Context, id string) {
-	m.hear(ctx, store.Change{Table: m.docs.Table, ID: id})
+	ctx, cancel := context.WithTimeout(ctx, turnAsk)
+	done := make(chan struct{})
+	m.owned.Go(func() {
+		defer close(done)
+		defer cancel()
+		m.hear(ctx, store.Change{Table: m.docs.Table, ID: id})
+	})
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
 }

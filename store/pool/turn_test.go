@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -160,5 +161,51 @@ func TestLeaseThatNobodyGivesBack(t *testing.T) {
 	use(t, p, 1)
 	if n := len(g.CallsOf("token")); n != 2 {
 		t.Errorf("%d refreshes", n)
+	}
+}
+
+// deaf is a store that does not answer when it is asked for leases and states.
+type deaf struct {
+	store.Store
+	now atomic.Bool
+}
+
+func (d *deaf) Claim(ctx context.Context, name, owner string, ttl time.Duration) (bool, error) {
+	if d.now.Load() {
+		<-ctx.Done()
+		return false, ctx.Err()
+	}
+	return d.Store.Claim(ctx, name, owner, ttl)
+}
+
+func (d *deaf) Put(ctx context.Context, t store.Table, doc store.Doc, when store.Rev) (store.Rev, error) {
+	if d.now.Load() {
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}
+	return d.Store.Put(ctx, t, doc, when)
+}
+
+// Whoever waits for a token does not wait for a store that hangs, also where Google changes the refresh token.
+func TestTokenWhileTheStoreHangs(t *testing.T) {
+	g := google(t)
+	a := g.AddAccount(simulator.Account{Email: "me@example.com", Project: "sim-p", RotateRefresh: true})
+	content := `{"refresh_token": "` + a.RefreshToken + `", "project_id": "sim-p", "email": "me@example.com"}`
+	s := &deaf{Store: openStore(t, filepath.Join(t.TempDir(), "x.db"))}
+	p, kept := peer(t, s, s, g.URL(), nil, content)
+	s.now.Store(true)
+	ctx, cancel := context.WithTimeout(t.Context(), flushLimit-2*time.Second) // less than one write may take
+	defer cancel()
+	l, fail := p.Acquire(ctx, Want{Model: "m"})
+	if fail != nil {
+		t.Fatal(fail)
+	}
+	l.Release()
+	s.now.Store(false)
+	if err := kept.Sync(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if state, _ := kept.Load(inVariable); state.RefreshToken == "" {
+		t.Error("the new refresh token is not kept")
 	}
 }

@@ -1,49 +1,77 @@
 package pool
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
 	"unicode/utf8"
 
+	"gcli2api/store"
 	"gcli2api/store/oauth"
 )
 
 // draft is a file that is about to be written, or removed.
 type draft struct {
 	name    string
+	was     version      // of the file when it was read; the zero one for a new file
 	sheet   *oauth.Sheet // of a file that is there, with changes to it
 	changes map[string][]byte
-	data    []byte // nil removes the file
+	data    []byte  // nil removes the file
+	now     version // of the file, once it is written
 	err     error
+}
+
+// writeAll puts drafts into the shelf.
+func (p *Pool) writeAll(all []*draft) {
+	p.shelf.write(all)
+	p.lament(all)
+}
+
+// lament logs what could not be written. Somebody else's change is no trouble yet.
+func (p *Pool) lament(all []*draft) {
+	for _, d := range all {
+		if d.err != nil && !errors.Is(d.err, store.ErrConflict) {
+			p.log.Error("a credential file could not be written", "file", d.name, "error", d.err)
+		}
+	}
 }
 
 // writersAtOnce is how many files are made durable at a time: a file system makes one commit of them.
 const writersAtOnce = 32
 
-// writeAll puts drafts into the folder, each so that a crash leaves the old or the new file, whole,
+// write puts drafts into the folder, each so that a crash leaves the old or the new file, whole,
 // and makes the folder durable once for all of them.
-func (p *Pool) writeAll(all []*draft) {
+func (f *onDisk) write(all []*draft) {
+	if err := f.roomFor(all); err != nil {
+		for _, d := range all {
+			d.err = err
+		}
+		return
+	}
 	temp := make([]string, len(all))
 	paths := make([]string, len(all))
 	var wg sync.WaitGroup
 	room := make(chan struct{}, writersAtOnce)
 	for i, d := range all {
-		paths[i] = filepath.Join(p.dir, d.name)
+		paths[i] = filepath.Join(f.dir, d.name)
 		if real, err := filepath.EvalSymlinks(paths[i]); err == nil {
 			paths[i] = real // a link stays a link
 		}
-		if d.data == nil {
+		data, err := f.seal.close(d.name, d.data)
+		if d.err = err; d.data == nil || err != nil {
 			continue
 		}
+		d.now.sum = sha256.Sum256(data)
 		room <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-room }()
-			temp[i], d.err = writeTemp(paths[i], d.data)
+			temp[i], d.err = writeTemp(paths[i], data)
 		})
 	}
 	wg.Wait()
@@ -52,7 +80,7 @@ func (p *Pool) writeAll(all []*draft) {
 		switch {
 		case d.err != nil:
 		case d.data == nil:
-			link := filepath.Join(p.dir, d.name)
+			link := filepath.Join(f.dir, d.name)
 			if d.err = os.Remove(link); os.IsNotExist(d.err) {
 				d.err = nil
 			}
@@ -63,6 +91,9 @@ func (p *Pool) writeAll(all []*draft) {
 				_ = os.Remove(temp[i]) // the error that is reported says enough
 			}
 			folders[filepath.Dir(paths[i])] = true
+			if stat, err := os.Stat(paths[i]); err == nil {
+				d.now.size, d.now.changed = stat.Size(), stat.ModTime().UnixNano()
+			}
 		}
 	}
 	for dir := range folders {
@@ -74,11 +105,17 @@ func (p *Pool) writeAll(all []*draft) {
 			}
 		}
 	}
-	for _, d := range all {
-		if d.err != nil {
-			p.log.Error("a credential file could not be written", "file", d.name, "error", d.err)
-		}
+}
+
+// roomFor makes the folder of the quarantine where something is about to be put into it.
+func (f *onDisk) roomFor(all []*draft) error {
+	if !slices.ContainsFunc(all, func(d *draft) bool { return d.data != nil && strings.HasPrefix(d.name, quarantineDir) }) {
+		return nil
 	}
+	if err := os.MkdirAll(filepath.Join(f.dir, quarantineDir), 0o700); err != nil {
+		return fmt.Errorf("make the quarantine: %w", err)
+	}
+	return syncDir(f.dir)
 }
 
 // writeTemp makes a durable file beside the one that it will replace.

@@ -15,11 +15,11 @@ type busy struct {
 	adds      int
 }
 
-func (b *busy) Add(ctx context.Context, deltas []store.Delta) error {
+func (b *busy) AddOnce(ctx context.Context, id string, deltas []store.Delta) error {
 	if b.adds++; b.adds < 50 && b.meanwhile != nil {
 		b.meanwhile()
 	}
-	return b.disk.Add(ctx, deltas)
+	return b.disk.AddOnce(ctx, id, deltas)
 }
 
 // What comes while figures are written waits for the next time.

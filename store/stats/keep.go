@@ -3,10 +3,10 @@ package stats
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -54,23 +54,19 @@ type keeper struct {
 	flushing sync.RWMutex // held by who writes; readers of a series keep it from changing under them
 	pending  *batch       // what is being written, or was and nobody knows whether it is
 	failing  bool
-	day      int64  // of the last batch
-	mark     string // the name that counts the batches of the day
-	seq      int64
+	seq      int64 // of the last batch
 
 	sweeper sweeper
 	reading sync.Mutex
 	read    time.Time // when the sums of a shared store were read last
 }
 
-// batch is one write. It counts itself under a name of this node, so that after a write of which nobody knows
-// what became of it the store can tell.
+// batch is one write. It has a name that no other has, so that it can be made again after one of which nobody
+// knows what became of it.
 type batch struct {
 	tallies []*tally
 	deltas  []store.Delta
-	mark    string
-	seq     int64 // what stands under mark when it is written
-	tried   bool
+	id      string
 }
 
 // Open begins with what the store has and keeps it up to date until Close. Close it before the store.
@@ -157,14 +153,8 @@ func (s *Stats) batch() *batch {
 		return nil
 	}
 	k, now := s.kept, hourOf(s.now())
-	if day := dayOfHour(now); day > k.day { // under the day, so that it is swept with it; a clock that is set back begins no day anew
-		k.day, k.seq = day, 0
-		k.mark = dayPrefix(day) + pairName("node", k.owner, nobody) + "batches"
-	}
 	k.seq++
-	b := &batch{tallies: tallies, mark: k.mark, seq: k.seq}
-	b.deltas = append(differences(tallies, now-int64(k.Settings().Hours)), store.Delta{Counter: b.mark, N: 1})
-	return b
+	return &batch{tallies, differences(tallies, now-int64(k.Settings().Hours)), "usage/" + k.owner + "/" + strconv.FormatInt(k.seq, 10)}
 }
 
 // differences are the counters that tallies move, each once. Hours before oldest are gone already.
@@ -202,22 +192,13 @@ func deltasOf(sums map[string]int64) []store.Delta {
 	return deltas
 }
 
-// write brings a batch into the store, all of it or nothing, and once.
+// write brings a batch into the store, all of it or nothing, and once, however often it is tried within
+// store.OnceFor.
 func (k *keeper) write(ctx context.Context, b *batch) error {
 	// Not cut short by Close: whether it was written would not be known then.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushLimit)
 	defer cancel()
-	if b.tried {
-		// Writes to one name are never reordered, and this is one: what it finds is what the earlier one left.
-		switch _, err := k.Store.Take(ctx, b.mark, 0, b.seq-1); {
-		case errors.Is(err, store.ErrExhausted):
-			return nil // it was written
-		case err != nil:
-			return err
-		}
-	}
-	b.tried = true
-	return k.Store.Add(ctx, b.deltas)
+	return k.Store.AddOnce(ctx, b.id, b.deltas)
 }
 
 func (k *keeper) report(err error, overflowed bool) {

@@ -53,14 +53,14 @@ func (d *disk) reopen() {
 	d.Store = db
 }
 
-func (d *disk) Add(ctx context.Context, deltas []store.Delta) error {
+func (d *disk) AddOnce(ctx context.Context, id string, deltas []store.Delta) error {
 	d.mu.Lock()
 	fail, lost := d.fail, d.lost
 	d.mu.Unlock()
 	if fail != nil {
 		return fail
 	}
-	if err := d.Store.Add(ctx, deltas); err != nil {
+	if err := d.Store.AddOnce(ctx, id, deltas); err != nil {
 		return err
 	}
 	return lost

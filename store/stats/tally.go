@@ -85,8 +85,8 @@ func (s *Stats) recycle(batch []*tally) {
 //	uset/<side>/<who>/<model>/<what>          since the beginning
 //	usei/since                                when that was, in seconds since 1970
 //
-// Sides are key, cred, all (every key, with "-" for its name), and node, under which every node counts the
-// batches that it has written.
+// Sides are key, cred and all (every key, with "-" for its name). Under the side node earlier versions counted
+// their batches.
 const (
 	dayRoot   = "use/"
 	hourRoot  = "useh/"

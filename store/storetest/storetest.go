@@ -23,6 +23,8 @@ type Engine struct {
 	// Clock tells that a store heeds the clock that Open gets. The others have the time of their
 	// server, and the suite waits.
 	Clock bool
+	// Trips gives a count of the round trips of a store, for Bench. It may be nil.
+	Trips func(s store.Store) func() int64
 }
 
 // Open opens the data, as often as it is called. The suite closes what it opened.
