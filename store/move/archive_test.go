@@ -15,7 +15,7 @@ import (
 	"gcli2api/store/seal"
 )
 
-const secretKey = "SECRET_KEY=a secret of the tests, long enough"
+const secretKey = "SECRET_KEY=a secret of the tests that is long enough"
 
 func backup(from, out string) config.Invocation {
 	return config.Invocation{Command: "backup", From: from, Archive: out}
@@ -94,7 +94,7 @@ func TestBackupEncrypted(t *testing.T) {
 		t.Error("it can be read")
 	}
 	target := folder(t)
-	for environ, want := range map[string]string{"": "set the SECRET_KEY", "SECRET_KEY=another one, also long enough": "another SECRET_KEY", "SECRET_KEY=short": "at least 16"} {
+	for environ, want := range map[string]string{"": "set the SECRET_KEY", "SECRET_KEY=another one that is long enough": "another SECRET_KEY", "SECRET_KEY=short": "at least 16"} {
 		_, err := does(t, restore(path, target), environ)
 		says(t, err, want)
 	}
@@ -104,6 +104,8 @@ func TestBackupEncrypted(t *testing.T) {
 	_, err = does(t, restore(path, target), secretKey)
 	ok(t, err)
 	same(t, source, target)
+	_, err = does(t, restore(path, folder(t)), "SECRET_KEY=a newer one that is long enough", "OLD_"+strings.Replace(secretKey, "KEY=", "KEYS=", 1))
+	ok(t, err)
 	plain := backup(source, filepath.Join(t.TempDir(), "plain"))
 	plain.Plain = true
 	_, err = does(t, plain, secretKey)
@@ -256,7 +258,7 @@ func FuzzArchive(f *testing.F) {
 		f.Add(data[:len(data)/2])
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		a := &archive{secret: strings.TrimPrefix(secretKey, "SECRET_KEY=")}
+		a := &archive{secrets: []string{strings.TrimPrefix(secretKey, "SECRET_KEY=")}}
 		_ = a.verify(bytes.NewReader(data)) // it neither panics nor hangs
 		for _, name := range []string{"docs/key/1.ndjson", "counters/1.ndjson", "creds/%2e%2e"} {
 			_ = records(name, bytes.NewReader(data), newVerifier(a).record)

@@ -2,6 +2,7 @@ package move
 
 import (
 	"fmt"
+	"net/url"
 	"sync/atomic"
 	"testing"
 
@@ -10,13 +11,22 @@ import (
 
 // engines are where a move can come from and go to.
 func engines(t testing.TB) map[string]address {
-	redis, postgres := servers.Redis(t), servers.Postgres(t)
+	redis, postgres, mongo := servers.Redis(t), servers.Postgres(t), servers.Mongo(t)
 	var n atomic.Int64
 	return map[string]address{
 		"file":  folder,
 		"Redis": func(testing.TB) string { return fmt.Sprintf("%s/%d", redis.Address(), n.Add(1)%16) },
-		"Postgres": func(testing.TB) string {
-			return postgres.Address()
-		},
+		"Postgres": func(testing.TB) string { return postgres.Address() },
+		"MongoDB":  func(testing.TB) string { return named(mongo.Address(), mongo.Name()) },
 	}
+}
+
+// named is the address with a database.
+func named(address, database string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	u.Path = "/" + database
+	return u.String()
 }

@@ -10,7 +10,7 @@ import (
 
 const streamSecret = "a secret of the tests, long enough"
 
-func sealed(t testing.TB, plain []byte) []byte {
+func sealedStream(t testing.TB, plain []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w, err := NewStream(&b, streamSecret)
@@ -30,7 +30,7 @@ func sealed(t testing.TB, plain []byte) []byte {
 	return b.Bytes()
 }
 
-func unsealed(data []byte, secrets ...string) ([]byte, error) {
+func unsealedStream(data []byte, secrets ...string) ([]byte, error) {
 	r, err := OpenStream(bytes.NewReader(data), secrets...)
 	if err != nil {
 		return nil, err
@@ -49,11 +49,11 @@ func noise(n int) []byte {
 func TestStream(t *testing.T) {
 	for _, n := range []int{0, 1, streamPiece - 1, streamPiece, streamPiece + 1, 2 * streamPiece, 5*streamPiece + 7} {
 		plain := noise(n)
-		data := sealed(t, plain)
+		data := sealedStream(t, plain)
 		if n > 50 && bytes.Contains(data, plain[:40]) {
 			t.Errorf("%d bytes are readable", n)
 		}
-		got, err := unsealed(data, "", "another one", streamSecret)
+		got, err := unsealedStream(data, "", "another one", streamSecret)
 		if err != nil || !bytes.Equal(got, plain) {
 			t.Errorf("%d bytes come back as %d, %v", n, len(got), err)
 		}
@@ -63,7 +63,7 @@ func TestStream(t *testing.T) {
 // Whatever is done to it is noticed, and nothing that was not there comes out before.
 func TestStreamDamage(t *testing.T) {
 	plain := noise(3*streamPiece + 100)
-	data := sealed(t, plain)
+	data := sealedStream(t, plain)
 	head := len(streamMagic) + streamID + streamSalt
 	piece := streamPiece + streamTag
 	swapped := bytes.Clone(data)
@@ -79,7 +79,7 @@ func TestStreamDamage(t *testing.T) {
 		"something behind": append(bytes.Clone(data), 0),
 		"twice":            append(bytes.Clone(data), data[head:]...),
 	} {
-		got, err := unsealed(bad, streamSecret)
+		got, err := unsealedStream(bad, streamSecret)
 		if !errors.Is(err, ErrStreamDamaged) || !bytes.HasPrefix(plain, got) {
 			t.Errorf("%s: %d bytes, %v", name, len(got), err)
 		}
@@ -87,34 +87,34 @@ func TestStreamDamage(t *testing.T) {
 	for range 200 {
 		bad := bytes.Clone(data)
 		bad[rand.IntN(len(bad))] ^= 1 << rand.IntN(8)
-		if got, err := unsealed(bad, streamSecret); err == nil || !bytes.HasPrefix(plain, got) {
+		if got, err := unsealedStream(bad, streamSecret); err == nil || !bytes.HasPrefix(plain, got) {
 			t.Fatalf("a changed bit is not noticed: %d bytes, %v", len(got), err)
 		}
 	}
 }
 
 func TestStreamKeys(t *testing.T) {
-	data := sealed(t, []byte("text"))
-	if _, err := unsealed(data, "another secret"); !errors.Is(err, ErrStreamKey) {
+	data := sealedStream(t, []byte("text"))
+	if _, err := unsealedStream(data, "another secret"); !errors.Is(err, ErrStreamKey) {
 		t.Errorf("another secret: %v", err)
 	}
-	if _, err := unsealed(data, ""); !errors.Is(err, ErrStreamNoKey) {
+	if _, err := unsealedStream(data, ""); !errors.Is(err, ErrStreamNoKey) {
 		t.Errorf("no secret: %v", err)
 	}
 	if _, err := NewStream(io.Discard, ""); err == nil {
 		t.Error("a stream without a secret")
 	}
-	if bytes.Equal(data, sealed(t, []byte("text"))) {
+	if bytes.Equal(data, sealedStream(t, []byte("text"))) {
 		t.Error("the same text comes out the same twice")
 	}
 }
 
 func FuzzStream(f *testing.F) {
 	for _, n := range []int{0, 5, streamPiece} {
-		f.Add(sealed(f, noise(n)))
+		f.Add(sealedStream(f, noise(n)))
 	}
 	f.Add([]byte(streamMagic))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		_, _ = unsealed(data, streamSecret) // it neither panics nor hangs
+		_, _ = unsealedStream(data, streamSecret) // it neither panics nor hangs
 	})
 }
