@@ -29,28 +29,30 @@ func restore(in, to string) config.Invocation {
 func TestBackupAnyPair(t *testing.T) {
 	all := engines(t)
 	for a, from := range all {
-		source := from(t)
-		fill(t, source, 30_000)
-		path := filepath.Join(t.TempDir(), "archive")
-		_, err := does(t, backup(source, path))
-		ok(t, err)
-		want := content(t, source)
-		if a != "file" {
-			empties(t, source)
-		}
-		for b, to := range all {
-			t.Run(a+" to "+b, func(t *testing.T) {
-				target := to(t)
-				_, err := does(t, restore(path, target))
-				ok(t, err)
-				if content(t, target) != want {
-					t.Error("the target has something else")
-				}
-				if b != "file" {
-					empties(t, target)
-				}
-			})
-		}
+		t.Run(a, func(t *testing.T) {
+			source := from(t)
+			fill(t, source, 30_000)
+			path := filepath.Join(t.TempDir(), "archive")
+			_, err := does(t, backup(source, path))
+			ok(t, err)
+			want := content(t, source)
+			if a != "file" {
+				empties(t, source)
+			}
+			for b, to := range all {
+				t.Run("to "+b, func(t *testing.T) {
+					target := to(t)
+					_, err := does(t, restore(path, target))
+					ok(t, err)
+					if content(t, target) != want {
+						t.Error("the target has something else")
+					}
+					if b != "file" {
+						empties(t, target)
+					}
+				})
+			}
+		})
 	}
 }
 
