@@ -13,7 +13,7 @@ import (
 
 	"gcli2api/store"
 	"gcli2api/store/embedded"
-	engine "gcli2api/store/open"
+	opening "gcli2api/store/open"
 	"gcli2api/store/storetest/servers"
 )
 
@@ -161,7 +161,7 @@ func TestMigrateKilled(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	db, err := engine.Place{Engine: engine.Redis, Address: redis.Address(), Database: "0", Prefix: "gcli2api"}.Open(t.Context())
+	db, err := opening.Place{Engine: opening.Redis, Address: redis.Address(), Database: "0", Prefix: "gcli2api"}.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
