@@ -279,7 +279,7 @@ func (g *gateway) openStore() error {
 
 // openSettings lays what was saved in the panel over the file; c has it from here on.
 func (g *gateway) openSettings() (err error) {
-	g.panel, err = settings.Open(context.Background(), settings.Options{Store: g.kept, Log: g.log.Logger(), Mask: g.log.Mask, Seal: seal.Box{Ring: g.ring, For: seal.Setting}, Load: g.read, Apply: g.apply, Live: &g.live.Live})
+	g.panel, err = settings.Open(context.Background(), settings.Options{Store: g.kept, Log: g.log.Logger(), Mask: g.log.Mask, Ring: g.ring, Load: g.read, Apply: g.apply, Live: &g.live.Live})
 	if err != nil || g.panel.Started() == g.c {
 		return err
 	}
