@@ -141,7 +141,7 @@ func TestNodesShareCredentialStates(t *testing.T) {
 }
 
 // A credential that is added or deleted on one gateway is so on the others, which have no file of it.
-func TestNodesShareCredentials(t *testing.T) {
+func TestNodesShareUploads(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, of engine) {
 		sim := google(t, 2, 0)
