@@ -154,6 +154,7 @@ type gateway struct {
 	c       *config.Snapshot // as it was started; live has what counts now
 	panel   *settings.Panel
 	logins  *console.Sessions
+	clock   *store.Clock
 	signals *server.Signals // from before it listens: whoever sees the address may stop it
 	live    *live
 	ln      net.Listener
@@ -208,20 +209,25 @@ func (g *gateway) open() (int, error) {
 		return exitFailed, err
 	}
 	g.ln = ln
-	g.opened = append(g.opened, func() error { _ = ln.Close(); return nil }) // the server closes it in most cases
+	g.opened = append(g.opened, func() error { _ = g.ln.Close(); return nil }) // the server closes it in most cases
 	for _, step := range []func() error{g.openLog, g.openStore, g.openPool} {
 		if err := step(); err != nil {
+			return exitFailed, err
+		}
+	}
+	if now := g.c.Listening(); now != at { // the password that was saved in the panel opens it
+		if at, err = now, server.Rebind(&g.ln, now.Host); err != nil {
 			return exitFailed, err
 		}
 	}
 	if code, err := g.openPipeline(at.Loopback); err != nil {
 		return code, err
 	}
-	fmt.Printf("gcli2api %s listens on http://%s\n", config.Version(), ln.Addr())
+	fmt.Printf("gcli2api %s listens on http://%s\n", config.Version(), g.ln.Addr())
 	if at.Restricted {
 		fmt.Println("on this machine only, because nobody has set a password yet: set PASSWORD=... to open it (in a container this machine is the container: nobody gets in from outside)")
 	}
-	g.log.Logger().Info("started", "version", config.Version(), "address", ln.Addr().String(), "config", g.c.File())
+	g.log.Logger().Info("started", "version", config.Version(), "address", g.ln.Addr().String(), "config", g.c.File())
 	return 0, nil
 }
 
@@ -253,35 +259,33 @@ func (g *gateway) openStore() error {
 	if err != nil {
 		return err
 	}
-	g.kept, g.opened = kept, append(g.opened, kept.Close)
+	g.clock = store.OpenClock(context.Background(), kept, g.log.Logger(), nil)
+	g.kept, g.opened = kept, append(g.opened, kept.Close, g.clock.Close)
 	if err := g.openSettings(); err != nil {
 		return err
 	}
-	google := oauth.New(oauth.Options{HTTP: g.out.HTTP, HTTPVia: g.out.HTTPVia, Log: g.log.Logger(), Settings: g.live.oauth})
+	ctx, log, now := context.Background(), g.log.Logger(), g.clock.Now
+	google := oauth.New(oauth.Options{HTTP: g.out.HTTP, HTTPVia: g.out.HTTPVia, Log: g.log.Logger(), Settings: g.live.oauth, Now: now})
 	g.signIns = oauth.NewSignIns(oauth.SignInOptions{Client: google, Store: kept, Ring: g.ring, Hide: g.log.Hide})
-	ctx, log := context.Background(), g.log.Logger()
 	return errors.Join(
 		keep(g, &g.states)(pool.Remember(ctx, kept, log, g.ring)),
-		keep(g, &g.figures)(stats.Open(ctx, stats.Options{Store: kept, Log: log, Settings: func() stats.Settings { return stats.SettingsOf(g.live.Snapshot()) }})),
-		keep(g, &g.logins)(console.OpenSessions(ctx, console.SessionOptions{Store: kept, Log: log, Seal: seal.Box{Ring: g.ring, For: seal.PanelSecret}})),
-		keep(g, &g.audit)(audit.Open(ctx, audit.Options{Store: kept, Log: log, Mask: g.log.Mask, Settings: func() audit.Settings { return audit.SettingsOf(g.live.Snapshot()) }})),
-		keep(g, &g.book)(apikey.Open(ctx, apikey.Options{Store: kept, Log: log, Hide: g.log.Hide, Ring: g.ring, Old: g.c.String("pool.credentials_dir"), Settings: func() apikey.Settings { return apikey.SettingsOf(g.live.Snapshot()) }})),
-		keep(g, &g.memory)(ephemeral.Open(ctx, kept, log)),
+		keep(g, &g.figures)(stats.Open(ctx, stats.Options{Store: kept, Log: log, Now: now, Settings: func() stats.Settings { return stats.SettingsOf(g.live.Snapshot()) }})),
+		keep(g, &g.logins)(console.OpenSessions(ctx, console.SessionOptions{Store: kept, Log: log, Now: now, Seal: seal.Box{Ring: g.ring, For: seal.PanelSecret}})),
+		keep(g, &g.audit)(audit.Open(ctx, audit.Options{Store: kept, Log: log, Now: now, Mask: g.log.Mask, Settings: func() audit.Settings { return audit.SettingsOf(g.live.Snapshot()) }})),
+		keep(g, &g.book)(apikey.Open(ctx, apikey.Options{Store: kept, Log: log, Now: now, Hide: g.log.Hide, Ring: g.ring, Old: g.c.String("pool.credentials_dir"), Settings: func() apikey.Settings { return apikey.SettingsOf(g.live.Snapshot()) }})),
+		keep(g, &g.memory)(ephemeral.OpenAt(ctx, kept, log, now)),
 		keep(g, &g.backups)(move.Schedule(g.c, kept, func() move.Settings { return move.SettingsOf(g.live.Snapshot()) }, log)))
 }
 
 // openSettings lays what was saved in the panel over the file; c has it from here on.
 func (g *gateway) openSettings() (err error) {
-	was := g.c
-	g.panel, err = settings.Open(context.Background(), settings.Options{Store: g.kept, Log: g.log.Logger(), Mask: g.log.Mask, Load: g.read, Apply: g.apply, Live: &g.live.Live})
-	if err != nil || g.panel.Started() == was {
+	g.panel, err = settings.Open(context.Background(), settings.Options{Store: g.kept, Log: g.log.Logger(), Mask: g.log.Mask, Ring: g.ring, Load: g.read, Apply: g.apply, Live: &g.live.Live})
+	if err != nil || g.panel.Started() == g.c {
 		return err
 	}
 	g.c = g.panel.Started()
 	g.announce(g.c)
-	level, err := logging.ParseLevel(g.c.String("log.level"))
-	g.log.SetLevel(level)
-	return err
+	return g.log.SetLevelName(g.c.String("log.level"))
 }
 
 // keep puts a part in its place, and has it closed at the end.
@@ -299,7 +303,7 @@ func (g *gateway) openPool() (err error) {
 		return err
 	}
 	g.opened = append(g.opened, g.out.Close)
-	g.pool, err = pool.New(pool.Options{Dir: g.c.String("pool.credentials_dir"), OAuth: g.signIns.Client(), Log: g.log.Logger(), Hide: g.log.Hide,
+	g.pool, err = pool.New(pool.Options{Now: g.clock.Now, Dir: g.c.String("pool.credentials_dir"), OAuth: g.signIns.Client(), Log: g.log.Logger(), Hide: g.log.Hide,
 		Environ: oauth.FromEnvironment(g.o.Environ, true), EnvLater: !g.c.Bool("pool.auto_load_env_creds"), States: g.states, Claims: g.kept, Store: g.kept, Seal: oauth.Sealed{Ring: g.ring}, Settings: pool.SettingsOf(g.c)})
 	if err != nil {
 		return err
@@ -321,15 +325,15 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	if g.engine, err = pipeline.NewEngine(pipeline.Options{Kinds: kinds, Loopback: loopback, Live: listing.Live(), Log: g.log.Logger()}); err != nil {
 		return exitFailed, err
 	}
-	g.opened = append(g.opened, listing.Close, g.closeEngine)
+	g.opened = append(g.opened, listing.Close, g.engine.Shut)
 	if err := g.engine.Apply(g.c); err != nil {
 		return exitUsage, pipeline.Located(g.c, err)
 	}
-	list := nodes.Open(nodes.Options{Store: g.kept, Log: g.log.Logger(), Address: g.ln.Addr().String(), Version: config.Version(), Report: g.panel.Report})
+	list := nodes.Open(nodes.Options{Store: g.kept, Log: g.log.Logger(), Address: g.ln.Addr().String(), Version: config.Version(), Now: store.Machine, Ahead: g.clock.Ahead, Report: g.panel.Report})
 	g.panel.Follow(list.Changed)
 	g.opened = append(g.opened, list.Close, g.panel.Close)
-	seen := console.Services{Access: g.live, Sessions: g.logins, Settings: g.panel, Nodes: list, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Book: g.book, Audit: g.audit, Rekey: rekey.Inside(g.c, g.kept, g.ring, g.pool.Hold), Log: g.log.Logger(),
-		Kept: g.states.Sync, Store: g.kept, Backup: g.backups, SignIn: g.signIns, Landing: console.NewLanding(g.c, g.log.Logger())}
+	seen := console.Services{Access: g.live, Now: g.clock.Now, Sessions: g.logins, Settings: g.panel, Nodes: list, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Book: g.book, Audit: g.audit, Log: g.log.Logger(),
+		Rekey: rekey.Inside(g.c, g.kept, g.ring, g.pool.Hold), Kept: g.states.Sync, Store: g.kept, Backup: g.backups, SignIn: g.signIns, Landing: console.NewLanding(g.c, g.log.Logger())}
 	g.opened = append(g.opened, seen.Landing.Serve(seen).Close)
 	g.server = server.New(server.Options{Engine: g.engine, Log: g.log.Logger(), ChatOpen: g.live.ChatOpen, GeminiSSE: g.live.GeminiSSE,
 		Mount: seen.Mount, Store: circuit.Health(g.kept),
@@ -361,12 +365,6 @@ func (g *gateway) apply(c *config.Snapshot) error {
 	g.pool.Apply(pool.SettingsOf(c))
 	g.log.SetLevel(level)
 	return nil
-}
-
-func (g *gateway) closeEngine() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	return g.engine.Close(ctx)
 }
 
 // close closes what was opened, last one first.

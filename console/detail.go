@@ -48,7 +48,7 @@ func (s Services) detail(c *fiber.Ctx) error {
 	if !ok {
 		return refuse(c, fiber.StatusNotFound, "there is no such credential")
 	}
-	return c.JSON(detailOf(&d, time.Now()))
+	return c.JSON(detailOf(&d, s.now()))
 }
 
 func detailOf(d *pool.Detail, now time.Time) detailView {

@@ -79,11 +79,11 @@ func (s Services) findKeys(c *fiber.Ctx, q keyQuery) (p keyPage, err error) {
 	}
 	all := s.Book.Keys.List()
 	p.total, p.answers = len(all), s.Stats.Answered()
-	search := strings.ToLower(q.search)
+	search, now := strings.ToLower(q.search), s.now()
 	whole, found := s.Book.Keys.Find(q.search)
 	for _, one := range all {
 		row := keyRow{one, balances[one.ID], s.Book.Keys.LastUsed(one.ID)}
-		if (found && whole.ID == one.ID || !found && mentions(one, search)) && q.takes(&row) {
+		if (found && whole.ID == one.ID || !found && mentions(one, search)) && q.takes(&row, now) {
 			p.rows = append(p.rows, row)
 		}
 	}
@@ -106,7 +106,7 @@ func mentions(one *apikey.Key, small string) bool {
 	return false
 }
 
-func (q *keyQuery) takes(row *keyRow) bool {
+func (q *keyQuery) takes(row *keyRow, now time.Time) bool {
 	if q.group != "" && row.key.Group != q.group {
 		return false
 	}
@@ -116,7 +116,7 @@ func (q *keyQuery) takes(row *keyRow) bool {
 	case "enabled":
 		return !row.key.Disabled
 	}
-	return statusOf(row.key, row.balance) == q.status
+	return statusOf(row.key, row.balance, now) == q.status
 }
 
 // order sorts rows that come by their creation.

@@ -52,11 +52,11 @@ const (
 	keyExhausted = "exhausted"
 )
 
-func statusOf(one *apikey.Key, b apikey.Balance) string {
+func statusOf(one *apikey.Key, b apikey.Balance, now time.Time) string {
 	switch {
 	case one.Disabled:
 		return keyDisabled
-	case one.Expired(time.Now()):
+	case one.Expired(now):
 		return keyExpired
 	case b.Used >= one.Quota, one.Daily > 0 && b.DailyUsed >= one.Daily:
 		return keyExhausted
@@ -74,7 +74,7 @@ func (s Services) shownKey(one *apikey.Key, b apikey.Balance, answers map[string
 	v := keyView{APIKey: one.Mask, ID: one.ID, Total: one.Quota, Used: b.Used, Remaining: max(one.Quota-b.Used, 0), Ever: b.Ever,
 		Percentage: math.Round(float64(b.Used)/float64(max(one.Quota, 1))*1e4) / 1e2,
 		Created:    one.Created.UTC().Format("2006-01-02T15:04:05"), CreatedTS: one.Created.Unix(),
-		Description: filled(one.Description), Answers: answers, Status: statusOf(one, b), Enabled: !one.Disabled,
+		Description: filled(one.Description), Answers: answers, Status: statusOf(one, b, s.now()), Enabled: !one.Disabled,
 		Expires: moment(one.Expires), Renews: string(one.Renews), RenewsAt: moment(b.Renews), Daily: filled(one.Daily),
 		Requests: filled(one.Requests), Tokens: filled(one.Tokens), Concurrency: filled(one.Concurrency),
 		Models: one.Models, Addresses: &one.Addresses, Group: &one.Group,

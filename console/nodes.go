@@ -21,7 +21,7 @@ type nodeView struct {
 	Revision int64       `json:"revision"`
 	Error    any         `json:"last_error"`
 	ErrorAge any         `json:"last_error_age"`
-	Apart    any         `json:"clock_ahead"` // of ours; null where that is less than can be told
+	Apart    any         `json:"clock_ahead"` // of that of the store's server; null where they agree
 }
 
 // listNodes lists the gateways on this store.
@@ -37,8 +37,8 @@ func (s Services) listNodes(c *fiber.Ctx) error {
 		if v.Error != "" {
 			row.ErrorAge = seconds(v.ErrorAge)
 		}
-		if v.Apart != 0 {
-			row.Apart = seconds(v.Apart)
+		if v.Ahead != 0 {
+			row.Apart = float64(v.Ahead) / 1000
 		}
 		rows = append(rows, row)
 	}

@@ -56,9 +56,18 @@ type Services struct {
 	// pool that forgets.
 	Kept func(ctx context.Context) error
 
+	Now func() time.Time // of what nodes share; nil is time.Now
+
 	uploads chan struct{} // those under way
 	logins  *throttle     // of the password; nil is the default
 	tries   *throttle     // of looking a key up without a password; nil is the default
+}
+
+func (s Services) now() time.Time {
+	if s.Now == nil {
+		return time.Now()
+	}
+	return s.Now()
 }
 
 // permission says who may use a route.

@@ -256,3 +256,10 @@ func (e *Engine) report(stage, what string, err error) {
 	e.faults[stage] = what + ": " + err.Error()
 	e.mu.Unlock()
 }
+
+// Shut is Close for a program that ends: it waits five seconds at most.
+func (e *Engine) Shut() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return e.Close(ctx)
+}

@@ -23,10 +23,16 @@ type engine struct {
 }
 
 func engines() []engine {
+	variable := func(name string, address func(t *testing.T) string) func(*testing.T) map[string]string {
+		return func(t *testing.T) map[string]string { return map[string]string{name: address(t)} }
+	}
 	return []engine{
-		{"Redis", func(t *testing.T) map[string]string {
-			return map[string]string{"REDIS_URI": servers.Redis(t).Address()}
-		}, time.Second},
+		{"Redis", variable("REDIS_URI", func(t *testing.T) string { return servers.Redis(t).Address() }), time.Second},
+		{"Postgres", variable("POSTGRES_DSN", func(t *testing.T) string { return servers.Postgres(t).Address() }), time.Second},
+		{"MongoDB", func(t *testing.T) map[string]string {
+			s := servers.Mongo(t)
+			return map[string]string{"MONGODB_URI": s.Address(), "MONGODB_DATABASE": s.Name()}
+		}, 5 * time.Second},
 	}
 }
 
@@ -110,8 +116,8 @@ func TestNodesShareCredentialStates(t *testing.T) {
 		for range 6 {
 			b.put(ask{}, "hello")
 		}
-		if got := pattern(sim); strings.Contains(got, "a") {
-			t.Errorf("a banned credential is used: %s", got)
+		if got := users(sim); len(got) == 0 || got["ann0@example.com"] {
+			t.Errorf("a banned credential is used: %v", got)
 		}
 
 		sim.Script(simulator.Fault{Do: "429-quota 13h", Credential: "ann1@example.com", Count: 1})
@@ -128,10 +134,48 @@ func TestNodesShareCredentialStates(t *testing.T) {
 		for range 6 {
 			b.put(ask{}, "hello")
 		}
-		if got := pattern(sim); strings.Trim(got, "c") != "" {
-			t.Errorf("a credential that rests is used: %s", got)
+		if got := users(sim); len(got) != 1 || !got["ann2@example.com"] {
+			t.Errorf("a credential that rests is used: %v", got)
 		}
 	})
+}
+
+// A credential that is added or deleted on one gateway is so on the others, which have no file of it.
+func TestNodesShareCredentials(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, of engine) {
+		sim := google(t, 2, 0)
+		c := crowdOf(t, of, 2, launch{sim: sim})
+		a, b := c.nodes[0], c.nodes[1]
+		has := func(g *gateway, name string) func() bool {
+			return func() bool { return strings.Contains(string(g.get("/creds/status").body), `"filename":`+quoted(name)) }
+		}
+		file := string(sim.CredentialFile("ann1@example.com", simulator.LayoutGateway))
+		a.must("POST", "/creds/add", file)
+		var all struct {
+			Creds map[string]any
+		}
+		if err := json.Unmarshal(a.get("/creds/status").body, &all); err != nil || len(all.Creds) != 1 {
+			t.Fatalf("%v: %v", err, all)
+		}
+		for name := range all.Creds {
+			c.delays("credential added", []time.Duration{c.seen("the credential is on the other node", has(b, name))})
+			if r := b.put(ask{}, "hello"); r.status != 200 {
+				t.Errorf("it does not serve: %d %s", r.status, r.body)
+			}
+			a.must("POST", "/creds/action", `{"filename":`+quoted(name)+`,"action":"delete"}`)
+			c.delays("credential deleted", []time.Duration{c.seen("it is gone on the other node", func() bool { return !has(b, name)() })})
+		}
+	})
+}
+
+// users are the credentials that Google was called with.
+func users(sim *simulator.Server) map[string]bool {
+	all := map[string]bool{}
+	for _, c := range sim.CallsOf("generateContent") {
+		all[c.Credential] = true
+	}
+	return all
 }
 
 // A change of the operator's on one gateway counts on the others.
@@ -154,8 +198,8 @@ func TestNodesShareWhatTheOperatorSays(t *testing.T) {
 		var keys, topUps, costs, settings []time.Duration
 		for i := range 10 {
 			a.must("PATCH", "/auth/keys/"+id, fmt.Sprintf(`{"enabled": %v}`, i%2 == 1))
-			keys = append(keys, c.seen("the key is switched", asks([]int{403, 200}[i%2])))
-			a.must("POST", "/auth/keys/"+id+"/top-up", `{"amount": 7}`)
+			keys = append(keys, c.seen("the key is switched", asks([]int{401, 200}[i%2])))
+			a.must("POST", "/auth/keys/"+id+"/top-up", `{"units": 7}`)
 			topUps = append(topUps, c.seen("the top-up", func() bool {
 				return strings.Contains(string(b.get("/auth/keys/"+id).body), fmt.Sprintf(`"total_quota":%d,`, 100_000+7*(i+1)))
 			}))
@@ -163,7 +207,7 @@ func TestNodesShareWhatTheOperatorSays(t *testing.T) {
 			costs = append(costs, c.seen("the cost", func() bool {
 				return strings.Contains(string(b.get("/auth/models/gemini-2.5-flash/cost").body), fmt.Sprintf(`"cost":%d,`, i+20))
 			}))
-			a.must("POST", "/config/save", fmt.Sprintf(`{"config": {"public_models": %v}}`, i%2 == 0))
+			a.must("POST", "/config/save", fmt.Sprintf(`{"config": {"server.public_models": %v}}`, i%2 == 0))
 			settings = append(settings, c.seen("the setting", func() bool {
 				return b.get("/v1/models", header("Authorization")).status == []int{200, 401}[i%2]
 			}))

@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 		_ = f.Value.Set("48")
 	}
 	code := m.Run()
-	for _, b := range []*builder{&plainBinary, &raceBinary} {
+	for _, b := range []*builder{&plainBinary, &raceBinary, &shiftedBinary} {
 		if b.dir != "" {
 			os.RemoveAll(b.dir)
 		}
@@ -47,8 +47,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// plainBinary and raceBinary are the program, each built once, when a test first asks for it.
-var plainBinary, raceBinary builder
+// plainBinary, raceBinary and shiftedBinary are the program, each built once, when a test first asks for it.
+var plainBinary, raceBinary, shiftedBinary builder
 
 type builder struct {
 	once sync.Once
@@ -65,6 +65,20 @@ func program(t testing.TB, light bool) string {
 	if raceDetector && !light {
 		b, args = &raceBinary, append(args, "-race")
 	}
+	return b.build(t, args)
+}
+
+// program is what is started.
+func (l launch) program(t testing.TB) string {
+	if l.shifted {
+		return shiftedBinary.build(t, []string{"build", "-tags", "clockshift"})
+	}
+	return program(t, l.light)
+}
+
+// build builds once.
+func (b *builder) build(t testing.TB, args []string) string {
+	t.Helper()
 	b.once.Do(func() {
 		if b.dir, b.err = os.MkdirTemp("", "gcli2api-e2e-"); b.err != nil {
 			return
@@ -114,6 +128,7 @@ type launch struct {
 	config         string            // text of a config.toml
 	dirty          bool              // the test ends it by force: nothing to check at the end
 	light          bool              // without the race detector, whatever the test has
+	shifted        bool              // its clock is wrong by CLOCK_SHIFT
 	args           []string          // instead of serve and the configuration
 	dir            string            // of an earlier gateway, with all that it left; "" for a new one
 }
@@ -205,7 +220,7 @@ func spawn(t testing.TB, l launch) *gateway {
 	if l.args != nil {
 		args = l.args
 	}
-	g.cmd = exec.Command(program(t, l.light), args...)
+	g.cmd = exec.Command(l.program(t), args...)
 	g.cmd.Dir, g.cmd.Env, g.cmd.SysProcAttr = g.dir, g.environ(l), dieWithTest()
 	out, err := g.cmd.StdoutPipe()
 	if err != nil {

@@ -66,7 +66,7 @@ func (k *kit) start() {
 
 func (k *kit) node(s store.Store) *Memory {
 	k.Helper()
-	m, err := openAt(k.Context(), s, slog.New(slog.NewTextHandler(k.said, nil)), k.clock.Now)
+	m, err := OpenAt(k.Context(), s, slog.New(slog.NewTextHandler(k.said, nil)), k.clock.Now)
 	if err != nil {
 		k.Fatal(err)
 	}

@@ -36,7 +36,7 @@ func (s *said) has(text string) bool {
 func (k *kit) logged(s store.Store) (*Memory, *said) {
 	k.Helper()
 	log := &said{}
-	m, err := openAt(k.Context(), s, slog.New(slog.NewTextHandler(log, nil)), k.clock.Now)
+	m, err := OpenAt(k.Context(), s, slog.New(slog.NewTextHandler(log, nil)), k.clock.Now)
 	if err != nil {
 		k.Fatal(err)
 	}

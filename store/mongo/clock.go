@@ -42,3 +42,16 @@ func (db *DB) now() time.Time {
 	defer db.clock.mu.Unlock()
 	return db.clock.there.Add(time.Since(db.clock.here))
 }
+
+// Time is the server's, as it says now.
+func (db *DB) Time(ctx context.Context) (time.Time, error) {
+	inner, end, err := db.begin(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer end()
+	if _, err := db.hello(inner); err != nil {
+		return time.Time{}, db.failed(ctx, err)
+	}
+	return db.now(), nil
+}

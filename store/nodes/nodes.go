@@ -29,8 +29,9 @@ type Node struct {
 	Address  string    `json:"address"` // that it listens on
 	Version  string    `json:"version"`
 	Started  time.Time `json:"started"`
-	Seen     time.Time `json:"seen"` // of this document
-	Beat     int64     `json:"beat"` // counts the documents
+	Seen     time.Time `json:"seen"`               // of this document
+	Beat     int64     `json:"beat"`               // counts the documents
+	Ahead    int64     `json:"ahead_ms,omitempty"` // of the clock, to that of the store's server
 	Revision int64     `json:"revision"`
 	Error    string    `json:"last_error,omitempty"`
 	ErrorAt  time.Time `json:"last_error_at,omitzero"`
@@ -42,7 +43,8 @@ type Options struct {
 	Log     *slog.Logger
 	Address string
 	Version string
-	Now     func() time.Time // nil is time.Now
+	Now     func() time.Time     // the clock of this machine; nil is time.Now
+	Ahead   func() time.Duration // of that clock, to that of the store's server; nil is for nobody knows
 
 	// Report says which revision of the panel's settings is in force, and why the settings that were read last
 	// are not, with the time of that; "" where they are. It must hold no secrets.
@@ -68,15 +70,17 @@ type List struct {
 type other struct {
 	Node
 	rev     store.Rev
-	heard   time.Time     // when its count went on, by our clock
-	apart   time.Duration // its clock less ours, when it was heard
-	running bool          // its count went on since we first saw it
+	heard   time.Time // when its count went on, by our clock
+	running bool      // its count went on since we first saw it
 }
 
 // Open joins the list. A store that fails then is asked again.
 func Open(o Options) *List {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Ahead == nil {
+		o.Ahead = func() time.Duration { return 0 }
 	}
 	host, _ := os.Hostname()
 	ctx, stop := context.WithCancel(context.Background())
@@ -139,7 +143,7 @@ func (l *List) report() Node {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.own.Seen, l.own.Revision, l.own.Error, l.own.ErrorAt = now, revision, wrong, at
-	l.own.Beat++
+	l.own.Beat, l.own.Ahead = l.own.Beat+1, l.opt.Ahead().Milliseconds()
 	return l.own
 }
 
@@ -190,9 +194,9 @@ func (l *List) heard(there map[string]store.Read[Node]) (old map[string]store.Re
 		o := l.others[id]
 		switch {
 		case o == nil:
-			l.others[id] = &other{Node: read.Value, rev: read.Rev, heard: now, apart: read.Value.Seen.Sub(now)}
+			l.others[id] = &other{Node: read.Value, rev: read.Rev, heard: now}
 		case o.Beat != read.Value.Beat:
-			*o = other{Node: read.Value, rev: read.Rev, heard: now, apart: read.Value.Seen.Sub(now), running: true}
+			*o = other{Node: read.Value, rev: read.Rev, heard: now, running: true}
 		case now.Sub(o.heard) > shownFor:
 			old[id] = o.rev
 		}

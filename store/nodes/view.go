@@ -26,11 +26,7 @@ type View struct {
 	Up       time.Duration // from its start to its last document
 	Silent   time.Duration // since its last document
 	ErrorAge time.Duration // of its error
-	Apart    time.Duration // its clock less ours, 0 where that is less than can be told
 }
-
-// tellApart is from where on clocks are said to differ: less may be the way of a document.
-const tellApart = 2*beatEvery + 4*time.Second
 
 // Nodes lists all that are known, this one first, then by host and address.
 func (l *List) Nodes() []View {
@@ -44,9 +40,6 @@ func (l *List) Nodes() []View {
 			v.State = Gone
 		case o.running:
 			v.State = Up
-		}
-		if o.running && o.apart.Abs() >= tellApart {
-			v.Apart = o.apart
 		}
 		out = append(out, v)
 	}

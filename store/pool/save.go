@@ -84,7 +84,7 @@ func (p *Pool) written(a *account, c oauth.Change, d *draft) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c.RefreshToken != "" {
-		a.was, a.origin = secretHash(a.origin), c.RefreshToken
+		a.succeeds(c.RefreshToken)
 	}
 	for _, e := range a.entries {
 		e.dirty = true

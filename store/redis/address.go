@@ -129,11 +129,3 @@ func (a *address) clustered() redis.UniversalClient {
 }
 
 func (a *address) database() string { return strconv.Itoa(a.options.DB) }
-
-// size is how many connections there are at most.
-func (a *address) size() int {
-	if c, is := a.options, a.options.PoolSize > 0; is {
-		return c.PoolSize
-	}
-	return redis.NewClient(&redis.Options{}).Options().PoolSize
-}

@@ -22,7 +22,7 @@ type Options struct {
 	Address     string        // a secret: it may hold a password
 	Database    string        // where the address names none
 	Prefix      string        // sets data of ours apart from others in the same database
-	Connections int           // at a time, at most; 0 is the driver's own
+	Connections int           // for calls at a time, at most; 0 is 20. One more hears hints
 	Timeout     time.Duration // of one call; 0 is 5 s
 	Log         *slog.Logger  // nil logs nothing
 }
@@ -78,6 +78,9 @@ func connect(ctx context.Context, o Options) (*DB, error) {
 	if o.Timeout == 0 {
 		o.Timeout = 5 * time.Second
 	}
+	if o.Connections == 0 {
+		o.Connections = 20
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -95,7 +98,7 @@ func connect(ctx context.Context, o Options) (*DB, error) {
 	}
 	db := &DB{keys: keys{o.Prefix}, scripts: all, self: rand.Text(), secrets: a.secrets, timeout: o.Timeout, log: o.Log}
 	db.channel = db.keys.channel(a.database())
-	db.client, db.most = a.client(), a.size()
+	db.client, db.most = a.client(), o.Connections
 	if !a.many() {
 		cluster, err := db.inCluster(ctx)
 		if cluster || err != nil {

@@ -22,6 +22,8 @@ func TestKilledServer(t *testing.T) {
 	s := servers.Redis(t, "appendonly", "yes", "appendfsync", "always")
 	db := use(t, redis.Options{Address: s.Address(), Connections: 8})
 	for round := range 3 {
+		before, err := db.Counters(t.Context(), "taken")
+		ok(t, err)
 		var acked atomic.Int64
 		var wg sync.WaitGroup
 		for i := range 8 {
@@ -43,8 +45,6 @@ func TestKilledServer(t *testing.T) {
 				}
 			})
 		}
-		before, err := db.Counters(t.Context(), "taken")
-		ok(t, err)
 		eventually(t, "200 writes", func() bool { return acked.Load() > 200 })
 		s.Kill()
 		wg.Wait()

@@ -72,6 +72,10 @@ func (p *Panel) save(ctx context.Context, asked map[string]any, when store.Rev) 
 		delete(values, c.Param.Flat)
 		if values[c.Param.Key] = c.Value; c.Value == nil {
 			delete(values, c.Param.Key)
+		} else if c.Param.Secret {
+			if values[c.Param.Key], err = each(c.Value, box(p.opt.Ring).Seal); err != nil {
+				return Saved{}, fmt.Errorf("save settings: %s: %w", c.Param.Key, err)
+			}
 		}
 	}
 	if _, err := p.opt.Load(values); err != nil {

@@ -20,6 +20,7 @@ import (
 
 	"gcli2api/pipeline/config"
 	"gcli2api/store"
+	"gcli2api/store/seal"
 )
 
 const (
@@ -37,6 +38,8 @@ type Options struct {
 	Store store.Store
 	Log   *slog.Logger
 	Mask  func(text string) string // takes secrets out of an error that others will see; nil takes none
+
+	Ring *seal.Ring // seals secret settings in the store; nil seals none
 
 	// Load reads all layers anew, with these of the panel.
 	Load func(overrides map[string]any) (*config.Snapshot, error)
@@ -82,6 +85,7 @@ func Open(ctx context.Context, o Options) (*Panel, error) {
 	if o.Mask == nil {
 		o.Mask = func(text string) string { return text }
 	}
+	o.Load = unsealing(o)
 	p := &Panel{opt: o, started: o.Live.Snapshot()}
 	doc, err := p.read(ctx)
 	if err != nil {
@@ -155,6 +159,8 @@ func (p *Panel) read(ctx context.Context) (layer, error) {
 	}
 	return layerOf(doc), nil
 }
+
+func docOf(body []byte) store.Doc { return store.Doc{ID: id, Body: body} }
 
 func layerOf(doc store.Doc) layer {
 	l := layer{rev: doc.Rev, body: string(doc.Body)}

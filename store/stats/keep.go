@@ -26,7 +26,8 @@ const (
 type Options struct {
 	Store    store.Store
 	Log      *slog.Logger
-	Settings func() Settings // asked at each use; nil is the defaults
+	Settings func() Settings  // asked at each use; nil is the defaults
+	Now      func() time.Time // nil is time.Now
 }
 
 // Settings are how long figures are kept, of the [usage] table, and the names of models that are no inventions.
@@ -70,7 +71,12 @@ type batch struct {
 }
 
 // Open begins with what the store has and keeps it up to date until Close. Close it before the store.
-func Open(ctx context.Context, o Options) (*Stats, error) { return openAt(ctx, o, time.Now) }
+func Open(ctx context.Context, o Options) (*Stats, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return openAt(ctx, o, o.Now)
+}
 
 func openAt(ctx context.Context, o Options, now func() time.Time) (*Stats, error) {
 	if o.Settings == nil {

@@ -25,6 +25,7 @@ func Bench(b *testing.B, e Engine, like ...Engine) {
 				for _, other := range like {
 					reference = measure(b, other, callers, c.call)
 				}
+				b.ResetTimer()
 				rate := measure(b, e, callers, c.call)
 				b.ReportMetric(rate, "calls/s")
 				if reference > 0 {
