@@ -31,7 +31,7 @@ func TestBackupAnyPair(t *testing.T) {
 	for a, from := range all {
 		t.Run(a, func(t *testing.T) {
 			source := from(t)
-			fill(t, source, 30_000)
+			fill(t, source, 600)
 			path := filepath.Join(t.TempDir(), "archive")
 			_, err := does(t, backup(source, path))
 			ok(t, err)
@@ -59,7 +59,7 @@ func TestBackupAnyPair(t *testing.T) {
 func made(t testing.TB, environ ...string) (source, path string) {
 	t.Helper()
 	source, path = folder(t), filepath.Join(t.TempDir(), "archive")
-	fill(t, source, 300)
+	fill(t, source, 30_000) // several parts
 	in := backup(source, path)
 	_, err := does(t, in, environ...)
 	ok(t, err)
