@@ -10,7 +10,7 @@ import (
 
 // On a database credentials are those of all gateways, and a folder is an inbox: it is imported once and left
 // as it is.
-func TestNodesShareCredentials(t *testing.T) {
+func TestInboxOfNodes(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, of engine) {
 		sim := google(t, 2, 1)
