@@ -34,8 +34,8 @@ func moving() []command {
 The target has to be empty. A migration that was interrupted, however that was, goes on when the same
 command is given again; until it has ended no gateway serves the target. At the end both sides are
 read and compared, and a difference is exit code 1. Credential files become documents in a database,
-and files again in a folder. Not moved: leases, the list of nodes, and deleted credentials in
-.quarantine. Stop the gateways first: what they write meanwhile may be lost.
+and files again in a folder; deleted ones in .quarantine come along. Not moved: leases and the list
+of nodes. Stop the gateways first: what they write meanwhile may be lost.
 `},
 		{name: "import", does: "take over what the old product kept: credentials, API keys, costs, settings", takes: "-from PLACE [-to PLACE] [-dry-run] [-config FILE]", config: true,
 			flags: func(f *flag.FlagSet, in *Invocation) {

@@ -84,7 +84,7 @@ func (d *command) importInto(ctx context.Context, to *Side, old *found) (r OldRe
 	}
 	live := &config.Live{}
 	live.Set(d.c)
-	t.Panel, err = panel.Open(ctx, panel.Options{Store: to.Store, Log: log, Seal: seal.Box{Ring: ring, For: seal.Setting}, Load: d.load,
+	t.Panel, err = panel.Open(ctx, panel.Options{Store: to.Store, Log: log, Ring: ring, Load: d.load,
 		Apply: func(*config.Snapshot) error { return nil }, Live: live})
 	if err != nil {
 		return r, err

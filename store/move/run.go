@@ -14,6 +14,7 @@ import (
 	"gcli2api/pipeline/config"
 	"gcli2api/store/embedded"
 	"gcli2api/store/open"
+	"gcli2api/store/seal"
 )
 
 // Exit codes, as in main.
@@ -24,9 +25,6 @@ const (
 
 // usage is an error of the command line.
 type usage struct{ error }
-
-// minSecret is the least that a SECRET_KEY must have to encrypt archives.
-const minSecret = 16
 
 // command is one run of migrate, backup, restore or import.
 type command struct {
@@ -70,8 +68,8 @@ func Run(in config.Invocation, load func(panel map[string]any) (*config.Snapshot
 }
 
 func (d *command) run(ctx context.Context) error {
-	if n := len(d.secret); n > 0 && n < minSecret {
-		return usage{fmt.Errorf("keys.secret_key (SECRET_KEY) must have at least %d characters to encrypt with it", minSecret)}
+	if n := len(d.secret); n > 0 && n < seal.MinSecret {
+		return usage{fmt.Errorf("keys.secret_key (SECRET_KEY) must have at least %d characters to encrypt with it", seal.MinSecret)}
 	}
 	switch d.in.Command {
 	case "migrate":
@@ -82,6 +80,11 @@ func (d *command) run(ctx context.Context) error {
 		return d.importOld(ctx)
 	}
 	return d.restore(ctx)
+}
+
+// secrets open an archive: the one in force, and those that were.
+func (d *command) secrets() []string {
+	return append([]string{d.secret}, d.c.Strings("keys.old_secret_keys")...)
 }
 
 // place reads an address of the command line; what it leaves out is as in the settings.
@@ -149,7 +152,7 @@ func (d *command) restore(ctx context.Context) error {
 	if d.in.Archive == "" {
 		return usage{errors.New("say -in FILE, the archive")}
 	}
-	a, err := openArchive(d.in.Archive, d.secret)
+	a, err := openArchive(d.in.Archive, d.secrets()...)
 	if err != nil {
 		return err
 	}

@@ -123,6 +123,27 @@ func exactly(t testing.TB, hints <-chan store.Change, id string) {
 	}
 }
 
+// listening waits until a store's hints are those about single documents: one that was written before the
+// store listens is covered by the hint about everything.
+func listening(t testing.TB, writer store.Store, hints <-chan store.Change) {
+	t.Helper()
+	for late := time.Now().Add(20 * time.Second); time.Now().Before(late); {
+		put(t, writer, "warm")
+		soon := time.After(500 * time.Millisecond)
+		for waiting := true; waiting; {
+			select {
+			case c := <-hints:
+				if c.ID == "warm" {
+					return
+				}
+			case <-soon:
+				waiting = false
+			}
+		}
+	}
+	t.Fatal("no hints about single documents")
+}
+
 func put(t testing.TB, s store.Store, id string) {
 	t.Helper()
 	if _, err := s.Put(t.Context(), store.Costs, store.Doc{ID: id, Body: []byte("1")}, store.Any); err != nil {
