@@ -107,6 +107,7 @@ func (t *Taker) mark(ctx context.Context, ids []string) error {
 	if t.Dry || t.Store == nil {
 		return nil
 	}
+	ids = slices.DeleteFunc(ids, func(id string) bool { return t.marks[id] })
 	errs, slots := make([]error, len(ids)), make(chan struct{}, atOnce)
 	var all sync.WaitGroup
 	for i, id := range ids {
