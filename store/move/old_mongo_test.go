@@ -33,12 +33,11 @@ func oldMongo(t testing.TB) oldPlace {
 			}
 			data[id] = v
 		}
-		mongoSays(t, u.Host, pairs{{"insert", "credentials_data"}, {"documents", []any{pairs{{"key", key}, {"data", data}}}}, {"$db", name}})
+		mongoSays(t, u.Host, pairs{{"insert", "credentials_data"}, {"documents", []any{pairs{{"_id", key}, {"key", key}, {"data", data}}}}, {"$db", name}})
 	}
 	u.Path = "/" + name
 	return oldPlace{from: u.String(), dotless: !s.Real, dump: func() string {
-		return mongoSays(t, u.Host, pairs{{"find", "credentials_data"}, {"sort", pairs{{"key", int32(1)}}}, {"$db", name}}) +
-			mongoSays(t, u.Host, pairs{{"listCollections", int32(1)}, {"nameOnly", true}, {"$db", name}})
+		return mongoSays(t, u.Host, pairs{{"find", "credentials_data"}, {"filter", pairs{}}, {"$db", name}})
 	}}
 }
 
