@@ -54,7 +54,7 @@ const sweepEvery = time.Hour
 func openLedger(ctx context.Context, o Options, keys *Keys, costs *Costs) (*Ledger, error) {
 	l := &Ledger{keys: keys, costs: costs, log: o.Log, now: o.Now, stop: make(chan struct{})}
 	if !store.Alone(o.Store) {
-		l.till = openShared(o.Store, o.Log, &l.purses)
+		l.till = openShared(o, &l.purses)
 	} else {
 		t, err := openLocal(ctx, o.Store, o.Log, &l.purses)
 		if err != nil {

@@ -33,7 +33,7 @@ type keeper interface {
 // openWindows chooses by who else may write to the store, as was done for the till.
 func openWindows(o Options, t till) *windows {
 	if s, is := t.(*shared); is {
-		return &windows{openSharedWindows(o, s.refunds.add)}
+		return &windows{openSharedWindows(o, s)}
 	}
 	return &windows{newLocalWindows(o.Now)}
 }
@@ -49,6 +49,7 @@ type pass struct {
 	estimate int64 // counted among the tokens of the minute; 0 where they have no limit
 	slot     int64 // of a shared store; negative is none
 	meter    *meter
+	here     *mirror // of a shared store: the same in the windows of this node; nil is none
 	requests level
 	tokens   level
 	over     atomic.Bool // the place was given back, or there never was one

@@ -34,6 +34,8 @@ type sharedWindows struct {
 	views map[string]*view
 	sweep int // when there are so many, the idle ones go
 
+	floats  *floats                       // tells whether calls go on while the store is away; nil is never
+	alone   *localWindows                 // of this node's calls, for that time
 	later   func(counter string, n int64) // changes a counter soon; nil has it done at once
 	leaving sync.WaitGroup
 
@@ -48,10 +50,10 @@ const (
 	attempts = 4               // to take from a step, before others are too fast for us
 )
 
-func openSharedWindows(o Options, later func(counter string, n int64)) *sharedWindows {
+func openSharedWindows(o Options, t *shared) *sharedWindows {
 	ctx, stop := context.WithCancel(context.Background())
 	w := newSharedWindows(o.Store, o.Log, o.Now)
-	w.later = later
+	w.later, w.floats, w.alone = t.refunds.add, t.floats, newLocalWindows(o.Now)
 	w.stop, w.done = stop, make(chan struct{})
 	go w.tend(ctx)
 	return w
@@ -70,6 +72,49 @@ func (w *sharedWindows) close() {
 }
 
 func (w *sharedWindows) enter(ctx context.Context, one *Key, p *pass) *apierror.Error {
+	here := w.here(one, p)
+	fail, err := w.ask(ctx, one, p)
+	switch {
+	case err != nil && here != nil && w.floats.bridges(err):
+		p.requests, p.tokens = here.pass.requests, here.pass.tokens
+		p.here = here
+		return here.refused
+	case fail == nil && err == nil:
+		p.here = here
+	default:
+		w.forget(here, true, 0)
+	}
+	if err != nil {
+		return apierror.Wrap(apierror.Overloaded, "the database does not answer: the limits of the API key cannot be looked up", err).After(lookBack)
+	}
+	return fail
+}
+
+// mirror is a request in the windows of this node alone.
+type mirror struct {
+	pass    pass
+	refused *apierror.Error
+}
+
+// here counts a request in the windows of this node as well: they decide while the store is away and calls go
+// on. They know what came here in the last minute, and nothing of the other nodes. It is nil without a grace.
+func (w *sharedWindows) here(one *Key, p *pass) *mirror {
+	if w.floats == nil || w.floats.last() <= 0 {
+		return nil
+	}
+	m := &mirror{pass: pass{id: p.id, slot: -1, estimate: p.estimate}}
+	m.refused = w.alone.enter(context.Background(), one, &m.pass)
+	return m
+}
+
+func (w *sharedWindows) forget(m *mirror, back bool, spent int64) {
+	if m != nil && m.refused == nil {
+		w.alone.end(&m.pass, back, spent)
+	}
+}
+
+// ask has the store count a request; what was taken is given back where it is refused or the store fails.
+func (w *sharedWindows) ask(ctx context.Context, one *Key, p *pass) (*apierror.Error, error) {
 	ctx, cancel := context.WithTimeout(ctx, enough)
 	defer cancel()
 	placed := make(chan placed, 1)
@@ -89,10 +134,7 @@ func (w *sharedWindows) enter(ctx context.Context, one *Key, p *pass) *apierror.
 	if fail != nil || err != nil {
 		w.end(p, true, 0) // what was taken so far
 	}
-	if err != nil {
-		return apierror.Wrap(apierror.Overloaded, "the database does not answer: the limits of the API key cannot be looked up", err).After(lookBack)
-	}
-	return fail
+	return fail, err
 }
 
 // placed is what came of looking for a place; a negative one is none.
@@ -217,6 +259,8 @@ func notFull(err error) error {
 
 // end gives back and settles; what p held is none of its afterwards.
 func (w *sharedWindows) end(p *pass, back bool, spent int64) {
+	w.forget(p.here, back, spent)
+	p.here = nil
 	if slot := p.slot; slot >= 0 {
 		p.slot = -1
 		w.leave(p.id, slot)
