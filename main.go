@@ -67,8 +67,8 @@ func run(args []string) int {
 		return describe(in.Names)
 	case "healthcheck":
 		return healthcheck(o)
-	case "migrate", "backup", "restore":
-		return move.Run(in, func() (*config.Snapshot, error) { return load(o) })
+	case "migrate", "backup", "restore", "import":
+		return move.Run(in, func(panel map[string]any) (*config.Snapshot, error) { return load(o.With(panel)) })
 	case "rotate-secret":
 		return rekey.Main(in, func() (*config.Snapshot, error) { return load(o) })
 	}
@@ -261,6 +261,7 @@ func (g *gateway) openStore() error {
 	}
 	g.clock = store.OpenClock(context.Background(), kept, g.log.Logger(), nil)
 	g.kept, g.opened = kept, append(g.opened, kept.Close, g.clock.Close)
+	move.NameOld(context.Background(), g.c, kept, g.log.Logger())
 	if err := g.openSettings(); err != nil {
 		return err
 	}
