@@ -20,7 +20,7 @@ func TestServer(t *testing.T) {
 	s := servers.Postgres(t)
 	for name, test := range map[string]func(*testing.T, *servers.PostgresServer){
 		"addresses": addresses, "rights": rights, "settings": settings, "read-only": readOnly, "foreign": foreign, "two at once": twoAtOnce,
-		"changed while open": changedWhileOpen, "too many": tooMany, "cut": cut, "lost notices": lostNotices, "poolers": poolers,
+		"changed while open": changedWhileOpen, "too many": tooMany, "cut": cut, "lost notices": lostNotices, "late notice": lateNotice, "poolers": poolers,
 		"inspectable": inspectable, "sweep": sweep, "old product": oldProduct, "deep": deep, "silent notices": noticesAfterClose, "slow": slow, "odd ranges": oddRanges, "revision": revision,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, s) })
@@ -277,6 +277,27 @@ func lostNotices(t *testing.T, s *servers.PostgresServer) {
 		sql(t, s.Address(), fmt.Sprintf(`SELECT lost.put('cost', 'silent %d', NULL, '1', 0)`, i))
 		hinted(t, hints, "silent")
 	}
+}
+
+// lateNotice: the notice of a write that is older than the listener comes in late, and one of a newer
+// write never. As many were heard as were written, and the newer write is found all the same.
+func lateNotice(t *testing.T, s *servers.PostgresServer) {
+	o := postgres.Options{Address: s.Address(), Prefix: "late"}
+	put(t, open(t, o), "first")
+	sql(t, s.Address(), `SELECT late.put('cost', 'late', NULL, '1', 0)`)
+	db := open(t, o)
+	hints, err := db.Watch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	listening(t, db, hints)
+	sql(t, s.Address(), `SELECT pg_notify('late', E'1\ncost\nlate')`)
+	exactly(t, hints, "late")
+	for len(hints) > 0 {
+		<-hints
+	}
+	sql(t, s.Address(), `SELECT late.put('cost', 'silent', NULL, '1', 0)`)
+	hinted(t, hints, "silent")
 }
 
 func poolers(t *testing.T, s *servers.PostgresServer) {
