@@ -323,7 +323,7 @@ func poolers(t *testing.T, s *servers.PostgresServer) {
 				put(t, b, "exact")
 				exactly(t, hints, "exact")
 			} else {
-				for late := time.Now().Add(20 * time.Second); !strings.Contains(text(), "lets no notices through"); {
+				for late := time.Now().Add(time.Minute); !strings.Contains(text(), "lets no notices through"); {
 					if time.Now().After(late) {
 						t.Fatal("the pooler was not noticed: " + text())
 					}
