@@ -83,7 +83,7 @@ func load(o config.Options) (*config.Snapshot, error) {
 		return nil, err
 	}
 	useless, wrong := pool.Check(c)
-	return c.Warned(useless), errors.Join(outbound.Check(c), open.Check(c), seal.Check(c), apikey.Check(c), audit.Check(c), wrong)
+	return c.Warned(append(useless, open.Unused(c)...)), errors.Join(outbound.Check(c), open.Check(c), seal.Check(c), apikey.Check(c), audit.Check(c), wrong)
 }
 
 func check(o config.Options) int {
@@ -95,7 +95,7 @@ func check(o config.Options) int {
 	for _, w := range append(c.Warnings(), c.Passwords().Warnings...) {
 		fmt.Fprintln(os.Stderr, "warning:", w)
 	}
-	fmt.Print(pipeline.Overview(c, catalogue(stages.Services{})))
+	fmt.Print(pipeline.Overview(c, catalogue(stages.Services{})), open.Overview(c))
 	return 0
 }
 
