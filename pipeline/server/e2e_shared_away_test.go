@@ -12,7 +12,7 @@ import (
 	"gcli2api/store/storetest/faults"
 )
 
-func holding(key string) func(*http.Request) { return header("Authorization", "Bearer "+key) }
+func byKey(key string) func(*http.Request) { return header("Authorization", "Bearer "+key) }
 
 // TestKeysWhileTheDatabaseIsAway: callers with a key get 503 and are told when to come again, in each format;
 // what costs nothing is served, and each answer is charged once.
@@ -20,18 +20,18 @@ func TestKeysWhileTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
 	s := startShaky(t, launch{sim: google(t, 0, 2), keys: 2, light: true})
 	key, _ := s.newKey(`{"total_quota": 100000}`)
-	if r := s.get("/auth/quota", holding(key)); r.status != 200 {
+	if r := s.get("/auth/quota", byKey(key)); r.status != 200 {
 		t.Fatal(r.status)
 	}
 	s.proxy.Away()
 	begun := time.Now()
 	path, body := (ask{}).http(flash, "hello")
-	if r := s.post(path, body, holding(key)); r.status != 503 || time.Since(begun) > 3*time.Second {
+	if r := s.post(path, body, byKey(key)); r.status != 503 || time.Since(begun) > 3*time.Second {
 		t.Errorf("%d after %v", r.status, time.Since(begun))
 	}
 	wait(t, "the circuit is open", s.isUp(false))
 	for _, f := range formatsOfClients() {
-		r := f.ask(s.gateway, holding(key))
+		r := f.ask(s.gateway, byKey(key))
 		if f.body == "" || strings.Contains(f.name, "count") {
 			if r.status != 200 {
 				t.Errorf("%s, which is free: %d %s", f.name, r.status, r.body)
@@ -48,15 +48,15 @@ func TestKeysWhileTheDatabaseIsAway(t *testing.T) {
 	}
 	other := "sk-" + strings.Repeat("a", 43) // another node may have made it just now
 	for secret, status := range map[string]int{other: 503, "sk-wrong": 401, s.pass: 200} {
-		if r := s.post(path, body, holding(secret)); r.status != status || status == 503 && r.header.Get("Retry-After") == "" {
+		if r := s.post(path, body, byKey(secret)); r.status != status || status == 503 && r.header.Get("Retry-After") == "" {
 			t.Errorf("%d, want %d: %s", r.status, status, r.body)
 		}
 	}
 	s.proxy.Heal(t)
 	wait(t, "it is back", s.isUp(true))
-	wait(t, "a wrong key is wrong", func() bool { return s.post(path, body, holding(other)).status == 401 })
+	wait(t, "a wrong key is wrong", func() bool { return s.post(path, body, byKey(other)).status == 401 })
 	before := s.usedOf(key)
-	if r := s.post(path, body, holding(key)); r.status != 200 || s.usedOf(key) <= before {
+	if r := s.post(path, body, byKey(key)); r.status != 200 || s.usedOf(key) <= before {
 		t.Errorf("%d, %d units after %d", r.status, s.usedOf(key), before)
 	}
 }
@@ -68,7 +68,7 @@ func TestGraceOfADatabase(t *testing.T) {
 	s.must("POST", "/auth/models/costs", `{"model_name": "`+flash+`", "cost": 1}`)
 	key, _ := s.newKey(`{"total_quota": 100000}`)
 	path, body := (ask{}).http(flash, "hello")
-	chat := func() int { return s.post(path, body, holding(key)).status }
+	chat := func() int { return s.post(path, body, byKey(key)).status }
 	s.must("POST", "/config/save", `{"config": {"store.grace": "60s"}}`)
 	if status := chat(); status != 200 {
 		t.Fatal(status)
@@ -104,7 +104,7 @@ func TestSlowDatabaseOfKeys(t *testing.T) {
 		run := func() (n, took time.Duration) {
 			begun := time.Now()
 			for n = range 10 {
-				if r := s.post(path, body, holding(key)); r.status != 200 {
+				if r := s.post(path, body, byKey(key)); r.status != 200 {
 					t.Fatalf("%d %s", r.status, r.body)
 				}
 			}

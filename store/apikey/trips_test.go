@@ -54,11 +54,13 @@ func (s *trips) waits(t *testing.T, calls int64, do func() *Bill) (bill *Bill, t
 	done := make(chan *Bill, 1)
 	go func() { done <- do() }()
 	var open []func()
+	came := int64(0)
 	for {
 		select {
 		case let := <-s.held:
+			came++
 			open = append(open, let)
-			if s.calls.Load() < calls { // those of the same trip are on their way
+			if came < calls { // those of the same trip are on their way
 				continue
 			}
 			trips++
