@@ -66,7 +66,8 @@ func Start(t testing.TB, cmd *exec.Cmd, ready func() bool) *Process {
 	started := make(chan error)
 	go func() {
 		defer close(p.done)
-		runtime.LockOSThread() // the server dies with the thread that started it: this one stays
+		runtime.LockOSThread()         // the server dies with the thread that started it: this one stays
+		defer runtime.UnlockOSThread() // also afterwards: other processes may have been started by it before
 		err := cmd.Start()
 		if started <- err; err == nil {
 			_ = cmd.Wait()
