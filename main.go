@@ -67,8 +67,8 @@ func run(args []string) int {
 		return describe(in.Names)
 	case "healthcheck":
 		return healthcheck(o)
-	case "migrate", "backup", "restore":
-		return move.Run(in, func() (*config.Snapshot, error) { return load(o) })
+	case "migrate", "backup", "restore", "import":
+		return move.Run(in, func(panel map[string]any) (*config.Snapshot, error) { return load(o.With(panel)) })
 	case "rotate-secret":
 		return rekey.Main(in, func() (*config.Snapshot, error) { return load(o) })
 	}
@@ -83,7 +83,7 @@ func load(o config.Options) (*config.Snapshot, error) {
 		return nil, err
 	}
 	useless, wrong := pool.Check(c)
-	return c.Warned(useless), errors.Join(outbound.Check(c), open.Check(c), seal.Check(c), apikey.Check(c), audit.Check(c), wrong)
+	return c.Warned(append(useless, open.Unused(c)...)), errors.Join(outbound.Check(c), open.Check(c), seal.Check(c), apikey.Check(c), audit.Check(c), wrong)
 }
 
 func check(o config.Options) int {
@@ -95,7 +95,7 @@ func check(o config.Options) int {
 	for _, w := range append(c.Warnings(), c.Passwords().Warnings...) {
 		fmt.Fprintln(os.Stderr, "warning:", w)
 	}
-	fmt.Print(pipeline.Overview(c, catalogue(stages.Services{})))
+	fmt.Print(pipeline.Overview(c, catalogue(stages.Services{})), open.Overview(c))
 	return 0
 }
 
@@ -209,20 +209,25 @@ func (g *gateway) open() (int, error) {
 		return exitFailed, err
 	}
 	g.ln = ln
-	g.opened = append(g.opened, func() error { _ = ln.Close(); return nil }) // the server closes it in most cases
+	g.opened = append(g.opened, func() error { _ = g.ln.Close(); return nil }) // the server closes it in most cases
 	for _, step := range []func() error{g.openLog, g.openStore, g.openPool} {
 		if err := step(); err != nil {
+			return exitFailed, err
+		}
+	}
+	if now := g.c.Listening(); now != at { // the password that was saved in the panel opens it
+		if at, err = now, server.Rebind(&g.ln, now.Host); err != nil {
 			return exitFailed, err
 		}
 	}
 	if code, err := g.openPipeline(at.Loopback); err != nil {
 		return code, err
 	}
-	fmt.Printf("gcli2api %s listens on http://%s\n", config.Version(), ln.Addr())
+	fmt.Printf("gcli2api %s listens on http://%s\n", config.Version(), g.ln.Addr())
 	if at.Restricted {
 		fmt.Println("on this machine only, because nobody has set a password yet: set PASSWORD=... to open it (in a container this machine is the container: nobody gets in from outside)")
 	}
-	g.log.Logger().Info("started", "version", config.Version(), "address", ln.Addr().String(), "config", g.c.File())
+	g.log.Logger().Info("started", "version", config.Version(), "address", g.ln.Addr().String(), "config", g.c.File())
 	return 0, nil
 }
 
@@ -256,6 +261,7 @@ func (g *gateway) openStore() error {
 	}
 	g.clock = store.OpenClock(context.Background(), kept, g.log.Logger(), nil)
 	g.kept, g.opened = kept, append(g.opened, kept.Close, g.clock.Close)
+	move.NameOld(context.Background(), g.c, kept, g.log.Logger())
 	if err := g.openSettings(); err != nil {
 		return err
 	}
@@ -274,16 +280,13 @@ func (g *gateway) openStore() error {
 
 // openSettings lays what was saved in the panel over the file; c has it from here on.
 func (g *gateway) openSettings() (err error) {
-	was := g.c
-	g.panel, err = settings.Open(context.Background(), settings.Options{Store: g.kept, Log: g.log.Logger(), Mask: g.log.Mask, Seal: seal.Box{Ring: g.ring, For: seal.Setting}, Load: g.read, Apply: g.apply, Live: &g.live.Live})
-	if err != nil || g.panel.Started() == was {
+	g.panel, err = settings.Open(context.Background(), settings.Options{Store: g.kept, Log: g.log.Logger(), Mask: g.log.Mask, Ring: g.ring, Load: g.read, Apply: g.apply, Live: &g.live.Live})
+	if err != nil || g.panel.Started() == g.c {
 		return err
 	}
 	g.c = g.panel.Started()
 	g.announce(g.c)
-	level, err := logging.ParseLevel(g.c.String("log.level"))
-	g.log.SetLevel(level)
-	return err
+	return g.log.SetLevelName(g.c.String("log.level"))
 }
 
 // keep puts a part in its place, and has it closed at the end.

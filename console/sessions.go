@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -77,7 +78,9 @@ type Sessions struct {
 	now   atomic.Pointer[opened] // nil while the document cannot be read
 	stop  context.CancelFunc
 	ended chan struct{}
-	said  bool // that the document cannot be read
+
+	looking sync.Mutex // one look at a time: an older one must not come behind a newer one
+	said    bool       // that the document cannot be read
 }
 
 // OpenSessions reads what sessions are signed with, or makes it. A document that cannot be read means no
@@ -130,6 +133,8 @@ func (s *Sessions) Close() error {
 
 // look takes over what another node changed. A store that is away changes nothing.
 func (s *Sessions) look(ctx context.Context) {
+	s.looking.Lock()
+	defer s.looking.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	doc, err := s.docs.Store.Get(ctx, store.Panel, sessionID)

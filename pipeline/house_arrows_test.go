@@ -49,9 +49,9 @@ func table() []row {
 		{folder: "store/circuit", may: waist},
 		{folder: "store/seal", may: waist},
 		{folder: "store/nodes", may: waist},
-		{folder: "store/settings", may: waist},
-		{folder: "store/move", may: []string{"store"}},  // data of every kind, from and to every engine
-		{folder: "store/rekey", may: []string{"store"}}, // what is sealed lies in data of every kind
+		{folder: "store/settings", may: append([]string{"store/seal"}, waist...)}, // secret ones are sealed
+		{folder: "store/move", may: []string{"store"}},                            // data of every kind, from and to every engine
+		{folder: "store/rekey", may: []string{"store"}},                           // what is sealed lies in data of every kind
 		{folder: "store/storetest", may: waist},
 		// What is secret in a credential's text is its layouts' to know: oauth seals it.
 		{folder: "store/oauth", may: append([]string{"pipeline/outbound", "store/seal"}, waist...)},

@@ -111,6 +111,15 @@ func (l *Log) Logger() *slog.Logger { return slog.New(l.Handler()) }
 // SetLevel changes the level for all loggers at once.
 func (l *Log) SetLevel(level slog.Level) { l.level.Set(level) }
 
+// SetLevelName is SetLevel by the name that settings have for it.
+func (l *Log) SetLevelName(name string) error {
+	level, err := ParseLevel(name)
+	if err == nil {
+		l.SetLevel(level)
+	}
+	return err
+}
+
 // Level is the level in force.
 func (l *Log) Level() slog.Level { return l.level.Level() }
 

@@ -19,3 +19,15 @@ func Bind(host string, port int) (net.Listener, error) {
 	}
 	return ln, nil
 }
+
+// Rebind takes the same port of another host, in the place of a listener that nobody has served on yet.
+func Rebind(ln *net.Listener, host string) error {
+	port := (*ln).Addr().(*net.TCPAddr).Port
+	_ = (*ln).Close()
+	next, err := Bind(host, port)
+	if err != nil {
+		return err
+	}
+	*ln = next
+	return nil
+}

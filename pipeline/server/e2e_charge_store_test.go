@@ -100,7 +100,7 @@ func (d *till) serve(log *slog.Logger) {
 	served := make(chan error, 1)
 	go func() { served <- gate.Serve(ln) }()
 	d.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
 		_ = gate.Shutdown(ctx)
 		if err := engine.Close(ctx); err != nil {

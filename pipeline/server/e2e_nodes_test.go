@@ -29,6 +29,10 @@ func engines() []engine {
 	return []engine{
 		{"Redis", variable("REDIS_URI", func(t *testing.T) string { return servers.Redis(t).Address() }), time.Second},
 		{"Postgres", variable("POSTGRES_DSN", func(t *testing.T) string { return servers.Postgres(t).Address() }), time.Second},
+		{"MongoDB", func(t *testing.T) map[string]string {
+			s := servers.Mongo(t)
+			return map[string]string{"MONGODB_URI": s.Address(), "MONGODB_DATABASE": s.Name()}
+		}, 5 * time.Second},
 	}
 }
 
@@ -132,6 +136,35 @@ func TestNodesShareCredentialStates(t *testing.T) {
 		}
 		if got := users(sim); len(got) != 1 || !got["ann2@example.com"] {
 			t.Errorf("a credential that rests is used: %v", got)
+		}
+	})
+}
+
+// A credential that is added or deleted on one gateway is so on the others, which have no file of it.
+func TestNodesShareUploads(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, of engine) {
+		sim := google(t, 2, 0)
+		c := crowdOf(t, of, 2, launch{sim: sim})
+		a, b := c.nodes[0], c.nodes[1]
+		has := func(g *gateway, name string) func() bool {
+			return func() bool { return strings.Contains(string(g.get("/creds/status").body), `"filename":`+quoted(name)) }
+		}
+		file := string(sim.CredentialFile("ann1@example.com", simulator.LayoutGateway))
+		a.must("POST", "/creds/add", file)
+		var all struct {
+			Creds map[string]any
+		}
+		if err := json.Unmarshal(a.get("/creds/status").body, &all); err != nil || len(all.Creds) != 1 {
+			t.Fatalf("%v: %v", err, all)
+		}
+		for name := range all.Creds {
+			c.delays("credential added", []time.Duration{c.seen("the credential is on the other node", has(b, name))})
+			if r := b.put(ask{}, "hello"); r.status != 200 {
+				t.Errorf("it does not serve: %d %s", r.status, r.body)
+			}
+			a.must("POST", "/creds/action", `{"filename":`+quoted(name)+`,"action":"delete"}`)
+			c.delays("credential deleted", []time.Duration{c.seen("it is gone on the other node", func() bool { return !has(b, name)() })})
 		}
 	})
 }

@@ -23,7 +23,7 @@ import (
 // run runs the program to its end.
 func run(t *testing.T, env []string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program(t, false), args...)
 	cmd.Dir = t.TempDir()
@@ -67,6 +67,9 @@ func TestCommands(t *testing.T) {
 		{[]string{"serve", "--help"}, 0, "usage: gcli2api serve"}, {[]string{"help", "demo"}, 0, "usage: gcli2api demo"},
 		{[]string{"check", "-h"}, 0, "usage: gcli2api check"}, {[]string{"healthcheck", "--help"}, 0, "usage: gcli2api healthcheck"},
 		{[]string{"stages", "--help"}, 0, "usage: gcli2api stages"}, {[]string{"version", "--help"}, 0, "usage: gcli2api version"},
+		{[]string{"migrate", "--help"}, 0, "usage: gcli2api migrate"}, {[]string{"backup", "--help"}, 0, "usage: gcli2api backup"}, {[]string{"help", "restore"}, 0, "usage: gcli2api restore"},
+		{[]string{"migrate"}, 2, "say -to PLACE"}, {[]string{"migrate", "-out", "x"}, 2, "-out"}, {[]string{"restore"}, 2, "say -in FILE"}, {[]string{"backup", "more"}, 2, `"more"`},
+		{[]string{"migrate", "-to", "ftp://x"}, 2, "no place for data"}, {[]string{"restore", "-in", "nowhere"}, 1, "nowhere"},
 		{[]string{"help", "dance"}, 2, `unknown command "dance"`}, {[]string{"serv"}, 2, `did you mean "serve"`},
 		{[]string{"stages"}, 0, "| `stage.retry.max_calls` | | `12` |"}, {[]string{"stages", "usage"}, 0, "## usage"}, {[]string{"stages", "dance"}, 2, `no stage "dance"`},
 		{[]string{"check"}, 0, "built-in defaults: ok"},
@@ -203,7 +206,7 @@ func (g *gateway) exits() int {
 	g.t.Helper()
 	select {
 	case <-g.ended:
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		g.t.Error("the gateway did not end within 20 s")
 	}
 	return g.code
@@ -287,7 +290,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 // idle waits until Google's side has no call of ours left.
 func idle(t testing.TB, sim *simulator.Server) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := sim.WaitIdle(ctx); err != nil {
 		t.Errorf("%d calls are still open at Google", sim.Open())

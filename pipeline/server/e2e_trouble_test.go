@@ -20,15 +20,41 @@ import (
 // shaky is a gateway whose database is behind a proxy that makes trouble.
 type shaky struct {
 	*gateway
-	redis *servers.RedisServer
 	proxy *faults.Proxy
+	of    unsteady
 }
 
-func startShaky(t *testing.T, l launch) *shaky {
+// unsteady is a database and what can happen to it beside its connections.
+type unsteady struct {
+	name, variable string
+	address        string
+	port           int
+	troubles       []trouble
+}
+
+type trouble struct {
+	name        string
+	begin, heal func()
+}
+
+func unsteadyRedis(t *testing.T) unsteady {
+	r := servers.Redis(t, "appendonly", "yes", "appendfsync", "always")
+	return unsteady{"Redis", "REDIS_URI", r.Address(), r.Port, []trouble{
+		{"hangs", func() { r.Signal(syscall.SIGSTOP) }, func() { r.Signal(syscall.SIGCONT) }},
+		{"killed", func() { r.Kill() }, func() { r.Start(t) }},
+	}}
+}
+
+func unsteadyPostgres(t *testing.T) unsteady {
+	p := servers.Postgres(t)
+	return unsteady{"Postgres", "POSTGRES_DSN", p.Address(), p.Port, []trouble{{"stopped", p.Stop, func() { p.Restart(t) }}}}
+}
+
+func startShaky(t *testing.T, of unsteady, l launch) *shaky {
 	t.Helper()
-	s := &shaky{redis: servers.Redis(t, "appendonly", "yes", "appendfsync", "always")}
-	s.proxy = faults.Start(t, net.JoinHostPort("127.0.0.1", strconv.Itoa(s.redis.Port)))
-	env := map[string]string{"REDIS_URI": "redis://" + s.proxy.Addr(), "STORE_TIMEOUT": "1s", "STORE_WAIT": "10s"}
+	s := &shaky{of: of}
+	s.proxy = faults.Start(t, net.JoinHostPort("127.0.0.1", strconv.Itoa(of.port)))
+	env := map[string]string{of.variable: strings.Replace(of.address, fmt.Sprintf("127.0.0.1:%d", of.port), s.proxy.Addr(), 1), "STORE_TIMEOUT": "1s", "STORE_WAIT": "10s"}
 	for name, value := range l.env {
 		env[name] = value
 	}
@@ -55,7 +81,7 @@ func (s *shaky) storage() (now storage) {
 func (s *shaky) isUp(up bool) func() bool {
 	return func() bool {
 		health := s.get("/health", header("Authorization"))
-		return health.status == 200 && strings.Contains(string(health.body), fmt.Sprintf(`"engine":"Redis","up":%v`, up)) && s.storage().Up == up
+		return health.status == 200 && strings.Contains(string(health.body), fmt.Sprintf(`"engine":%q,"up":%v`, s.of.name, up)) && s.storage().Up == up
 	}
 }
 
@@ -93,6 +119,13 @@ func (s *shaky) flow() *flow {
 	return f
 }
 
+// withKey is a request of a caller that is charged.
+func (s *shaky) withKey(key string) reply {
+	s.t.Helper()
+	path, body := ask{}.http(flash, "with a key")
+	return s.post(path, body, header("Authorization", "Bearer "+key))
+}
+
 func (f *flow) end() int64 {
 	close(f.stop)
 	f.all.Wait()
@@ -121,6 +154,9 @@ func (s *shaky) counted() (requests, calls, errors int64) {
 		s.t.Fatal(err)
 	}
 	for _, k := range f.Data.Keys {
+		if k.Who != "password" {
+			continue
+		}
 		requests, errors = requests+k.Calls, errors+k.Errors
 	}
 	for _, c := range f.Data.Credentials {
@@ -133,26 +169,35 @@ func (s *shaky) counted() (requests, calls, errors int64) {
 // back by itself, and afterwards each request is counted once, also for a gateway that is started anew.
 func TestDatabaseAway(t *testing.T) {
 	t.Parallel()
+	for name, of := range map[string]func(*testing.T) unsteady{"Redis": unsteadyRedis, "Postgres": unsteadyPostgres} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			databaseAway(t, of(t))
+		})
+	}
+}
+
+func databaseAway(t *testing.T, of unsteady) {
 	away := 2 * time.Second
 	if by, err := time.ParseDuration(os.Getenv("GCLI_TEST_AWAY")); err == nil {
 		away = by
 	}
 	sim := google(t, 2, 0)
-	s := startShaky(t, launch{sim: sim, accounts: 2, light: true})
+	s := startShaky(t, of, launch{sim: sim, accounts: 2, light: true})
+	_, key := s.makeKey(`{"total_quota": 1000}`)
 	f := s.flow()
 	f.more(t, 20)
-	for _, trouble := range []struct {
-		name        string
-		begin, heal func()
-	}{
+	troubles := append([]trouble{
 		{"refused", s.proxy.Away, func() { s.proxy.Heal(t) }},
 		{"swallowed", s.proxy.Swallow, func() { s.proxy.Heal(t) }},
-		{"hangs", func() { s.redis.Signal(syscall.SIGSTOP) }, func() { s.redis.Signal(syscall.SIGCONT) }},
-		{"killed", s.redis.Kill, func() { s.redis.Start(t) }},
-	} {
+	}, of.troubles...)
+	for _, trouble := range troubles {
 		begun := time.Now()
 		trouble.begin()
 		wait(t, trouble.name+": the circuit is open", s.isUp(false))
+		if r := s.withKey(key); r.status != 503 || r.header.Get("Retry-After") == "" {
+			t.Errorf("%s: a caller with a key got %d %v %s", trouble.name, r.status, r.header, r.body)
+		}
 		f.more(t, 40)
 		time.Sleep(away - time.Since(begun))
 		if now := s.storage(); now.Error == "" || now.Failures == 0 {
@@ -160,6 +205,9 @@ func TestDatabaseAway(t *testing.T) {
 		}
 		trouble.heal()
 		wait(t, trouble.name+": it is back", s.isUp(true))
+		if r := s.withKey(key); r.status != 200 {
+			t.Errorf("%s: afterwards a caller with a key got %d %s", trouble.name, r.status, r.body)
+		}
 		f.more(t, 20)
 		t.Logf("%s: away for %v, longest request %v", trouble.name, time.Since(begun).Round(time.Millisecond), time.Duration(f.slow.Load()).Round(time.Millisecond))
 	}
@@ -174,17 +222,17 @@ func TestDatabaseAway(t *testing.T) {
 	exact := func(g *shaky) {
 		t.Helper()
 		wait(t, "figures", func() bool { requests, _, _ := g.counted(); return requests >= served })
-		if requests, calls, errors := g.counted(); requests != served || calls != served || errors != 0 {
+		if requests, calls, errors := g.counted(); requests != served || calls != served+int64(len(troubles)) || errors != 0 {
 			t.Errorf("%d requests and %d calls with %d errors counted of %d", requests, calls, errors, served)
 		}
 	}
 	exact(s)
-	if log := s.read("gateway.log"); strings.Count(log, "the database is away") < 4 || strings.Count(log, "the database is away") != strings.Count(log, "the database is back") {
+	if log := s.read("gateway.log"); strings.Count(log, "the database is away") < len(troubles) || strings.Count(log, "the database is away") != strings.Count(log, "the database is back") {
 		t.Error("the log does not say when it was away and when it was back")
 	}
 	s.close(false)
 	other := *s
-	other.gateway = start(t, launch{sim: sim, dir: s.dir, light: true, env: map[string]string{"REDIS_URI": s.redis.Address()}})
+	other.gateway = start(t, launch{sim: sim, dir: s.dir, light: true, env: map[string]string{of.variable: of.address}})
 	exact(&other)
 }
 
@@ -221,7 +269,7 @@ func TestStartsLate(t *testing.T) {
 func TestSlowDatabase(t *testing.T) {
 	t.Parallel()
 	sim := google(t, 2, 0)
-	s := startShaky(t, launch{sim: sim, accounts: 2, light: true, env: map[string]string{"STORE_TIMEOUT": "5s"}})
+	s := startShaky(t, unsteadyRedis(t), launch{sim: sim, accounts: 2, light: true, env: map[string]string{"STORE_TIMEOUT": "5s"}})
 	for _, a := range asks() { // sign-ins, models: what is done once
 		s.put(a, "warm")
 	}

@@ -88,7 +88,7 @@ func (m *Memory) Keep(ctx context.Context, at pipeline.Place, ttl time.Duration,
 	}
 	items, expires := lastOnes(items), m.now().Add(ttl)
 	if m.later != nil && waits(at) {
-		m.postpone(at, items, expires)
+		m.later.settle(ctx, m.postpone(at, items, expires))
 		return nil
 	}
 	err := each(ctx, len(items), func(ctx context.Context, i int) error {
@@ -104,15 +104,16 @@ func (m *Memory) Keep(ctx context.Context, at pipeline.Place, ttl time.Duration,
 func isLarge(i pipeline.Item) bool { return len(i.Value) > waitLarge }
 
 // postpone has values written later.
-func (m *Memory) postpone(at pipeline.Place, items []pipeline.Item, expires time.Time) {
+func (m *Memory) postpone(at pipeline.Place, items []pipeline.Item, expires time.Time) []*due {
 	all := make([]*due, len(items))
 	for i := range items {
 		n := nameOf(at, items[i].ID)
-		all[i] = &due{name: n, value: items[i].Value, expires: expires}
+		all[i] = &due{name: n, value: items[i].Value, expires: expires, done: make(chan struct{})}
 		turn := m.cache.end(n.key, m.cache.begin(n.key))
 		m.learn(n, turn, copied{items[i].Value, n.believed(m.now(), expires), expires})
 	}
 	m.later.add(all...)
+	return all
 }
 
 func (m *Memory) check(ttl time.Duration, items []pipeline.Item) error {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gcli2api/pipeline"
@@ -22,14 +23,19 @@ const (
 	mostPause  = 5 * time.Second
 	writeLimit = 10 * time.Second // for one value
 	lastWrite  = 5 * time.Second  // for all that waits at the end
+
+	// promptly is how long an answer waits for its signatures, so that the next turn may come to any node. Where
+	// the last write took longer, nobody waits.
+	promptly = 50 * time.Millisecond
 )
 
 // later is what this node has been given and the database has not yet: thought signatures, so that no answer
-// waits for the database, and whatever came while it was away. It is found as if it were there.
+// waits for a slow database, and whatever came while it was away. It is found as if it were there.
 type later struct {
 	m    *Memory
 	log  *slog.Logger
 	wake chan struct{}
+	slow atomic.Bool // the last write was not prompt
 
 	mu      sync.Mutex
 	waiting map[key]*due
@@ -47,7 +53,9 @@ type due struct {
 	name
 	value     []byte
 	expires   time.Time
-	forgotten bool // it has to go, should it have been written
+	written   bool
+	forgotten bool          // it has to go, should it have been written
+	done      chan struct{} // closed when it is written
 }
 
 func startLater(m *Memory) *later {
@@ -104,6 +112,25 @@ func (l *later) get(k key, now time.Time) ([]byte, bool) {
 		return nil, false
 	}
 	return d.value, true
+}
+
+// settle waits until values are written, as long as that is prompt.
+func (l *later) settle(ctx context.Context, all []*due) {
+	if l.slow.Load() {
+		return
+	}
+	late := time.NewTimer(promptly)
+	defer late.Stop()
+	for _, d := range all {
+		select {
+		case <-d.done:
+		case <-late.C:
+			l.slow.Store(true)
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // replace takes a value out that a newer one takes the place of.
@@ -180,15 +207,20 @@ func (l *later) write(ctx context.Context) bool {
 func (l *later) one(ctx context.Context, d *due) error {
 	ctx, cancel := context.WithTimeout(ctx, writeLimit)
 	defer cancel()
+	began := time.Now()
 	err := l.m.put(ctx, d.name, d.value, d.expires)
 	refused := errors.Is(err, store.ErrInvalid)
-	if err != nil && !refused {
+	if l.slow.Store(err != nil || time.Since(began) > promptly); err != nil && !refused {
 		return err
 	}
 	l.mu.Lock()
 	forgotten := d.forgotten
 	if l.drop(d.key, d) && refused {
 		l.lost++
+	}
+	if !d.written {
+		d.written = true
+		close(d.done)
 	}
 	l.mu.Unlock()
 	if forgotten {

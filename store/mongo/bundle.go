@@ -3,6 +3,7 @@ package mongo
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -42,16 +43,23 @@ func readBundle(raw bson.Raw) (*bundle, error) {
 	return &bundle{seq: *is.Seq, open: *is.Open, changes: is.Changes, ids: is.IDs}, nil
 }
 
+// inOne is how many counters are changed by one call to the server.
+const inOne = 500
+
 // finish applies a batch that is in the ledger, or what is missing of it.
 func (db *DB) finish(ctx context.Context, b *bundle) error {
-	if err := db.apply(ctx, b); err != nil {
-		return err
+	for part := range slices.Chunk(b.changes, inOne) {
+		if err := db.step(ctx, func(ctx context.Context) error { return db.apply(ctx, b, part) }); err != nil {
+			return err
+		}
 	}
-	if err := db.note(ctx, b.ids); err != nil {
+	return db.step(ctx, func(ctx context.Context) error {
+		if err := db.note(ctx, b.ids); err != nil {
+			return err
+		}
+		_, err := db.meta.UpdateOne(ctx, bson.M{"_id": ledgerID, seq: b.seq}, bson.M{"$set": bson.M{open: false}, "$unset": bson.M{changes: "", ids: "", since: ""}})
 		return err
-	}
-	_, err := db.meta.UpdateOne(ctx, bson.M{"_id": ledgerID, seq: b.seq}, bson.M{"$set": bson.M{open: false}, "$unset": bson.M{changes: "", ids: "", since: ""}})
-	return err
+	})
 }
 
 // note remembers ids of AddOnce.
@@ -70,13 +78,10 @@ func (db *DB) note(ctx context.Context, ids []string) error {
 	return err
 }
 
-// apply changes all counters in one go where that is nothing but adding, and the others one by one.
-func (db *DB) apply(ctx context.Context, b *bundle) error {
-	if len(b.changes) == 0 {
-		return nil
-	}
+// apply changes counters of a batch in one go where that is nothing but adding, and the others one by one.
+func (db *DB) apply(ctx context.Context, b *bundle, part []change) error {
 	var adds []mongo.WriteModel
-	for _, c := range b.changes {
+	for _, c := range part {
 		if add := c.span().add(c.Counter, b.seq); add != nil {
 			adds = append(adds, add)
 		}
@@ -86,11 +91,11 @@ func (db *DB) apply(ctx context.Context, b *bundle) error {
 		if err != nil && !onlyDuplicates(err) {
 			return err
 		}
-		if err == nil && did.MatchedCount+did.UpsertedCount == int64(len(b.changes)) {
+		if err == nil && did.MatchedCount+did.UpsertedCount == int64(len(part)) {
 			return nil
 		}
 	}
-	return db.applyRest(ctx, b)
+	return db.applyRest(ctx, b, part)
 }
 
 // add is the update that adds, under the condition that it is exact and that the batch has not been here.
@@ -101,11 +106,7 @@ func (s span) add(counter string, number int64) *mongo.UpdateOneModel {
 	if from > to {
 		return nil
 	}
-	within := bson.M{"$lte": to} // FerretDB takes two conditions of an upsert for a value
-	if from > 0 {
-		within["$gte"] = from
-	}
-	which := with(before(number), "_id", counter, value, within)
+	which := with(before(number), "_id", counter, "$and", holds(from, to))
 	return mongo.NewUpdateOneModel().SetFilter(which).SetUpdate(marked(bson.M{"$inc": bson.M{value: s.sum}}, number)).SetUpsert(from == 0)
 }
 
@@ -130,9 +131,9 @@ func marked(change bson.M, number int64) bson.M {
 }
 
 // applyRest goes through the counters of a batch that it has not been at.
-func (db *DB) applyRest(ctx context.Context, b *bundle) error {
+func (db *DB) applyRest(ctx context.Context, b *bundle, part []change) error {
 	var names bson.A
-	for _, c := range b.changes {
+	for _, c := range part {
 		names = append(names, c.Counter)
 	}
 	found, err := db.counts.Find(ctx, bson.M{"_id": bson.M{"$in": names}, batch: bson.M{"$gte": b.seq}}, options.Find().SetProjection(bson.M{"_id": 1}))
@@ -148,7 +149,7 @@ func (db *DB) applyRest(ctx context.Context, b *bundle) error {
 		name, _ := raw.Lookup("_id").StringValueOK()
 		been[name] = true
 	}
-	for _, c := range b.changes {
+	for _, c := range part {
 		if been[c.Counter] {
 			continue
 		}

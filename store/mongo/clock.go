@@ -51,7 +51,7 @@ func (db *DB) Time(ctx context.Context) (time.Time, error) {
 	}
 	defer end()
 	if _, err := db.hello(inner); err != nil {
-		return time.Time{}, db.failed(ctx, err)
+		return time.Time{}, db.failed(inner, err)
 	}
 	return db.now(), nil
 }

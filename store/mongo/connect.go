@@ -135,7 +135,7 @@ func again[T any](upsert func() (T, error)) (v T, err error) {
 }
 
 // pool counts connections by what the driver tells of them.
-type pool struct{ open, used, max atomic.Int64 }
+type pool struct{ open, used, max, trips atomic.Int64 }
 
 func (p *pool) saw(e *event.PoolEvent) {
 	switch e.Type {
@@ -145,6 +145,7 @@ func (p *pool) saw(e *event.PoolEvent) {
 		p.open.Add(-1)
 	case event.ConnectionCheckedOut:
 		p.used.Add(1)
+		p.trips.Add(1)
 	case event.ConnectionCheckedIn:
 		p.used.Add(-1)
 	}

@@ -55,7 +55,7 @@ func (db *DB) Take(ctx context.Context, counter string, n, limit int64) (int64, 
 
 // take tries it. Where the counter is there and has too much, what the upsert would make is a duplicate.
 func (db *DB) take(ctx context.Context, counter string, n, limit int64) (left int64, fits bool, err error) {
-	raw, err := db.counts.FindOneAndUpdate(ctx, bson.M{"_id": counter, value: bson.M{"$lte": limit - n}}, bson.M{"$inc": bson.M{value: n}},
+	raw, err := db.counts.FindOneAndUpdate(ctx, bson.M{"_id": counter, "$and": holds(0, limit-n)}, bson.M{"$inc": bson.M{value: n}},
 		options.FindOneAndUpdate().SetUpsert(true).SetReturnDocument(options.After)).Raw()
 	if mongo.IsDuplicateKeyError(err) {
 		return 0, false, nil
@@ -65,6 +65,12 @@ func (db *DB) take(ctx context.Context, counter string, n, limit int64) (left in
 	}
 	used, err := count(raw)
 	return limit - used, err == nil, err
+}
+
+// holds is the condition for a number that is one of ours, within a range. They are three conditions: in an
+// upsert FerretDB takes two in one for the value of the field.
+func holds(from, to int64) bson.A {
+	return bson.A{bson.M{value: bson.M{"$gte": from}}, bson.M{value: bson.M{"$lte": to}}, bson.M{value: bson.M{"$type": bson.A{"long", "int"}}}}
 }
 
 func (db *DB) used(ctx context.Context, counter string) (int64, error) {

@@ -37,6 +37,14 @@ func alive(now time.Time) bson.M {
 	return bson.M{expires: bson.M{"$not": bson.M{"$lte": now}}}
 }
 
+// intact is added to the condition of every write: what somebody has spoilt is not written over.
+func intact(m bson.M) bson.M {
+	if _, has := m[rev]; !has {
+		m[rev] = bson.M{"$type": "number"}
+	}
+	return with(m, body, bson.M{"$type": "string"})
+}
+
 // Get reads a document.
 func (db *DB) Get(ctx context.Context, t store.Table, id string) (d store.Doc, err error) {
 	if err := checkID(t, id); err != nil {
@@ -57,7 +65,8 @@ func (db *DB) Get(ctx context.Context, t store.Table, id string) (d store.Doc, e
 	return d, db.failed(ctx, err)
 }
 
-// List reads a part of a table.
+// List reads a part of a table. A broken document comes without a body and at revision 0: whoever reads it
+// meets an error that names it, and the rest is served.
 func (db *DB) List(ctx context.Context, t store.Table, after string, limit int) ([]store.Doc, error) {
 	if err := store.CheckName(string(t)); err != nil {
 		return nil, err
@@ -80,7 +89,8 @@ func (db *DB) List(ctx context.Context, t store.Table, after string, limit int) 
 	for found.Next(ctx) {
 		d, err := readDoc(found.Current)
 		if err != nil {
-			return nil, err
+			db.log.Error("a document in the database is broken", "error", err)
+			d = store.Doc{ID: d.ID}
 		}
 		docs = append(docs, d)
 	}
@@ -116,6 +126,8 @@ func (db *DB) Put(ctx context.Context, t store.Table, d store.Doc, when store.Re
 	switch {
 	case errors.Is(err, mongo.ErrNoDocuments), when == store.New && mongo.IsDuplicateKeyError(err):
 		return 0, store.ErrConflict
+	case mongo.IsDuplicateKeyError(err): // there, and not as an overwriting found it
+		return 0, db.failed(ctx, db.unlike(ctx, key))
 	case err != nil:
 		return 0, db.failed(ctx, err)
 	}
@@ -138,8 +150,8 @@ func (db *DB) Delete(ctx context.Context, t store.Table, id string, when store.R
 	if when != store.Any {
 		which[rev] = int64(when)
 	}
-	wrote, err := db.write(ctx, which, bson.M{
-		"$set": bson.M{expires: time.UnixMilli(1), owed: now}, "$unset": bson.M{body: ""}, "$inc": bson.M{rev: int64(1)},
+	wrote, err := db.write(ctx, intact(which), bson.M{
+		"$set": bson.M{expires: time.UnixMilli(1), owed: now, body: ""}, "$inc": bson.M{rev: int64(1)},
 	}, false)
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return db.failed(ctx, db.unlike(ctx, key))
@@ -151,11 +163,14 @@ func (db *DB) Delete(ctx context.Context, t store.Table, id string, when store.R
 	return nil
 }
 
-// unlike tells why a document is not as a Delete expected it.
+// unlike tells why a document is not as a write expected it.
 func (db *DB) unlike(ctx context.Context, key string) error {
-	err := db.docs.FindOne(ctx, with(alive(db.now()), "_id", key), options.FindOne().SetProjection(bson.M{"_id": 1})).Err()
+	raw, err := db.docs.FindOne(ctx, with(alive(db.now()), "_id", key)).Raw()
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return store.ErrNotFound
+	}
+	if err == nil {
+		_, err = readDoc(raw)
 	}
 	if err == nil {
 		err = store.ErrConflict
@@ -168,11 +183,11 @@ func (db *DB) unlike(ctx context.Context, key string) error {
 func expected(key string, when store.Rev, now time.Time) bson.M {
 	switch when {
 	case store.Any:
-		return bson.M{"_id": key}
+		return intact(bson.M{"_id": key})
 	case store.New:
-		return bson.M{"_id": key, expires: bson.M{"$lte": now}}
+		return intact(bson.M{"_id": key, expires: bson.M{"$lte": now}})
 	}
-	return with(alive(now), "_id", key, rev, int64(when))
+	return intact(with(alive(now), "_id", key, rev, int64(when)))
 }
 
 // write changes one document, and gives its new revision.

@@ -24,7 +24,7 @@ func (h *hidden) Unwrap() error { return h.err }
 
 // hide takes the secrets out of an error of the driver.
 func (db *DB) hide(err error) error {
-	text := err.Error()
+	text := strings.Join(strings.Fields(err.Error()), " ") // one line
 	for _, s := range db.secrets {
 		text = strings.ReplaceAll(text, s, "xxxxx")
 	}

@@ -34,7 +34,7 @@ const (
 	since      = "since"
 	changes    = "changes"
 	ids        = "ids"
-	mostBatch  = 4 << 20  // bytes that are gathered
+	mostBatch  = 64 << 10 // bytes that are gathered: about a thousand counters
 	mostSingle = 12 << 20 // bytes of one call: a document of MongoDB has 16 MB
 	polite     = 250 * time.Millisecond
 	leftOpen   = 3 * time.Second // then its author is taken for dead
@@ -151,42 +151,48 @@ func (l *ledger) take() (group []*entry, stale, more bool) {
 
 // enter writes a group as one batch and applies it.
 func (db *DB) enter(group []*entry) error {
-	ctx, done, err := db.begin(db.life)
-	if err != nil {
-		return err
-	}
-	defer done()
 	l := db.ledger
 	for {
-		if l.known < 0 || len(group) == 0 {
-			if l.known, err = db.closed(ctx); err != nil {
-				l.known = -1
-				return db.failed(ctx, err)
+		var b *bundle
+		var wrote bool
+		err := db.step(db.life, func(ctx context.Context) (err error) {
+			if l.known < 0 || len(group) == 0 {
+				if l.known, err = db.closed(ctx); err != nil {
+					l.known = -1
+					return err
+				}
 			}
+			b, wrote, err = db.commit(ctx, group)
+			return err
+		})
+		if err != nil || b == nil {
+			return err
 		}
-		fresh, err := db.unknown(ctx, group)
-		if err != nil {
-			return db.failed(ctx, err)
-		}
-		b := bound(l.known+1, fresh)
-		if len(b.changes) == 0 && len(b.ids) == 0 {
-			return nil
-		}
-		l.known = -1 // whatever goes wrong from here on, it has to be read again
-		wrote, err := db.meta.UpdateOne(ctx, bson.M{"_id": ledgerID, seq: b.seq - 1, open: false},
-			bson.M{"$set": bson.M{seq: b.seq, open: true, since: db.now(), changes: b.changes, ids: b.ids}})
-		if err != nil {
-			return db.failed(ctx, err)
-		}
-		if wrote.MatchedCount == 0 {
+		if !wrote {
 			continue // another node was faster
 		}
-		if err := db.finish(ctx, b); err != nil {
-			return db.failed(ctx, err)
+		if err := db.finish(db.life, b); err != nil {
+			return err
 		}
 		l.known = b.seq
 		return b.spoilt
 	}
+}
+
+// commit writes a group into the closed ledger, if nobody else did. nil says that there is nothing to write.
+func (db *DB) commit(ctx context.Context, group []*entry) (b *bundle, wrote bool, err error) {
+	l := db.ledger
+	fresh, err := db.unknown(ctx, group)
+	if err != nil {
+		return nil, false, err
+	}
+	if b = bound(l.known+1, fresh); len(b.changes) == 0 && len(b.ids) == 0 {
+		return nil, false, nil
+	}
+	l.known = -1 // whatever goes wrong from here on, it has to be read again
+	did, err := db.meta.UpdateOne(ctx, bson.M{"_id": ledgerID, seq: b.seq - 1, open: false},
+		bson.M{"$set": bson.M{seq: b.seq, open: true, since: db.now(), changes: b.changes, ids: b.ids}})
+	return b, err == nil && did.MatchedCount > 0, err
 }
 
 // unknown leaves out the calls whose id was applied before.

@@ -67,15 +67,7 @@ type DB struct {
 // Open reaches the database once, and brings its schema up to date. An error that is worth another try
 // is a *store.Away.
 func Open(ctx context.Context, o Options) (*DB, error) {
-	db := &DB{timeout: o.Timeout, log: o.Log}
-	if db.timeout <= 0 {
-		db.timeout = 5 * time.Second
-	}
-	if db.log == nil {
-		db.log = slog.New(slog.DiscardHandler)
-	}
-	db.life, db.end = context.WithCancel(context.Background())
-	db.teller, db.ledger = newTeller(), newLedger()
+	db := newDB(o)
 	if err := db.connect(o); err != nil {
 		return nil, err
 	}
@@ -92,6 +84,18 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 		db.owned.Go(db.stream)
 	}
 	return db, nil
+}
+
+func newDB(o Options) *DB {
+	db := &DB{timeout: o.Timeout, log: o.Log, teller: newTeller(), ledger: newLedger()}
+	if db.timeout <= 0 {
+		db.timeout = 5 * time.Second
+	}
+	if db.log == nil {
+		db.log = slog.New(slog.DiscardHandler)
+	}
+	db.life, db.end = context.WithCancel(context.Background())
+	return db
 }
 
 // prepare finds out what server this is, and makes what is missing.
@@ -158,13 +162,27 @@ func (db *DB) begin(parent context.Context) (context.Context, func(), error) {
 		return nil, nil, store.ErrClosed
 	}
 	db.calls.Add(1)
-	ctx, cancel := context.WithTimeout(context.WithValue(parent, caller{}, parent), db.timeout)
+	ctx := parent
+	if parent.Value(caller{}) == nil {
+		ctx = context.WithValue(parent, caller{}, parent)
+	}
+	ctx, cancel := context.WithTimeout(ctx, db.timeout)
 	stop := context.AfterFunc(db.life, cancel)
 	return ctx, func() {
 		stop()
 		cancel()
 		db.calls.Done()
 	}, nil
+}
+
+// step is one of several calls to the server that serve one of ours, with the time that a call has.
+func (db *DB) step(parent context.Context, what func(context.Context) error) error {
+	ctx, done, err := db.begin(parent)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return db.failed(ctx, what(ctx))
 }
 
 // caller is the context that a call came with, in the one that begin made of it.

@@ -40,7 +40,7 @@ func (d *command) fetch(ctx context.Context, p open.Place, w io.Writer) (Manifes
 	if folder := resp.Header.Get(FolderHeader); folder != realPath(p.Folder) {
 		return Manifest{}, fmt.Errorf("%w, but another one answers at %s, which has the folder %q", held, resp.Request.URL.Host, printable(folder))
 	}
-	a := &archive{secret: d.secret}
+	a := &archive{secrets: d.secrets()}
 	all := io.TeeReader(resp.Body, w)
 	if err := a.verify(all); err != nil {
 		return Manifest{}, fmt.Errorf("the archive of the running gateway: %w", err)

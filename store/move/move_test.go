@@ -13,6 +13,7 @@ import (
 	"gcli2api/pipeline/config"
 	"gcli2api/store"
 	"gcli2api/store/open"
+	"gcli2api/store/storetest/servers"
 )
 
 func migrate(from, to string) config.Invocation {
@@ -29,7 +30,7 @@ func TestMigrateAnyPair(t *testing.T) {
 				if a == b && source == target {
 					t.Skip("one database of this engine is all there is")
 				}
-				fill(t, source, 2500)
+				fill(t, source, 600)
 				before := content(t, source)
 				_, err := does(t, migrate(source, target))
 				ok(t, err)
@@ -244,5 +245,49 @@ func TestIDOfHasNoPassword(t *testing.T) {
 	}
 	if a, b := idOf(parsed(t, "redis://h:1/0")), idOf(parsed(t, "redis://h:1/1")); a == b {
 		t.Error("two databases are one")
+	}
+}
+
+// Credential files that are no one JSON value, and deleted ones, go to a database and back as what they were.
+func TestCredentialFiles(t *testing.T) {
+	redis := servers.Redis(t)
+	source, back := folder(t), folder(t)
+	dir := strings.TrimPrefix(source, "file:")
+	files := map[string]string{
+		"ann.json": "{\n  \"a\": 1\n}", "many.jsonl": "{\"a\":1}\n{\"a\":2}", "creds.toml": "[one]\nrefresh_token = \"x\"", ".quarantine/bob.json": `{"file":"bob.json"}`,
+	}
+	ok(t, os.MkdirAll(filepath.Join(dir, ".quarantine"), 0o700))
+	for name, text := range files {
+		ok(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+	}
+	_, err := does(t, migrate(source, redis.Address()))
+	ok(t, err)
+	with(t, redis.Address(), func(s *Side) {
+		doc, err := s.Store.Get(t.Context(), store.Credentials, "many.jsonl")
+		ok(t, err)
+		if string(doc.Body) != `"{\"a\":1}\n{\"a\":2}"` {
+			t.Errorf("it lies there as %s", doc.Body)
+		}
+		ok(t, s.put(t.Context(), store.Credentials, store.Doc{ID: poolChanges, Body: []byte("[]")}))
+	})
+	archive := filepath.Join(t.TempDir(), "archive")
+	_, err = does(t, backup(redis.Address(), archive))
+	ok(t, err)
+	_, err = does(t, migrate(redis.Address(), back))
+	ok(t, err)
+	restored := folder(t)
+	_, err = does(t, restore(archive, restored))
+	ok(t, err)
+	for _, place := range []string{back, restored} {
+		dir := strings.TrimPrefix(place, "file:")
+		for name, text := range files {
+			data, err := os.ReadFile(filepath.Join(dir, name))
+			if err != nil || string(data) != text {
+				t.Errorf("%s is %q, %v", name, data, err)
+			}
+		}
+		if n := len(snapshotOf(t, dir)); n != len(files)+1 { // and the store
+			t.Errorf("%d files are there", n)
+		}
 	}
 }

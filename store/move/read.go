@@ -40,7 +40,7 @@ func broken(form string, args ...any) error {
 // archive is one that was verified. It is a source: each table is read by going through the file again.
 type archive struct {
 	path     string
-	secret   string
+	secrets  []string
 	id       string // SHA-256 of the file
 	head     Head
 	manifest Manifest
@@ -49,14 +49,14 @@ type archive struct {
 }
 
 // openArchive verifies an archive from its beginning to its end.
-func openArchive(path, secret string) (*archive, error) {
+func openArchive(path string, secrets ...string) (*archive, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	sum := sha256.New()
-	a := &archive{path: path, secret: secret}
+	a := &archive{path: path, secrets: secrets}
 	all := io.TeeReader(f, sum)
 	if err := a.verify(all); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -70,13 +70,13 @@ func openArchive(path, secret string) (*archive, error) {
 }
 
 // unpacked is the tar in an archive, decrypted and unzipped.
-func unpacked(r io.Reader, secret string) (*tar.Reader, *gzip.Reader, error) {
+func unpacked(r io.Reader, secrets []string) (*tar.Reader, *gzip.Reader, error) {
 	b := bufio.NewReaderSize(r, 64<<10)
 	begin, _ := b.Peek(seal.StreamHead)
 	r = b
 	if seal.IsStream(begin) {
 		var err error
-		if r, err = seal.OpenStream(b, secret); err != nil {
+		if r, err = seal.OpenStream(b, secrets...); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -97,11 +97,11 @@ func archiveError(err error) error {
 
 // verify reads all of it, and checks every record.
 func (a *archive) verify(r io.Reader) error {
-	t, z, err := unpacked(r, a.secret)
+	t, z, err := unpacked(r, a.secrets)
 	if err != nil {
 		return err
 	}
-	v := &verifier{a: a, tables: map[string]int{}, last: map[string]string{}, sum: new(big.Int)}
+	v := newVerifier(a)
 	for {
 		h, err := t.Next()
 		if errors.Is(err, io.EOF) {
@@ -136,6 +136,10 @@ type verifier struct {
 	last     map[string]string // id by group of documents
 	counters int
 	sum      *big.Int
+}
+
+func newVerifier(a *archive) *verifier {
+	return &verifier{a: a, tables: map[string]int{}, last: map[string]string{}, sum: new(big.Int)}
 }
 
 func (v *verifier) entry(h *tar.Header, r io.Reader) error {
@@ -277,6 +281,7 @@ func records(name string, r io.Reader, each func(t string, d store.Doc, c store.
 		if isDoc {
 			d, err = readLine(text)
 		} else {
+			table = ""
 			c, err = readCounter(text)
 		}
 		if err != nil {
@@ -341,7 +346,7 @@ func partsOf[T any](a *archive, folder string, pick func(store.Doc, store.Delta)
 				return nil, err
 			}
 			a.open = append(a.open, f)
-			if t, _, err = unpacked(f, a.secret); err != nil {
+			if t, _, err = unpacked(f, a.secrets); err != nil {
 				return nil, err
 			}
 		}

@@ -14,6 +14,7 @@ import (
 	"gcli2api/pipeline/config"
 	"gcli2api/store/embedded"
 	"gcli2api/store/open"
+	"gcli2api/store/seal"
 )
 
 // Exit codes, as in main.
@@ -25,11 +26,9 @@ const (
 // usage is an error of the command line.
 type usage struct{ error }
 
-// minSecret is the least that a SECRET_KEY must have to encrypt archives.
-const minSecret = 16
-
-// command is one run of migrate, backup or restore.
+// command is one run of migrate, backup, restore or import.
 type command struct {
+	load   func(panel map[string]any) (*config.Snapshot, error)
 	in     config.Invocation
 	c      *config.Snapshot
 	out    io.Writer
@@ -38,15 +37,15 @@ type command struct {
 }
 
 // Run makes a command of the command line, and returns the exit code.
-func Run(in config.Invocation, load func() (*config.Snapshot, error)) int {
-	c, err := load()
+func Run(in config.Invocation, load func(panel map[string]any) (*config.Snapshot, error)) int {
+	c, err := load(nil)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return exitUsage
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	d := &command{in: in, c: c, out: os.Stdout, secret: c.String("keys.secret_key"), shown: newProgress(os.Stderr)}
+	d := &command{load: load, in: in, c: c, out: os.Stdout, secret: c.String("keys.secret_key"), shown: newProgress(os.Stderr)}
 	err = d.run(ctx)
 	d.shown.end()
 	use := usage{}
@@ -55,6 +54,8 @@ func Run(in config.Invocation, load func() (*config.Snapshot, error)) int {
 		return 0
 	case ctx.Err() != nil && in.Command == "backup":
 		fmt.Fprintln(os.Stderr, "gcli2api: interrupted, nothing was left behind")
+	case ctx.Err() != nil && in.Command == "import":
+		fmt.Fprintln(os.Stderr, "gcli2api: interrupted: the same command again goes on from here")
 	case ctx.Err() != nil:
 		fmt.Fprintln(os.Stderr, "gcli2api: interrupted: the same command again goes on from here; until then no gateway serves what is there")
 	case errors.As(err, &use):
@@ -67,16 +68,23 @@ func Run(in config.Invocation, load func() (*config.Snapshot, error)) int {
 }
 
 func (d *command) run(ctx context.Context) error {
-	if n := len(d.secret); n > 0 && n < minSecret {
-		return usage{fmt.Errorf("keys.secret_key (SECRET_KEY) must have at least %d characters to encrypt with it", minSecret)}
+	if n := len(d.secret); n > 0 && n < seal.MinSecret {
+		return usage{fmt.Errorf("keys.secret_key (SECRET_KEY) must have at least %d characters to encrypt with it", seal.MinSecret)}
 	}
 	switch d.in.Command {
 	case "migrate":
 		return d.migrate(ctx)
 	case "backup":
 		return d.backup(ctx)
+	case "import":
+		return d.importOld(ctx)
 	}
 	return d.restore(ctx)
+}
+
+// secrets open an archive: the one in force, and those that were.
+func (d *command) secrets() []string {
+	return append([]string{d.secret}, d.c.Strings("keys.old_secret_keys")...)
 }
 
 // place reads an address of the command line; what it leaves out is as in the settings.
@@ -144,7 +152,7 @@ func (d *command) restore(ctx context.Context) error {
 	if d.in.Archive == "" {
 		return usage{errors.New("say -in FILE, the archive")}
 	}
-	a, err := openArchive(d.in.Archive, d.secret)
+	a, err := openArchive(d.in.Archive, d.secrets()...)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"gcli2api/pipeline/config"
 	"gcli2api/store"
 	"gcli2api/store/open"
+	"gcli2api/store/seal"
 )
 
 // Settings are those of [backup].
@@ -31,7 +32,7 @@ type Settings struct {
 // SettingsOf reads them.
 func SettingsOf(c *config.Snapshot) Settings {
 	s := Settings{Dir: c.String("backup.dir"), Every: c.Duration("backup.every"), Keep: c.Int("backup.keep"), Secret: c.String("keys.secret_key")}
-	if len(s.Secret) < minSecret {
+	if len(s.Secret) < seal.MinSecret {
 		s.Secret = ""
 	}
 	return s

@@ -5,7 +5,7 @@
 // made again goes on where it was interrupted, however that was, and a counter is never counted twice: what
 // is added is what is missing. Documents keep their id, their expiry and every byte of their body; their
 // revisions begin anew. Not moved are leases, the list of nodes and the ids of AddOnce, which are of one
-// engine only, and the quarantine of deleted credential files. Tables that only a newer version knows cannot
+// engine only. Tables that only a newer version knows cannot
 // be seen.
 //
 // A copy of a gateway that runs is of no single moment: tables come one after the other, then the counters.
@@ -26,6 +26,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"gcli2api/store"
@@ -132,6 +133,10 @@ const (
 	mostCounters = 1000
 )
 
+// poolChanges is the document in which gateways on one store tell each other which credentials changed. It
+// is about that store only.
+const poolChanges = ".changes"
+
 func (s *Side) documents(t store.Table) pages[store.Doc] {
 	switch {
 	case t == store.Credentials && s.Folder != "":
@@ -140,7 +145,8 @@ func (s *Side) documents(t store.Table) pages[store.Doc] {
 		return func(context.Context, string) ([]store.Doc, error) { return nil, nil }
 	}
 	limit := firstDocs
-	return func(ctx context.Context, after string) ([]store.Doc, error) {
+	var read pages[store.Doc]
+	read = func(ctx context.Context, after string) ([]store.Doc, error) {
 		docs, err := patient(ctx, func() ([]store.Doc, error) { return s.Store.List(ctx, t, after, limit) })
 		if err != nil {
 			return nil, fmt.Errorf("%s: table %s behind %q: %w", s.Name, t, after, err)
@@ -152,8 +158,17 @@ func (s *Side) documents(t store.Table) pages[store.Doc] {
 		if n := len(docs); n > 0 {
 			limit = min(max(wantedPage/(size/n+1), 1), 2*limit, mostDocs)
 		}
+		if t != store.Credentials || len(docs) == 0 {
+			return docs, nil
+		}
+		last := docs[len(docs)-1].ID
+		docs = slices.DeleteFunc(docs, func(d store.Doc) bool { return d.ID == poolChanges })
+		if len(docs) == 0 {
+			return read(ctx, last)
+		}
 		return docs, nil
 	}
+	return read
 }
 
 func (s *Side) counters() pages[store.Delta] {

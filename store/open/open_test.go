@@ -128,7 +128,7 @@ func TestSilentPlace(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { ln.Close() })
-	for name, key := range map[string]string{"redis": "store.redis_uri"} {
+	for name, key := range map[string]string{"redis": "store.redis_uri", "postgres": "store.postgres_dsn"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := Store(t.Context(), settings(t, map[string]any{key: name + "://" + ln.Addr().String()}), slog.New(slog.DiscardHandler))

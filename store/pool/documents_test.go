@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"gcli2api/pipeline/simulator"
 	"gcli2api/store"
 	"gcli2api/store/redis"
 	"gcli2api/store/storetest"
@@ -389,6 +388,3 @@ func TestFollowingIsCheap(t *testing.T) {
 		}
 	}
 }
-
-var _ = time.Second
-var _ simulator.Account

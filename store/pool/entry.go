@@ -68,9 +68,10 @@ type entry struct {
 type account struct {
 	cred       oauth.Credential // its id is that of the item in the source
 	from       *source
-	origin     string // secret as the source has it; a newer refresh token may be in cred
-	was        string // hash of the secret that the source had before Google gave a newer one
-	heir       string // hash of the one that it has by now, where another node wrote it and it was not read yet
+	origin     string   // secret as the source has it; a newer refresh token may be in cred
+	was        []string // hashes of the secrets that the source had before Google gave newer ones, latest first
+	heir       string   // hash of the one that it has by now, where another node wrote it and it was not read yet
+	heirWas    []string // and of those before that one
 	entries    []*entry
 	token      string
 	expiry     time.Time

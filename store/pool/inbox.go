@@ -256,7 +256,9 @@ func (p *Pool) offersOf(a arrival, before map[string]bool) (offers []Offer) {
 		if before[receiptOf(a.text(item))] || p.inbox.files[item.ID] != nil {
 			continue
 		}
-		p.oldStates[item.ID] = a.sheet.Starts[item.ID]
+		if s, is := a.sheet.Starts[item.ID]; is {
+			p.oldStates[item.ID] = s
+		}
 		offers = append(offers, Offer{Name: item.ID, Data: a.text(item), inbox: &dropped{}})
 	}
 	return offers

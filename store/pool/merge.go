@@ -39,7 +39,7 @@ func merge(base, mine, theirs State) State {
 // kin tells that two states are about one sign-in, of which one may have heard of a newer refresh token.
 func kin(a, b State) bool {
 	heir := func(old, new State) bool {
-		return new.Was != "" && new.Was == old.Of || old.RefreshToken != "" && secretHash(old.RefreshToken) == new.Of
+		return slices.Contains(new.Was, old.Of) || old.RefreshToken != "" && secretHash(old.RefreshToken) == new.Of
 	}
 	return a.Of == b.Of || heir(a, b) || heir(b, a)
 }

@@ -29,6 +29,11 @@ func (p *Pool) amend(a *account, c oauth.Change, replaces ...string) {
 }
 
 func (p *Pool) rewrite(a *account, c oauth.Change, replaces []string) error {
+	if c.RefreshToken != "" { // Google may have given another one since this change was owed
+		p.mu.Lock()
+		c.RefreshToken = a.cred.RefreshToken
+		p.mu.Unlock()
+	}
 	var err error
 	for range maxCrossed { // each time another node has changed something else of it
 		d, done := p.amended(a, c, replaces)
@@ -84,7 +89,7 @@ func (p *Pool) written(a *account, c oauth.Change, d *draft) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c.RefreshToken != "" {
-		a.was, a.origin = secretHash(a.origin), c.RefreshToken
+		a.succeeds(c.RefreshToken)
 	}
 	for _, e := range a.entries {
 		e.dirty = true

@@ -54,6 +54,7 @@ func (p *Pool) takeFile(f *source, t text, err error, doubt bool) bool {
 		return false
 	}
 	f.unsure = false
+	p.askStates(f, sheet)
 	p.admit(f, sheet)
 	p.skipped(f.name, err)
 	if err != nil {
@@ -179,20 +180,6 @@ func (old former) account(f *source, item oauth.Item) *account {
 	a := &account{cred: c, from: f, origin: c.Secret(), token: c.AccessToken, expiry: c.Expiry}
 	a.cred.ID, a.cred.AccessToken = item.ID, "" // the account has it, until there is a newer one
 	return a
-}
-
-// succeeds notes that the source has the refresh token that Google gave instead of the one before.
-func (a *account) succeeds(secret string) {
-	if secret == a.origin {
-		return
-	}
-	if a.cred.RefreshToken == a.origin { // this node has not heard what it is
-		a.cred.RefreshToken = secret
-		for _, e := range a.entries {
-			e.cred.RefreshToken = secret
-		}
-	}
-	a.was, a.origin, a.heir = secretHash(a.origin), secret, ""
 }
 
 // sameService tells that what signs for a service account has stayed the same: with another address,

@@ -18,8 +18,9 @@ import (
 // UTC and without a monotonic reading, so that equal ones are equal.
 type State struct {
 	Wish Wish   `json:"wish,omitzero"`
-	Of   string `json:"of"`            // hash of the secret: another one under the same id begins anew
-	Was  string `json:"was,omitempty"` // of the one before, where Google gave a newer one: it is the same sign-in
+	Of   string `json:"of"` // hash of the secret: another one under the same id begins anew
+	// Was are those of the ones before, where Google gave newer ones, latest first: it is the same sign-in.
+	Was []string `json:"was,omitempty"`
 
 	Disabled   bool            `json:"disabled,omitempty"`
 	Reason     string          `json:"reason,omitempty"`
@@ -192,7 +193,7 @@ func (e *entry) state() State {
 	if a := e.account; a != nil {
 		s.Was = a.was
 		if a.heir != "" {
-			s.Of, s.Was = a.heir, s.Of
+			s.Of, s.Was = a.heir, a.heirWas
 		}
 	}
 	e.learned(&s)
@@ -233,7 +234,7 @@ func (p *Pool) recall(e *entry) (known bool) {
 // as the new one: it was written after it.
 func (e *entry) isOf(s State) bool {
 	of := secretHash(e.origin())
-	return s.Of == of || s.Was == of || s.RefreshToken != "" && s.RefreshToken == e.origin()
+	return s.Of == of || slices.Contains(s.Was, of) || s.RefreshToken != "" && s.RefreshToken == e.origin()
 }
 
 // take makes a state that of an entry.
@@ -273,13 +274,34 @@ func nano(t time.Time) int64 {
 // descend notes how the secret of the source hangs together with the one before, or with the next one.
 func (e *entry) descend(s State) {
 	a := e.account
-	if a == nil || s.Was == "" {
+	if a == nil || len(s.Was) == 0 {
 		return
 	}
-	switch secretHash(a.origin) {
-	case s.Of:
+	switch of := secretHash(a.origin); {
+	case s.Of == of:
 		a.was = s.Was
-	case s.Was:
-		a.heir = s.Of
+	case slices.Contains(s.Was, of):
+		a.heir, a.heirWas = s.Of, s.Was
 	}
+}
+
+// maxWas is how many refresh tokens a node may be behind.
+const maxWas = 8
+
+// succeeds notes that the source has the refresh token that Google gave instead of the one before.
+func (a *account) succeeds(secret string) {
+	if secret == a.origin {
+		return
+	}
+	if a.cred.RefreshToken == a.origin { // this node has not heard what it is
+		a.cred.RefreshToken = secret
+		for _, e := range a.entries {
+			e.cred.RefreshToken = secret
+		}
+	}
+	was := append([]string{secretHash(a.origin)}, a.was...)
+	if secretHash(secret) == a.heir {
+		was = a.heirWas
+	}
+	a.was, a.origin, a.heir, a.heirWas = was[:min(len(was), maxWas)], secret, "", nil
 }

@@ -36,6 +36,24 @@ func leaseOn(c oauth.Credential) string {
 	return "refresh/" + secretHash(c.ClientID+"\x00"+c.Secret())
 }
 
+// leaseOf is leaseOn, but the name of a document outlives the secret in it, which a node may not have heard of
+// yet. Of several documents with one sign-in it is the first one's. The caller holds mu.
+func (p *Pool) leaseOf(a *account) string {
+	if !p.shared() {
+		return leaseOn(a.cred)
+	}
+	name := ""
+	for _, b := range a.fellows() {
+		if b.from != nil && b.from.variable == nil && (name == "" || b.cred.ID < name) {
+			name = b.cred.ID
+		}
+	}
+	if name == "" {
+		return leaseOn(a.cred)
+	}
+	return "refresh/" + secretHash("document\x00"+name)
+}
+
 // takeTurn waits until no other node refreshes the sign-in whose token was that one. Two refreshes at a time do no harm as long
 // as Google keeps the refresh token; where it is changed, the one of them that comes second is lost. A
 // store that fails is no reason to let calls wait.
@@ -44,7 +62,7 @@ func (p *Pool) takeTurn(ctx context.Context, a *account, was string) turn {
 		return turn{}
 	}
 	p.mu.Lock()
-	name, id := leaseOn(a.cred), a.cred.ID
+	name, id := p.leaseOf(a), a.cred.ID
 	p.mu.Unlock()
 	for ctx.Err() == nil {
 		mine, err := p.claim(ctx, name)
@@ -152,4 +170,38 @@ func (m *Memory) Fetch(ctx context.Context, id string) {
 	case <-done:
 	case <-ctx.Done():
 	}
+}
+
+// askStates reads the states of sign-ins whose secret in a document is not the one that this node knows: it is
+// the state that says whether Google has given it, or somebody else has signed in. The caller holds disk.
+func (p *Pool) askStates(f *source, sheet oauth.Sheet) {
+	shared, ok := p.states.(interface {
+		Fetch(ctx context.Context, id string)
+	})
+	if !ok || !p.shared() || len(f.entries) == 0 {
+		return
+	}
+	for _, id := range p.strange(f, sheet) {
+		ctx, cancel := inTime()
+		shared.Fetch(ctx, id)
+		cancel()
+	}
+}
+
+// strange are the credentials with a secret that this node does not know as theirs.
+func (p *Pool) strange(f *source, sheet oauth.Sheet) (ids []string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old := remembered(f.entries)
+	for _, item := range sheet.Items {
+		c := item.Creds[0]
+		e := old.ids[c.ID]
+		if e == nil || e.account == nil || c.IsKey() {
+			continue
+		}
+		if a, secret := e.account, c.Secret(); a.origin != secret && a.cred.RefreshToken != secret && a.heir != secretHash(secret) {
+			ids = append(ids, c.ID)
+		}
+	}
+	return ids
 }

@@ -69,30 +69,45 @@ func (db *DB) Counters(ctx context.Context, prefix string) (map[string]int64, er
 	if to := successor(from); to != "" {
 		query, args = query+` AND name < $2::text`, append(args, to)
 	}
-	var found map[string]int64
-	err := db.run(ctx, call{what: fmt.Sprintf("read the counters of %q", prefix), read: true, do: func(ctx context.Context, c *pgx.Conn) error {
-		found = map[string]int64{}
+	found := map[string]int64{}
+	all, err := db.counters(ctx, fmt.Sprintf("read the counters of %q", prefix), query, args...)
+	for _, d := range all {
+		if strings.HasPrefix(d.Counter, prefix) {
+			found[d.Counter] = d.N
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return found, nil
+}
+
+// WalkCounters reads a part of the counters, in the order of their names.
+func (db *DB) WalkCounters(ctx context.Context, after string, limit int) ([]store.Delta, error) {
+	if limit <= 0 {
+		return nil, fmt.Errorf("%w: a list of %d counters", store.ErrInvalid, limit)
+	}
+	return db.counters(ctx, "read counters", `SELECT name, value FROM {schema}.counters WHERE name > $1::text ORDER BY name LIMIT $2::bigint`, after, int64(limit))
+}
+
+func (db *DB) counters(ctx context.Context, what, query string, args ...any) (all []store.Delta, err error) {
+	err = db.run(ctx, call{what: what, read: true, do: func(ctx context.Context, c *pgx.Conn) error {
+		all = nil
 		rows, err := c.Query(ctx, db.sql(query), args...)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
-			var name string
-			var value int64
-			if err := rows.Scan(&name, &value); err != nil {
+			var d store.Delta
+			if err := rows.Scan(&d.Counter, &d.N); err != nil {
 				return err
 			}
-			if strings.HasPrefix(name, prefix) {
-				found[name] = value
-			}
+			all = append(all, d)
 		}
 		return rows.Err()
 	}})
-	if err != nil {
-		return nil, err
-	}
-	return found, nil
+	return all, err
 }
 
 // Claim takes, renews or gives up a lease, by the clock of the server.

@@ -19,13 +19,13 @@ import (
 // acknowledged is there, watchers learn what they have missed, and calls go on by themselves.
 func TestServerKilled(t *testing.T) {
 	s := servers.Postgres(t, "fsync", "on")
-	db := open(t, postgres.Options{Address: s.Address(), Connections: 8, Timeout: 2 * time.Second})
+	db := open(t, postgres.Options{Address: s.Address(), Connections: 8})
 	hints, err := db.Watch(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
+	listening(t, db, hints)
 	put(t, db, "first")
-	exactly(t, hints, "first")
 	for round, end := range []func(){s.Kill, s.Stop, func() { s.Kill() }} {
 		killed(t, s, db, round, end)
 		put(t, db, "last")
@@ -62,7 +62,7 @@ func killed(t *testing.T, s *servers.PostgresServer, db *postgres.DB, round int,
 	_, err = db.Get(t.Context(), store.Costs, "first")
 	wants(t, err, true, "Postgres cannot be reached")
 	s.Restart(t)
-	for late := time.Now().Add(20 * time.Second); ; {
+	for late := time.Now().Add(time.Minute); ; {
 		if _, err := db.Get(t.Context(), store.Costs, "first"); err == nil {
 			break
 		} else if time.Now().After(late) {
@@ -105,7 +105,7 @@ func await(n *atomic.Int64, least int64) {
 // writes, and does when it is promoted.
 func TestReplica(t *testing.T) {
 	s := servers.Postgres(t)
-	db := open(t, postgres.Options{Address: s.Address(), Timeout: 2 * time.Second})
+	db := open(t, postgres.Options{Address: s.Address()})
 	put(t, db, "a")
 	s.Stop()
 	if err := os.WriteFile(filepath.Join(s.Dir, "data", "standby.signal"), nil, 0o644); err != nil {

@@ -91,7 +91,7 @@ func wants(t testing.TB, err error, away bool, says ...string) {
 // hinted waits for a hint that covers a document.
 func hinted(t testing.TB, hints <-chan store.Change, id string) {
 	t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(time.Minute)
 	for {
 		select {
 		case c, ok := <-hints:
@@ -110,7 +110,7 @@ func hinted(t testing.TB, hints <-chan store.Change, id string) {
 // exactly waits for the hint about one document, not for one about everything.
 func exactly(t testing.TB, hints <-chan store.Change, id string) {
 	t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(time.Minute)
 	for {
 		select {
 		case c := <-hints:
@@ -121,6 +121,27 @@ func exactly(t testing.TB, hints <-chan store.Change, id string) {
 			t.Fatalf("no hint about %q", id)
 		}
 	}
+}
+
+// listening waits until a store's hints are those about single documents: one that was written before the
+// store listens is covered by the hint about everything.
+func listening(t testing.TB, writer store.Store, hints <-chan store.Change) {
+	t.Helper()
+	for late := time.Now().Add(time.Minute); time.Now().Before(late); {
+		put(t, writer, "warm")
+		soon := time.After(500 * time.Millisecond)
+		for waiting := true; waiting; {
+			select {
+			case c := <-hints:
+				if c.ID == "warm" {
+					return
+				}
+			case <-soon:
+				waiting = false
+			}
+		}
+	}
+	t.Fatal("no hints about single documents")
 }
 
 func put(t testing.TB, s store.Store, id string) {

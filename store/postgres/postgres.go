@@ -62,6 +62,10 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	return to.open(ctx)
+}
+
+func (to target) open(ctx context.Context) (*DB, error) {
 	first, cancel := context.WithTimeout(ctx, max(to.Timeout, 10*time.Second)) // migrations take their time
 	defer cancel()
 	if err := to.prepare(first); err != nil {
@@ -69,10 +73,12 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	}
 	db := &DB{target: to}
 	db.ctx, db.stop = context.WithCancel(context.Background())
-	if db.pool, err = pgxpool.NewWithConfig(db.ctx, to.conn); err != nil {
+	pool, err := pgxpool.NewWithConfig(db.ctx, to.conn)
+	if err != nil {
 		db.stop()
 		return nil, to.explain(ctx, "open", err)
 	}
+	db.pool = pool
 	db.outbox.wake = make(chan struct{}, 1)
 	db.owned.Go(db.announce)
 	db.owned.Go(db.sweep)

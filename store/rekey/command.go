@@ -39,7 +39,7 @@ func Main(in config.Invocation, load func() (*config.Snapshot, error)) int {
 		fmt.Fprintln(os.Stderr, "gcli2api:", err)
 		return exitUsage
 	}
-	total, err := anywhere(ctx, c, Options{Ring: ring, Dry: wish.Dry, Tell: (&teller{to: os.Stderr}).tell}, wish)
+	total, err := anywhere(ctx, c, Options{Ring: ring, Config: c, Dry: wish.Dry, Tell: (&teller{to: os.Stderr}).tell}, wish)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "gcli2api:", err)
 		if errors.Is(err, context.Canceled) {

@@ -12,18 +12,21 @@ import (
 	"fmt"
 	"strings"
 
+	"gcli2api/pipeline/config"
 	"gcli2api/store"
 	"gcli2api/store/apikey"
 	"gcli2api/store/oauth"
 	"gcli2api/store/seal"
+	"gcli2api/store/settings"
 )
 
 // Options are what is sealed anew, and how.
 type Options struct {
 	Store  store.Store
-	Folder string     // of credential files that are ours to write; "" where they are documents of the store
-	Ring   *seal.Ring // one that seals nothing opens what there is
-	Dry    bool       // only counts
+	Folder string           // of credential files that are ours to write; "" where they are documents of the store
+	Ring   *seal.Ring       // one that seals nothing opens what there is
+	Config *config.Snapshot // says which settings are secret
+	Dry    bool             // only counts
 
 	// Hold keeps others from the folder while a file is changed; nil where nobody else has it.
 	Hold func(change func() error) error
@@ -68,7 +71,6 @@ func Run(ctx context.Context, o Options) (total Count, err error) {
 		o.Hold = func(change func() error) error { return change() }
 	}
 	credentials := oauth.Sealed{Ring: o.Ring}
-	generic := func(_ string, body []byte) ([]byte, int, int, error) { return o.Ring.Reseal(body) }
 	kinds := []struct {
 		name string
 		run  func(tell func(Count)) (Count, error)
@@ -83,8 +85,10 @@ func Run(ctx context.Context, o Options) (total Count, err error) {
 		{"API keys", func(tell func(Count)) (Count, error) {
 			return o.table(ctx, store.Keys, func(_ string, b []byte) ([]byte, int, int, error) { return apikey.Reseal(o.Ring, b) }, tell)
 		}},
-		{"sessions of the panel", func(tell func(Count)) (Count, error) { return o.table(ctx, store.Panel, generic, tell) }},
-		{"settings", func(tell func(Count)) (Count, error) { return o.table(ctx, store.Settings, generic, tell) }},
+		{"sessions of the panel", func(tell func(Count)) (Count, error) { return o.table(ctx, store.Panel, sessions(o.Ring), tell) }},
+		{"settings", func(tell func(Count)) (Count, error) {
+			return o.table(ctx, store.Settings, func(_ string, b []byte) ([]byte, int, int, error) { return settings.Reseal(o.Ring, o.Config, b) }, tell)
+		}},
 	}
 	for _, k := range kinds {
 		so, err := k.run(func(c Count) { o.Tell(k.name, c) })

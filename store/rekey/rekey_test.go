@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"gcli2api/pipeline/config"
 	"gcli2api/store"
 	"gcli2api/store/apikey"
 	"gcli2api/store/embedded"
@@ -80,6 +81,11 @@ func newHouse(t *testing.T, ring *seal.Ring) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
+	key, err := ring.SealText(seal.Setting, "AIza-s3cr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.put(store.Settings, "overrides", fmt.Appendf(nil, `{"pool.calls_per_rotation":12345678901234567890,"pool.gemini_api_keys":[%q]}`, key))
 	h.put(store.Panel, "door", fmt.Appendf(nil, `{"epoch": 1, "secret": %q}`, secret))
 	if ring.Seals() {
 		book := h.book(ring)
@@ -148,8 +154,18 @@ func (h *house) plain() (n int) {
 }
 
 func (h *house) run(o Options) (Count, error) {
-	o.Store, o.Folder = h.store, h.folder
+	o.Store, o.Folder, o.Config = h.store, h.folder, settingsOf(h.t)
 	return Run(h.t.Context(), o)
+}
+
+// settingsOf are those of a gateway that nobody has set up.
+func settingsOf(t *testing.T) *config.Snapshot {
+	t.Helper()
+	c, err := config.Load(config.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 func (h *house) mustRun(o Options) Count {
@@ -161,19 +177,19 @@ func (h *house) mustRun(o Options) Count {
 	return c
 }
 
-// secretsThere is how many secrets a house has besides the copy of an API key and the panel's.
-const secretsThere = 2 + 4 + 3 + 2 + 2 + 4 + 2 + 2
+// secretsThere is how many secrets a house has besides the copy of an API key.
+const secretsThere = 2 + 4 + 3 + 2 + 2 + 4 + 2 + 2 + 1 + 1
 
 func TestRotate(t *testing.T) {
 	h := newHouse(t, seal.New(oldSecret))
 	before := h.everything()
 	both := seal.New(newSecret, oldSecret)
-	if c := h.mustRun(Options{Ring: both, Dry: true}); c.Secrets != secretsThere+2 || c.Stuck != 0 || fmt.Sprint(h.everything()) != fmt.Sprint(before) {
+	if c := h.mustRun(Options{Ring: both, Dry: true}); c.Secrets != secretsThere+1 || c.Stuck != 0 || fmt.Sprint(h.everything()) != fmt.Sprint(before) {
 		t.Errorf("dry: %v", c)
 	}
 	var told []string
 	c := h.mustRun(Options{Ring: both, Tell: func(kind string, _ Count) { told = append(told, kind) }})
-	if c.Secrets != secretsThere+2 || c.Changed != 4+3+1+1+1 || c.Stuck != 0 || len(slices.Compact(told)) != 6 {
+	if c.Secrets != secretsThere+1 || c.Changed != 4+3+1+1+1+1 || c.Stuck != 0 || len(slices.Compact(told)) != 6 {
 		t.Errorf("%v, told of %v", c, told)
 	}
 	for name, text := range h.everything() {
@@ -201,7 +217,7 @@ func TestRotate(t *testing.T) {
 		t.Errorf("the state: %+v", s)
 	}
 	_ = m.Close()
-	if c := h.mustRun(Options{Ring: seal.New("", newSecret)}); c.Secrets != secretsThere+1 || h.plain() != secretsThere+1 {
+	if c := h.mustRun(Options{Ring: seal.New("", newSecret)}); c.Secrets != secretsThere || h.plain() != secretsThere {
 		t.Errorf("back to plain: %v, %d lie there", c, h.plain()) // the copy of an API key stays sealed
 	}
 	list, _ := os.ReadFile(filepath.Join(h.folder, "list.json"))
@@ -213,11 +229,11 @@ func TestRotate(t *testing.T) {
 // With the first key what is plain is sealed.
 func TestFirstKey(t *testing.T) {
 	h := newHouse(t, nil)
-	if n := h.plain(); n != secretsThere+1 {
+	if n := h.plain(); n != secretsThere {
 		t.Fatalf("%d secrets", n)
 	}
-	if c := h.mustRun(Options{Ring: seal.New(newSecret)}); c.Secrets != secretsThere || h.plain() != 1 {
-		t.Errorf("%v, %d lie there plain", c, h.plain()) // the panel's own secret is sealed by the panel
+	if c := h.mustRun(Options{Ring: seal.New(newSecret)}); c.Secrets != secretsThere || h.plain() != 0 {
+		t.Errorf("%v, %d lie there plain", c, h.plain())
 	}
 }
 
@@ -225,7 +241,7 @@ func TestFirstKey(t *testing.T) {
 func TestStuck(t *testing.T) {
 	h := newHouse(t, seal.New(oldSecret))
 	before := h.everything()
-	if c := h.mustRun(Options{Ring: seal.New(newSecret)}); c.Stuck != secretsThere+2 || c.Secrets != 0 || fmt.Sprint(h.everything()) != fmt.Sprint(before) || !strings.Contains(c.String(), "stay sealed") {
+	if c := h.mustRun(Options{Ring: seal.New(newSecret)}); c.Stuck != secretsThere+1 || c.Secrets != 0 || fmt.Sprint(h.everything()) != fmt.Sprint(before) || !strings.Contains(c.String(), "stay sealed") {
 		t.Errorf("%v", c)
 	}
 }
@@ -249,7 +265,7 @@ func TestGoesOn(t *testing.T) {
 	both := seal.New(newSecret, oldSecret)
 	sum, turns := 0, 0
 	for {
-		c, err := Run(t.Context(), Options{Store: &dying{h.store, 1}, Folder: h.folder, Ring: both})
+		c, err := Run(t.Context(), Options{Store: &dying{h.store, 1}, Folder: h.folder, Config: settingsOf(t), Ring: both})
 		sum += c.Secrets
 		if turns++; err == nil {
 			break
@@ -258,7 +274,7 @@ func TestGoesOn(t *testing.T) {
 			t.Fatal(turns, err)
 		}
 	}
-	if sum != secretsThere+2 || turns != 6 {
+	if sum != secretsThere+1 || turns != 7 {
 		t.Errorf("%d secrets in %d turns", sum, turns)
 	}
 	if c := h.mustRun(Options{Ring: seal.New(newSecret), Dry: true}); c.Secrets != 0 || c.Stuck != 0 {
@@ -289,7 +305,7 @@ func (m *meddler) Put(ctx context.Context, t store.Table, d store.Doc, when stor
 // What a gateway writes meanwhile is not lost.
 func TestMeanwhile(t *testing.T) {
 	h := newHouse(t, seal.New(oldSecret))
-	o := Options{Store: &meddler{h.store, 3}, Ring: seal.New(newSecret, oldSecret)}
+	o := Options{Store: &meddler{h.store, 3}, Config: settingsOf(t), Ring: seal.New(newSecret, oldSecret)}
 	if c, err := Run(t.Context(), o); err != nil || c.Stuck != 0 {
 		t.Fatal(c, err)
 	}

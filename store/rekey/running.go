@@ -32,7 +32,7 @@ var ErrBusy = errors.New("the secrets are being sealed anew already")
 
 // Inside is the service of a gateway with these settings. hold keeps others from its credential files.
 func Inside(c *config.Snapshot, s store.Store, ring *seal.Ring, hold func(func() error) error) *Service {
-	r := &Service{opt: Options{Store: s, Ring: ring, Hold: hold}, Name: folderOf(c)}
+	r := &Service{opt: Options{Store: s, Config: c, Ring: ring, Hold: hold}, Name: folderOf(c)}
 	if store.Alone(s) {
 		r.opt.Folder = c.String("pool.credentials_dir")
 	}

@@ -217,3 +217,35 @@ func BenchmarkSeal(b *testing.B) {
 		}
 	})
 }
+
+// A document is sealed anew wherever something sealed stands in it, and nothing else of it changes.
+func TestReseal(t *testing.T) {
+	old, both := New(first), New(second, first)
+	a, b := mustSeal(t, old, PanelSecret, `with "quotes"`), mustSeal(t, New("a stranger's secret key"), PanelSecret, "x")
+	doc := `{"a": "` + a + `", "n":[1,"` + b + `"], "text": "sealed:1:nothing", "end": "` + a + `"}`
+	out, n, stuck, err := both.Reseal([]byte(doc))
+	if n != 2 || stuck != 2 || err != nil || strings.Contains(string(out), a) || !strings.Contains(string(out), b) {
+		t.Fatalf("%d %d %v %s", n, stuck, err, out)
+	}
+	if again, n, _, _ := both.Reseal(out); n != 0 || string(again) != string(out) {
+		t.Error("a second time", n)
+	}
+	plain, n, _, err := both.Plain().Reseal(out)
+	if want := strings.ReplaceAll(doc, a, `with \"quotes\"`); n != 2 || err != nil || string(plain) != want {
+		t.Errorf("%d %v %s", n, err, plain)
+	}
+}
+
+func FuzzReseal(f *testing.F) {
+	r := New(second)
+	good, _ := r.SealText(Setting, "x")
+	other := New(first)
+	f.Add(`{"a":"` + good + `"}`)
+	f.Add(`"sealed:1:`)
+	f.Add(`"sealed:1:0123456789abcdef:panel:AAAA" "sealed:1:`)
+	f.Fuzz(func(t *testing.T, doc string) {
+		if out, n, _, err := other.Reseal([]byte(doc)); err != nil || n != 0 || string(out) != doc {
+			t.Errorf("%q became %q, %d, %v", doc, out, n, err) // nothing opens with this key
+		}
+	})
+}

@@ -69,15 +69,22 @@ func (p *Panel) save(ctx context.Context, asked map[string]any, when store.Rev) 
 	}
 	values := maps.Clone(doc.values)
 	for _, c := range changes {
+		if err := usable(c); err != nil {
+			return Saved{}, err
+		}
 		delete(values, c.Param.Flat)
 		if values[c.Param.Key] = c.Value; c.Value == nil {
 			delete(values, c.Param.Key)
+		} else if c.Param.Secret {
+			if values[c.Param.Key], err = each(c.Value, box(p.opt.Ring).Seal); err != nil {
+				return Saved{}, fmt.Errorf("save settings: %s: %w", c.Param.Key, err)
+			}
 		}
 	}
 	if _, err := p.opt.Load(values); err != nil {
 		return Saved{}, &RefusedError{err}
 	}
-	body, err := p.written(values)
+	body, err := json.Marshal(values)
 	if err != nil {
 		return Saved{}, fmt.Errorf("save settings: %w", err)
 	}
@@ -85,22 +92,6 @@ func (p *Panel) save(ctx context.Context, asked map[string]any, when store.Rev) 
 	if err != nil {
 		return Saved{}, fmt.Errorf("save settings: %w", err)
 	}
-	now := layer{rev: rev, body: string(body), values: values}
-	return Saved{Changes: changes, Revision: rev, NotHere: p.force(now)}, nil
-}
-
-// written is a document with its secrets sealed.
-func (p *Panel) written(values map[string]any) ([]byte, error) {
-	out := map[string]any{}
-	for key, value := range values {
-		out[key] = value
-		if of, known := p.Live().Resolve(key); known && of.Secret {
-			sealed, err := eachText(value, p.opt.Seal.Seal)
-			if err != nil {
-				return nil, err
-			}
-			out[key] = sealed
-		}
-	}
-	return json.Marshal(out)
+	written := layerOf(store.Doc{Rev: rev, Body: body})
+	return Saved{Changes: changes, Revision: rev, NotHere: p.force(written)}, nil
 }

@@ -20,6 +20,7 @@ import (
 
 	"gcli2api/pipeline/config"
 	"gcli2api/store"
+	"gcli2api/store/seal"
 )
 
 const (
@@ -38,8 +39,8 @@ type Options struct {
 	Log   *slog.Logger
 	Mask  func(text string) string // takes secrets out of an error that others will see; nil takes none
 
-	// Seal encrypts what of a document is secret; nil leaves it as it is.
-	Seal Sealer
+	Ring *seal.Ring // seals secret settings in the store; nil seals none
+
 	// Load reads all layers anew, with these of the panel.
 	Load func(overrides map[string]any) (*config.Snapshot, error)
 	// Apply puts a configuration into force, or returns an error and leaves everything as it was.
@@ -47,18 +48,6 @@ type Options struct {
 	// Live is what is in force. It is set here, and nowhere else.
 	Live *config.Live
 }
-
-// Sealer encrypts a text, and reads it again. What is not sealed it reads as it is.
-type Sealer interface {
-	Seal(text string) (string, error)
-	Open(sealed string) (string, error)
-}
-
-// plainly seals nothing.
-type plainly struct{}
-
-func (plainly) Seal(text string) (string, error)   { return text, nil }
-func (plainly) Open(sealed string) (string, error) { return sealed, nil }
 
 // Panel is the panel's layer of the settings. It is safe for concurrent use.
 type Panel struct {
@@ -69,6 +58,7 @@ type Panel struct {
 	told    func()
 
 	changing sync.Mutex // one change of what is in force at a time
+	sealed   *unsealed  // guarded by changing
 
 	mu     sync.Mutex
 	seen   layer // the document as it was read last
@@ -80,13 +70,12 @@ type layer struct {
 	rev    store.Rev // New where there is none
 	body   string
 	values map[string]any // nil where the body cannot be read
-	wrong  error          // why it cannot
 }
 
 // Status is what a node has to say of its settings.
 type Status struct {
 	Revision store.Rev // of the panel's layer in force, 0 for none
-	Error    string    // why the settings that were read last are not in force, "" where they are
+	Error    string    // why the settings that were read last are not in force, all or some; "" where they are
 	At       time.Time // of the error
 }
 
@@ -97,10 +86,9 @@ func Open(ctx context.Context, o Options) (*Panel, error) {
 	if o.Mask == nil {
 		o.Mask = func(text string) string { return text }
 	}
-	if o.Seal == nil {
-		o.Seal = plainly{}
-	}
-	p := &Panel{opt: o, started: o.Live.Snapshot()}
+	stays := &unsealed{opt: o, load: o.Load}
+	o.Load = stays.loaded
+	p := &Panel{opt: o, sealed: stays, started: o.Live.Snapshot()}
 	doc, err := p.read(ctx)
 	if err != nil {
 		return nil, err
@@ -119,6 +107,9 @@ func Open(ctx context.Context, o Options) (*Panel, error) {
 		return nil, err
 	}
 	p.status.Revision = doc.rev
+	if wrong == nil {
+		p.status = p.inForce(doc.rev)
+	}
 	p.started = c
 	o.Live.Set(c)
 	return p, nil
@@ -171,49 +162,30 @@ func (p *Panel) read(ctx context.Context) (layer, error) {
 	if err != nil {
 		return layer{}, fmt.Errorf("read the settings of the panel: %w", err)
 	}
-	return p.layerOf(doc), nil
+	return layerOf(doc), nil
 }
 
-func (p *Panel) layerOf(doc store.Doc) layer {
+func docOf(body []byte) store.Doc { return store.Doc{ID: id, Body: body} }
+
+func layerOf(doc store.Doc) layer {
 	l := layer{rev: doc.Rev, body: string(doc.Body)}
 	d := json.NewDecoder(strings.NewReader(l.body))
 	d.UseNumber()
-	if d.Decode(&l.values) != nil || l.values == nil {
-		l.values, l.wrong = nil, ErrBroken
-		return l
-	}
-	for key, value := range l.values {
-		plain, err := eachText(value, p.opt.Seal.Open)
-		if err != nil {
-			return layer{rev: l.rev, body: l.body, wrong: fmt.Errorf("the setting %s that was saved in the panel cannot be read: %w", key, err)}
-		}
-		l.values[key] = plain
+	if d.Decode(&l.values) != nil {
+		l.values = nil
 	}
 	return l
-}
-
-// eachText does something with a text, or with each in a list.
-func eachText(value any, do func(string) (string, error)) (any, error) {
-	switch v := value.(type) {
-	case string:
-		return do(v)
-	case []any:
-		out := make([]any, len(v))
-		for i, one := range v {
-			var err error
-			if out[i], err = eachText(one, do); err != nil {
-				return nil, err
-			}
-		}
-		return out, nil
-	}
-	return value, nil
 }
 
 // ErrBroken is of a document that this program has not written. It is never written over.
 var ErrBroken = fmt.Errorf("the document %q of the table %q in the store is no JSON object: take it out by hand", id, store.Settings)
 
-func (l layer) legible() error { return l.wrong }
+func (l layer) legible() error {
+	if l.values == nil {
+		return ErrBroken
+	}
+	return nil
+}
 
 // servable is what of a layer can be served, setting by setting, and why the rest cannot.
 func (p *Panel) servable(doc layer) (map[string]any, error) {
@@ -290,19 +262,33 @@ func (p *Panel) force(doc layer) error {
 	default:
 		p.opt.Log.Info("settings read again, nothing has changed")
 	}
-	p.set(Status{Revision: doc.rev})
+	p.set(p.inForce(doc.rev))
 	return nil
+}
+
+// inForce is the status of a layer that is, but for what of it stays sealed.
+func (p *Panel) inForce(rev store.Rev) Status {
+	now := Status{Revision: rev}
+	if wrong := p.sealed.wrong; wrong != "" {
+		now.Error, now.At = p.bounded("it stays sealed: "+wrong), p.sealed.since
+	}
+	return now
 }
 
 // maxError bounds what other nodes hear of an error.
 const maxError = 2000
 
 func (p *Panel) refused(err error) {
-	text := strings.ToValidUTF8(p.opt.Mask(err.Error()), "?")
+	p.set(Status{Revision: p.Status().Revision, Error: p.bounded(err.Error()), At: time.Now()})
+}
+
+// bounded is an error as other nodes hear it.
+func (p *Panel) bounded(text string) string {
+	text = strings.ToValidUTF8(p.opt.Mask(text), "?")
 	if len(text) > maxError {
 		text = strings.ToValidUTF8(text[:maxError], "") + "..."
 	}
-	p.set(Status{Revision: p.Status().Revision, Error: text, At: time.Now()})
+	return text
 }
 
 func (p *Panel) set(now Status) {

@@ -67,7 +67,7 @@ func Start(t testing.TB, cmd *exec.Cmd, ready func() bool) *Process {
 	go func() {
 		defer close(p.done)
 		runtime.LockOSThread()         // the server dies with the thread that started it: this one stays
-		defer runtime.UnlockOSThread() // also afterwards: other processes may have been started by it before
+		defer runtime.UnlockOSThread() // else it would end here, and whatever it had started before with it
 		err := cmd.Start()
 		if started <- err; err == nil {
 			_ = cmd.Wait()
@@ -77,7 +77,7 @@ func Start(t testing.TB, cmd *exec.Cmd, ready func() bool) *Process {
 		t.Fatalf("start %s: %v", cmd.Path, err)
 	}
 	t.Cleanup(p.Kill)
-	for late := time.Now().Add(30 * time.Second); !ready(); time.Sleep(10 * time.Millisecond) {
+	for late := time.Now().Add(2 * time.Minute); !ready(); time.Sleep(10 * time.Millisecond) {
 		select {
 		case <-p.done:
 			t.Fatalf("%s ended at its start: %s", cmd.Path, p.Said())

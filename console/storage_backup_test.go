@@ -1,0 +1,96 @@
+package console
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"gcli2api/store"
+	"gcli2api/store/embedded"
+	"gcli2api/store/move"
+	"gcli2api/store/open"
+	"gcli2api/store/seal"
+
+	"github.com/gofiber/fiber/v2"
+)
+
+// An archive comes encrypted where there is a secret, plain when somebody says so, and names its folder.
+func TestBackupRoute(t *testing.T) {
+	dir := t.TempDir()
+	db, err := embedded.Open(embedded.Options{Path: filepath.Join(dir, "db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Put(t.Context(), store.Keys, store.Doc{ID: "one", Body: []byte(`"the body"`)}, store.Any); err != nil {
+		t.Fatal(err)
+	}
+	backups := filepath.Join(dir, "backups")
+	if err := os.MkdirAll(backups, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(backups, "gcli2api-29991127T090000Z.tar.gz.sealed"), []byte("12345"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := move.Begin(move.Options{Store: db, Place: open.Place{Engine: open.File, Folder: dir}, Log: slog.New(slog.DiscardHandler),
+		Settings: func() move.Settings {
+			return move.Settings{Dir: backups, Every: time.Hour, Keep: 3, Secret: "a secret that is long enough"}
+		}})
+	defer b.Close()
+	app := fiber.New()
+	Services{Access: access{"right", true}, Backup: b, Log: slog.New(slog.DiscardHandler)}.Mount(app)
+	ask := func(method, path string) (int, []byte, string) {
+		req := httptest.NewRequest(method, path, nil)
+		req.Header.Set("Authorization", "Bearer right")
+		resp, err := app.Test(req, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, data, resp.Header.Get(move.FolderHeader) + " " + resp.Header.Get("Content-Disposition")
+	}
+	if status, data, head := ask("GET", "/storage/backup"); status != 200 || !seal.IsStream(data) || !strings.Contains(head, dir) || !strings.Contains(head, ".tar.gz.sealed") {
+		t.Errorf("%d, %d bytes, %s", status, len(data), head)
+	}
+	status, data, head := ask("GET", "/storage/backup?plain=true")
+	z, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(z)
+	if status != 200 || err != nil || !bytes.Contains(text, []byte("the body")) || strings.Contains(head, "sealed") {
+		t.Errorf("%d, %v, %d bytes, %s", status, err, len(text), head)
+	}
+	if status, _, _ := ask("GET", "/storage/backup?plain=maybe"); status != 400 {
+		t.Errorf("plain=maybe: %d", status)
+	}
+	if status, data, _ := ask("HEAD", "/storage/backup"); status != 200 || len(data) != 0 {
+		t.Errorf("HEAD: %d, %d bytes", status, len(data))
+	}
+	var list struct {
+		On      bool
+		Every   string
+		Keep    int
+		Backups []struct {
+			Name      string
+			Size      int
+			Encrypted bool
+		}
+	}
+	status, data, _ = ask("GET", "/storage/backups")
+	if err := json.Unmarshal(data, &list); err != nil || status != 200 || !list.On || list.Every != "1h0m0s" || list.Keep != 3 ||
+		len(list.Backups) != 1 || list.Backups[0].Size != 5 || !list.Backups[0].Encrypted {
+		t.Errorf("%d %s", status, data)
+	}
+}
