@@ -78,6 +78,10 @@ func TestOpenRefused(t *testing.T) {
 	says(t, open(quick("mongodb://u:"+secret+"@/")), "the address of MongoDB", false)
 	says(t, open(quick("mongo://u:"+secret+"@h")), "the address of MongoDB", false)
 	says(t, open(quick("mongodb://u:"+secret+"@h:x/?readPreference=odd")), "the address of MongoDB", false)
+	for _, bad := range []string{"p@ss/" + secret + "%", secret + "%", "p@" + secret, "a:" + secret, "a/" + secret} {
+		says(t, open(quick("mongodb://u:"+bad+"@127.0.0.1:1/x")), "the address of MongoDB cannot be read", false)
+	}
+	says(t, open(quick("mongodb+srv://u:"+secret+"@nowhere.invalid/")), "MongoDB cannot be reached: the name in its address cannot be looked up", true)
 	withPassword := strings.Replace(s.Address(), "://", "://nobody:"+secret+"@", 1)
 	says(t, open(quick(withPassword)), "refuses the user or the password", false)
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
