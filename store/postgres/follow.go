@@ -17,6 +17,7 @@ const (
 	pollEvery  = 500 * time.Millisecond // where notices do not get through
 	checkEvery = 250 * time.Millisecond // for notices that were lost
 	checks     = 4                      // in a row at which something is missing: a notice comes sooner behind its write
+	youngFor   = 12                     // checks in which late notices of older writes may come in
 	probeFor   = 2 * time.Second
 )
 
@@ -84,7 +85,7 @@ func (db *DB) listen(good func()) error {
 	if err != nil {
 		return err
 	}
-	e := ear{db: db, conn: conn, missing: revision, last: slices.Repeat([]int64{revision}, checks)}
+	e := ear{db: db, conn: conn, before: revision, missing: revision, young: youngFor, last: slices.Repeat([]int64{revision}, checks)}
 	db.hints.Tell(store.Change{}) // nobody was listening until now
 	if err := e.probe(); err != nil {
 		return err
@@ -107,7 +108,9 @@ type ear struct {
 	db      *DB
 	conn    *pgx.Conn
 	heard   int64   // writes
+	before  int64   // the revision at the last check
 	missing int64   // the smallest difference so far
+	young   int     // checks to come until the difference can be relied on
 	last    []int64 // differences at the last checks
 }
 
@@ -147,6 +150,15 @@ func (e *ear) check() error {
 	if err := e.hear(time.Now()); err != nil { // what came before the answer
 		return err
 	}
+	// The notice of a write from before this connection listened makes up for one that was lost since:
+	// the difference says nothing as long as such ones can come in.
+	if e.young > 0 {
+		e.young--
+		if now != e.before {
+			e.db.hints.Tell(store.Change{})
+		}
+	}
+	e.before = now
 	e.last = append(e.last[1:], now-e.heard)
 	e.missing = min(e.missing, now-e.heard)
 	if least := slices.Min(e.last); least > e.missing {
