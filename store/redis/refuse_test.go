@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	driver "github.com/redis/go-redis/v9"
+
 	"gcli2api/store"
 	"gcli2api/store/redis"
 	"gcli2api/store/storetest/servers"
@@ -183,6 +185,14 @@ func TestBroken(t *testing.T) {
 	}
 	if all, err := db.Counters(t.Context(), "good"); err != nil || len(all) > 0 {
 		t.Errorf("half of a batch: %v %v", all, err)
+	}
+	ok(t, db.Add(t.Context(), []store.Delta{{Counter: "good", N: 1}}))
+	ok(t, c.ZAdd(t.Context(), "{gcli2api}:names", driver.Z{Member: "spoilt"}).Err())
+	if all, err := db.Counters(t.Context(), ""); err != nil || len(all) != 1 || all["good"] != 1 || !log.has("a counter in the database is broken") {
+		t.Errorf("beside a broken counter: %v %v", all, err)
+	}
+	if _, err := db.WalkCounters(t.Context(), "", 10); err == nil {
+		t.Error("a copy without the broken counter looks whole")
 	}
 }
 
