@@ -69,7 +69,7 @@ func ParsePlace(text string, like Place) (Place, error) {
 	switch scheme = strings.ToLower(scheme); {
 	case scheme == "redis" || scheme == "rediss":
 		p.Engine = Redis
-	case scheme == "postgres" || scheme == "postgresql" || strings.Contains(text, "host=") || strings.Contains(text, "dbname="):
+	case scheme == "postgres" || scheme == "postgresql" || strings.Contains(text, "host=") || strings.Contains(text, "dbname=") || strings.Contains(text, "password="):
 		p.Engine = Postgres
 	case scheme == "mongodb" || scheme == "mongodb+srv":
 		p.Engine = MongoDB
