@@ -165,7 +165,7 @@ func certificate(t testing.TB) (*tls.Config, *x509.CertPool) {
 }
 
 func settings() Settings {
-	return Settings{Connect: 5 * time.Second, FirstByte: 10 * time.Second, Idle: 10 * time.Second}
+	return Settings{Connect: time.Minute, FirstByte: time.Minute, Idle: time.Minute}
 }
 
 func client(t testing.TB, set Settings) *Client {

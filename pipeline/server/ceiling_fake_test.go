@@ -97,7 +97,7 @@ func (h holding) hold(tb testing.TB, binary string, n int) held {
 			tb.Fatalf("%q %v", beat, err)
 		}
 	}
-	for end := time.Now().Add(20 * time.Second); google.asked.Load() < int64(n); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); google.asked.Load() < int64(n); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			tb.Fatalf("%d of %d requests reached Google", google.asked.Load(), n)
 		}

@@ -123,7 +123,7 @@ func stopPart(tb testing.TB, cmd *exec.Cmd) {
 		if err != nil {
 			tb.Errorf("the gateway ended with %v", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		_ = cmd.Process.Kill()
 		<-ended
 		tb.Error("the gateway did not end within ten seconds")
@@ -133,7 +133,7 @@ func stopPart(tb testing.TB, cmd *exec.Cmd) {
 // awaitPart returns when the gateway answers.
 func awaitPart(tb testing.TB, addr string) {
 	tb.Helper()
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
 		resp, err := http.Get("http://" + addr + "/health")
 		if err == nil {
 			resp.Body.Close()

@@ -22,7 +22,7 @@ import (
 // read, is a part of what is shown.
 func inStore(t testing.TB, dir string, do func(ctx context.Context, b *apikey.Book)) {
 	t.Helper()
-	db, err := embedded.Open(embedded.Options{Path: filepath.Join(dir, "creds", ".gcli2api.db"), LockWait: 10 * time.Second})
+	db, err := embedded.Open(embedded.Options{Path: filepath.Join(dir, "creds", ".gcli2api.db"), LockWait: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -124,7 +124,7 @@ func killedRound(t *testing.T, g *gateway, callers []*killedCaller, random *rand
 // call asks once; false when the gateway is gone.
 func (c *killedCaller) call(t *testing.T, g *gateway, over *http.Transport, prompt string) bool {
 	path, body := ask{stream: c.stream}.http(c.model, prompt)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.url+path, bytes.NewReader([]byte(body)))
 	if err != nil {

@@ -232,7 +232,7 @@ func TestScheduledBackup(t *testing.T) {
 	l := launch{sim: google(t, 0, 1), keys: 1, env: map[string]string{"BACKUP_DIR": dir}}
 	g := start(t, l)
 	var names []string
-	for end := time.Now().Add(30 * time.Second); len(names) != 1 && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); len(names) != 1 && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		names, _ = filepath.Glob(filepath.Join(dir, "gcli2api-*.tar.gz"))
 	}
 	if len(names) != 1 {

@@ -29,7 +29,7 @@ func TestTwoCallsAtATime(t *testing.T) {
 			}
 		})
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	if err := sim.WaitOpen(ctx, 2); err != nil {
 		t.Errorf("never two at a time: %v", err)

@@ -23,7 +23,7 @@ import (
 // run runs the program to its end.
 func run(t *testing.T, env []string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program(t, false), args...)
 	cmd.Dir = t.TempDir()
@@ -206,7 +206,7 @@ func (g *gateway) exits() int {
 	g.t.Helper()
 	select {
 	case <-g.ended:
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		g.t.Error("the gateway did not end within 20 s")
 	}
 	return g.code
@@ -290,7 +290,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 // idle waits until Google's side has no call of ours left.
 func idle(t testing.TB, sim *simulator.Server) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := sim.WaitIdle(ctx); err != nil {
 		t.Errorf("%d calls are still open at Google", sim.Open())

@@ -27,7 +27,7 @@ func (g *gateway) raw(line string, headers ...string) string {
 		g.t.Fatal(err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(2 * time.Minute))
 	fmt.Fprintf(c, "%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n", line, strings.Join(append(headers, ""), "\r\n"))
 	b, err := io.ReadAll(c)
 	if err != nil {

@@ -259,7 +259,7 @@ func (g *gateway) follow(out io.Reader, begun time.Time) {
 
 // waitLine waits for a line on stdout; false when the process ended without it.
 func (g *gateway) waitLine(says string) bool {
-	late := time.After(20 * time.Second)
+	late := time.After(2 * time.Minute)
 	for {
 		select {
 		case line, ok := <-g.stdout.lines:
@@ -271,7 +271,7 @@ func (g *gateway) waitLine(says string) bool {
 			}
 		case <-late:
 			_ = g.cmd.Process.Kill()
-			g.t.Errorf("no line with %q within 20 s", says)
+			g.t.Errorf("no line with %q within two minutes", says)
 			return false
 		}
 	}
@@ -347,7 +347,7 @@ func (g *gateway) close(dirty bool) {
 	_ = g.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-g.ended:
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		_ = g.cmd.Process.Kill()
 		<-g.ended
 		g.t.Errorf("the gateway did not stop within 20 s of SIGTERM")
@@ -372,7 +372,7 @@ func (g *gateway) settled() {
 	default:
 	}
 	var leases int64
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		a := g.get("/creds/status")
 		if a.status != 200 {
 			return // a test of a gateway without this password

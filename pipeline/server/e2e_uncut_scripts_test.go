@@ -248,7 +248,7 @@ func TestUncutClientLeaves(t *testing.T) {
 			t.Run(kind+"/"+h.name, func(t *testing.T) { // one at a time: the simulator is looked at as a whole
 				name := "left by " + h.name
 				b.sim.Tell(name, simulator.Story{Text: tellText, Mark: endMark, Pieces: []int{1000}, Endings: []simulator.Ending{{How: "cut", At: 300}, {How: "silence 1h", At: 600}}})
-				ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+				ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 				defer cancel()
 				body, _ := json.Marshal(h.body(uncut, "!story "+name))
 				resp, err := client.Do(b.g.request("POST", h.path(uncut), string(body)).WithContext(ctx))

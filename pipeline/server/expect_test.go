@@ -46,7 +46,7 @@ func TestExpect(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+			_ = c.SetDeadline(time.Now().Add(60 * time.Second))
 			fmt.Fprintf(c, "POST %s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nExpect: 100-continue\r\n%s\r\n\r\n", tt.path, tt.password, tt.framing)
 			r := bufio.NewReader(c)
 			if tt.status == "" {
@@ -89,7 +89,7 @@ func TestExpectOfTheImpatient(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+			_ = c.SetDeadline(time.Now().Add(60 * time.Second))
 			_, err = fmt.Fprintf(c, "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wrong\r\nExpect: 100-continue\r\n%s\r\n\r\n%s", framing, body)
 			if err != nil {
 				t.Fatalf("%s, upload %d: %v", framing, i, err)
@@ -141,7 +141,7 @@ func TestHTTP10(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer c.Close()
-			_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+			_ = c.SetDeadline(time.Now().Add(60 * time.Second))
 			fmt.Fprintf(c, "POST /v1/chat/completions HTTP/1.0\r\nAuthorization: Bearer pwd\r\nContent-Length: %d\r\n\r\n%s", len(chat), chat)
 			r := bufio.NewReader(c)
 			f := <-feeds
@@ -193,8 +193,8 @@ func TestHTTP10ClientLeaves(t *testing.T) {
 	_ = c.Close()
 	select {
 	case <-f.closed:
-	case <-time.After(time.Second):
-		t.Fatal("not noticed within a second")
+	case <-time.After(5 * time.Second):
+		t.Fatal("not noticed")
 	}
 }
 
@@ -213,7 +213,7 @@ func TestHTTP10BehindABrokenAnswer(t *testing.T) {
 	f.events <- text("one")
 	select {
 	case <-f.closed:
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the call goes on")
 	}
 }

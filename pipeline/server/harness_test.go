@@ -92,7 +92,7 @@ func opened(t *testing.T, o server.Options, on func(net.Listener) net.Listener, 
 	served := make(chan error, 1)
 	go func() { served <- d.server.Serve(ln) }()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 		defer cancel()
 		_ = d.server.Shutdown(ctx)
 		if err := d.engine.Close(ctx); err != nil {

@@ -225,8 +225,8 @@ func TestClientThatLeavesIsNoticed(t *testing.T) {
 			c.Close()
 			select {
 			case <-cancelled:
-			case <-time.After(time.Second):
-				t.Fatal("the call was not cancelled within a second")
+			case <-time.After(5 * time.Second):
+				t.Fatal("the call was not cancelled")
 			}
 		})
 	}

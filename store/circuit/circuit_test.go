@@ -131,7 +131,7 @@ func (k *kit) get(ctx context.Context) error {
 
 func (k *kit) up(want bool) {
 	k.Helper()
-	for late := time.Now().Add(10 * time.Second); k.State().Up != want; time.Sleep(time.Millisecond) {
+	for late := time.Now().Add(time.Minute); k.State().Up != want; time.Sleep(time.Millisecond) {
 		if time.Now().After(late) {
 			k.Fatalf("up is not %v: %+v", want, k.State())
 		}

@@ -3,6 +3,7 @@ package embedded_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -217,6 +218,59 @@ func TestFlipped(t *testing.T) {
 	if noticed < flips/10 {
 		t.Error("too few were noticed to show anything")
 	}
+}
+
+// TestOtherKeyInParent: the key of a page in its parent is the first one of that page. With a lower
+// one every key is found all the same, and the next write would leave the page twice in the tree.
+func TestOtherKeyInParent(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "db")
+	sound(t, path)
+	keys := branchKeys(t, path)
+	good := used(t, path)
+	if len(keys) < 5 {
+		t.Fatalf("only %d keys in branches", len(keys))
+	}
+	for _, last := range keys {
+		for _, by := range []byte{1, 255} {
+			data := bytes.Clone(good)
+			data[last] -= by
+			refuses(t, filepath.Join(t.TempDir(), "creds", "db"), data, "damaged", "nothing was changed")
+		}
+	}
+}
+
+// branchKeys is where the last byte of each key in a branch is, in pages that are in use.
+func branchKeys(t *testing.T, path string) (at []int) {
+	t.Helper()
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.View(func(tx *bbolt.Tx) error {
+		for id := 0; id < len(data)/os.Getpagesize(); id++ {
+			info, err := tx.Page(id)
+			if err != nil || info == nil {
+				return err
+			}
+			if info.Type != "branch" {
+				continue
+			}
+			for i := range info.Count {
+				entry := id*os.Getpagesize() + 16 + 16*i
+				at = append(at, entry+int(binary.NativeEndian.Uint32(data[entry:]))+int(binary.NativeEndian.Uint32(data[entry+4:]))-1)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return at
 }
 
 // leaks lets pages through that nobody uses any more: that is how a flip in the list of free pages

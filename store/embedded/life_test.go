@@ -171,7 +171,7 @@ func TestLeaves(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for late := time.Now().Add(10 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() { // those on their last step still count
+	for late := time.Now().Add(time.Minute); runtime.NumGoroutine() > before; runtime.Gosched() { // those on their last step still count
 		if time.Now().After(late) {
 			buf := make([]byte, 1<<16)
 			t.Fatalf("%d goroutines, %d before:\n%s", runtime.NumGoroutine(), before, buf[:runtime.Stack(buf, true)])

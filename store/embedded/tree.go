@@ -8,7 +8,7 @@ import (
 // tree walks through a tree in the order of its keys.
 func (p *pages) tree(root uint64, see visit) error {
 	w := walk{pages: p, see: see}
-	return w.page(root, 0, nil)
+	return w.page(root, 0, nil, nil)
 }
 
 // walk is on its way through one tree.
@@ -19,8 +19,10 @@ type walk struct {
 	any  bool   // whether there was one
 }
 
-// page walks below one page. Every key there is below end, if there is one.
-func (w *walk) page(id uint64, depth int, end []byte) error {
+// page walks below one page. The first key there is first, if its parent names one, and every one is
+// below end, if there is one. bbolt finds the entry of a page in its parent by this first key: where
+// they differ, the next write would put a second entry beside the first one, and both would stay.
+func (w *walk) page(id uint64, depth int, first, end []byte) error {
 	if depth >= maxDepth {
 		return broken("page %d is deeper than a tree can be", id)
 	}
@@ -28,16 +30,38 @@ func (w *walk) page(id uint64, depth int, end []byte) error {
 	if err != nil {
 		return err
 	}
-	switch binary.NativeEndian.Uint16(b[8:]) {
-	case leafPage:
-		if depth > 0 && binary.NativeEndian.Uint16(b[10:]) == 0 {
+	kind := binary.NativeEndian.Uint16(b[8:])
+	if kind != leafPage && kind != branchPage {
+		return broken("page %d is of no known kind", id)
+	}
+	if first != nil {
+		if binary.NativeEndian.Uint16(b[10:]) == 0 {
 			return broken("page %d has nothing in it", id) // bbolt takes such pages out of a tree
 		}
-		return w.leaf(b, end)
-	case branchPage:
-		return w.branch(b, depth, end)
+		if key, err := firstKey(b, kind); err != nil {
+			return err
+		} else if !bytes.Equal(key, first) {
+			return broken("page %d begins with another key than its parent says", id)
+		}
 	}
-	return broken("page %d is of no known kind", id)
+	if kind == leafPage {
+		return w.leaf(b, end)
+	}
+	return w.branch(b, depth, end)
+}
+
+// firstKey is that of a page with an entry.
+func firstKey(b []byte, kind uint16) ([]byte, error) {
+	if kind == branchPage {
+		return branchKey(b, 0)
+	}
+	return cut(b, pageHead, binary.NativeEndian.Uint32(b[pageHead+4:]), binary.NativeEndian.Uint32(b[pageHead+8:]))
+}
+
+// branchKey is the key of entry i, which has to be inside the page.
+func branchKey(b []byte, i int) ([]byte, error) {
+	at := pageHead + i*entrySize
+	return cut(b, at, binary.NativeEndian.Uint32(b[at:]), binary.NativeEndian.Uint32(b[at+4:]))
 }
 
 func (w *walk) leaf(b, end []byte) error {
@@ -81,46 +105,26 @@ func (w *walk) branch(b []byte, depth int, end []byte) error {
 	if binary.NativeEndian.Uint32(b[pageHead:]) != uint32(n*entrySize) {
 		return broken("the entries of a page have gaps") // so that a wrong n shows
 	}
-	keyOf := func(i int) ([]byte, error) {
-		at := pageHead + i*entrySize
-		return cut(b, at, binary.NativeEndian.Uint32(b[at:]), binary.NativeEndian.Uint32(b[at+4:]))
-	}
 	for i := range n {
-		key, err := keyOf(i)
+		key, err := branchKey(b, i)
 		if err != nil {
 			return err
 		}
-		// key is the first one below this child, or was before that was deleted: in any case it is beyond
-		// everything in the child before.
 		if w.any && bytes.Compare(key, w.last) <= 0 {
 			return broken("its keys are out of order")
 		}
 		below := end
 		if i+1 < n {
-			if below, err = keyOf(i + 1); err != nil {
+			if below, err = branchKey(b, i+1); err != nil {
 				return err
 			}
 		}
 		child := binary.NativeEndian.Uint64(b[pageHead+i*entrySize+8:])
-		if err := w.from(child, depth+1, key, below); err != nil {
+		if err := w.page(child, depth+1, key, below); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// from walks below a child, whose keys begin at key.
-func (w *walk) from(child uint64, depth int, key, end []byte) error {
-	see, first := w.see, true
-	w.see = func(flags uint32, k, v []byte) error {
-		if first && bytes.Compare(k, key) < 0 {
-			return broken("its keys are out of order")
-		}
-		first = false
-		return see(flags, k, v)
-	}
-	defer func() { w.see = see }()
-	return w.page(child, depth, end)
 }
 
 // cut is n bytes at pos behind the entry at at.

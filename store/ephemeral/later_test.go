@@ -53,7 +53,7 @@ func (m *Memory) waits() int {
 // written waits until nothing waits any more.
 func (k *kit) written(m *Memory) {
 	k.Helper()
-	for late := time.Now().Add(20 * time.Second); m.waits() > 0; time.Sleep(time.Millisecond) {
+	for late := time.Now().Add(time.Minute); m.waits() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(late) {
 			k.Fatal("it still waits")
 		}
@@ -128,7 +128,7 @@ func TestAwayWaits(t *testing.T) {
 	k.written(m)
 	k.has(k.there, at("a"), "x", []byte("1"))
 	k.gone(k.there, at("a"), "y")
-	for late := time.Now().Add(10 * time.Second); !log.has("are kept again") && time.Now().Before(late); {
+	for late := time.Now().Add(time.Minute); !log.has("are kept again") && time.Now().Before(late); {
 		time.Sleep(time.Millisecond)
 	}
 	if !log.has("cannot be kept") || !log.has("are kept again") || log.has("were lost") {

@@ -153,7 +153,7 @@ func TestCrashBeforeHint(t *testing.T) {
 // until waits for what has to come.
 func until(t *testing.T, there func() bool) {
 	t.Helper()
-	for late := time.Now().Add(20 * time.Second); !there(); time.Sleep(20 * time.Millisecond) {
+	for late := time.Now().Add(time.Minute); !there(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(late) {
 			t.Fatal("it has not come")
 		}

@@ -177,7 +177,7 @@ func (m *model) name() string {
 }
 
 func (m *model) acquire(w Want) {
-	ctx, cancel := context.WithTimeout(m.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(m.Context(), 2*time.Minute)
 	defer cancel()
 	m.quiet()
 	deaths := m.there.deaths()

@@ -91,7 +91,7 @@ func wants(t testing.TB, err error, away bool, says ...string) {
 // hinted waits for a hint that covers a document.
 func hinted(t testing.TB, hints <-chan store.Change, id string) {
 	t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(time.Minute)
 	for {
 		select {
 		case c, ok := <-hints:
@@ -110,7 +110,7 @@ func hinted(t testing.TB, hints <-chan store.Change, id string) {
 // exactly waits for the hint about one document, not for one about everything.
 func exactly(t testing.TB, hints <-chan store.Change, id string) {
 	t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(time.Minute)
 	for {
 		select {
 		case c := <-hints:
@@ -127,7 +127,7 @@ func exactly(t testing.TB, hints <-chan store.Change, id string) {
 // store listens is covered by the hint about everything.
 func listening(t testing.TB, writer store.Store, hints <-chan store.Change) {
 	t.Helper()
-	for late := time.Now().Add(20 * time.Second); time.Now().Before(late); {
+	for late := time.Now().Add(time.Minute); time.Now().Before(late); {
 		put(t, writer, "warm")
 		soon := time.After(500 * time.Millisecond)
 		for waiting := true; waiting; {

@@ -99,12 +99,12 @@ func TestSilence(t *testing.T) {
 		if _, err := db.Take(t.Context(), "n", 1, 1<<40); err != nil {
 			wants(t, err, true, "Postgres cannot be reached")
 		}
-		if took := time.Since(begun); took > 5*time.Second {
+		if took := time.Since(begun); took > 20*time.Second {
 			t.Errorf("a call took %v", took)
 		}
 		p.Heal(t)
 		hinted(t, hints, "meanwhile")
-		for late := time.Now().Add(20 * time.Second); ; {
+		for late := time.Now().Add(time.Minute); ; {
 			if _, err := db.Take(t.Context(), "n", 1, 1<<40); err == nil {
 				break
 			} else if time.Now().After(late) {

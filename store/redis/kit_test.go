@@ -70,7 +70,7 @@ const secret = "s3cr3tpass"
 // eventually waits for what somebody else does.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for late := time.Now().Add(20 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {
+	for late := time.Now().Add(time.Minute); !is(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(late) {
 			t.Fatal("never: " + what)
 		}

@@ -9,7 +9,7 @@ import (
 )
 
 // patience is how long the suite waits for what has to come: long, because machines are slow.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // hinted waits for a hint that covers a document.
 func (k *kit) hinted(hints <-chan store.Change, id string) {

@@ -123,7 +123,7 @@ func (p *Proxy) Heal(t testing.TB) {
 	}
 	var ln net.Listener
 	var err error
-	for late := time.Now().Add(10 * time.Second); time.Now().Before(late); time.Sleep(20 * time.Millisecond) {
+	for late := time.Now().Add(time.Minute); time.Now().Before(late); time.Sleep(20 * time.Millisecond) {
 		if ln, err = net.Listen("tcp", p.addr); err == nil { // somebody may have had the port for a moment
 			p.listen(ln)
 			return
@@ -183,7 +183,7 @@ func (p *Proxy) listen(ln net.Listener) {
 
 // serve passes on what is said on one connection until it ends.
 func (p *Proxy) serve(c net.Conn) {
-	s, err := net.DialTimeout("tcp", p.target, 10*time.Second)
+	s, err := net.DialTimeout("tcp", p.target, time.Minute)
 	if err != nil {
 		abort(c)
 		return

@@ -62,7 +62,7 @@ func dial(t *testing.T, p *faults.Proxy) *client {
 
 // ask is one round trip.
 func (c *client) ask(line string) (string, error) {
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	if _, err := fmt.Fprintln(c, line); err != nil {
 		return "", err
 	}

@@ -77,7 +77,7 @@ func Start(t testing.TB, cmd *exec.Cmd, ready func() bool) *Process {
 		t.Fatalf("start %s: %v", cmd.Path, err)
 	}
 	t.Cleanup(p.Kill)
-	for late := time.Now().Add(30 * time.Second); !ready(); time.Sleep(10 * time.Millisecond) {
+	for late := time.Now().Add(2 * time.Minute); !ready(); time.Sleep(10 * time.Millisecond) {
 		select {
 		case <-p.done:
 			t.Fatalf("%s ended at its start: %s", cmd.Path, p.Said())
