@@ -121,7 +121,7 @@ func (p *Pool) fromOther(ctx context.Context, a *account, was string) (oauth.Tok
 	}
 	p.mu.Unlock()
 	shared.Fetch(ctx, id)
-	p.askSource(a)
+	p.askSource(ctx, a)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.now()
@@ -131,16 +131,27 @@ func (p *Pool) fromOther(ctx context.Context, a *account, was string) (oauth.Tok
 	return oauth.Tokens{AccessToken: a.token, Expiry: a.expiry}, true
 }
 
-// askSource reads the document of an account again: another node may have written a newer refresh token.
-func (p *Pool) askSource(a *account) {
+// askSource reads the document of an account again: another node may have written a newer refresh token. An
+// import holds disk for as long as it writes, which may be minutes: it is not waited for longer than is worth it,
+// and what is heard late counts then.
+func (p *Pool) askSource(ctx context.Context, a *account) {
 	d, is := p.shelf.(*documents)
 	if !is || a.from == nil || a.from.variable != nil {
 		return
 	}
-	p.disk.Lock()
-	defer p.disk.Unlock()
 	d.hear(a.from.name)
-	p.scan(false)
+	done := make(chan struct{})
+	p.spawn(turnAsk, func(context.Context) {
+		defer close(done)
+		p.disk.Lock()
+		defer p.disk.Unlock()
+		p.scan(false)
+	})
+	select {
+	case <-done:
+	case <-ctx.Done():
+	case <-time.After(turnAsk):
+	}
 }
 
 // first is the entry that stands for the account: the one of its name, else any.
