@@ -67,8 +67,8 @@ func run(args []string) int {
 		return describe(in.Names)
 	case "healthcheck":
 		return healthcheck(o)
-	case "migrate", "backup", "restore":
-		return move.Run(in, func() (*config.Snapshot, error) { return load(o) })
+	case "migrate", "backup", "restore", "import":
+		return move.Run(in, func(panel map[string]any) (*config.Snapshot, error) { return load(o.With(panel)) })
 	case "rotate-secret":
 		return rekey.Main(in, func() (*config.Snapshot, error) { return load(o) })
 	}
@@ -83,7 +83,7 @@ func load(o config.Options) (*config.Snapshot, error) {
 		return nil, err
 	}
 	useless, wrong := pool.Check(c)
-	return c.Warned(useless), errors.Join(outbound.Check(c), open.Check(c), seal.Check(c), apikey.Check(c), audit.Check(c), wrong)
+	return c.Warned(append(useless, open.Unused(c)...)), errors.Join(outbound.Check(c), open.Check(c), seal.Check(c), apikey.Check(c), audit.Check(c), wrong)
 }
 
 func check(o config.Options) int {
@@ -95,7 +95,7 @@ func check(o config.Options) int {
 	for _, w := range append(c.Warnings(), c.Passwords().Warnings...) {
 		fmt.Fprintln(os.Stderr, "warning:", w)
 	}
-	fmt.Print(pipeline.Overview(c, catalogue(stages.Services{})))
+	fmt.Print(pipeline.Overview(c, catalogue(stages.Services{})), open.Overview(c))
 	return 0
 }
 
@@ -261,6 +261,7 @@ func (g *gateway) openStore() error {
 	}
 	g.clock = store.OpenClock(context.Background(), kept, g.log.Logger(), nil)
 	g.kept, g.opened = kept, append(g.opened, kept.Close, g.clock.Close)
+	move.NameOld(context.Background(), g.c, kept, g.log.Logger())
 	if err := g.openSettings(); err != nil {
 		return err
 	}

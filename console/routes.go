@@ -152,6 +152,7 @@ func (s Services) routes() []route {
 		{"GET", "/nodes", panel, s.listNodes},
 		{"GET", "/storage/backup", panel, s.backup},
 		{"GET", "/storage/backups", panel, s.backups},
+		{"POST", move.ImportPath, panel, s.importOld},
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"gcli2api/pipeline/config"
 	"gcli2api/store"
@@ -87,6 +88,9 @@ func (s Services) saveConfig(c *fiber.Ctx) error {
 // wishesIn reads the body: {"config": {...}}, with the revision that the caller saw or without, or the settings
 // themselves.
 func wishesIn(body []byte) (asked map[string]any, when store.Rev, err error) {
+	if !utf8.Valid(body) { // what is read of it would be another text than was meant
+		return nil, 0, errors.New("the body is not UTF-8")
+	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	if d.Decode(&asked) != nil || asked == nil || d.More() {

@@ -24,6 +24,7 @@ func TestSettingsAreSaved(t *testing.T) {
 		{"read at start only", `{"config": {"host": "127.0.0.9"}}`, 400, "start only"},
 		{"an address with a password", `{"config": {"proxy": "ftp://x"}}`, 400, "must be"},
 		{"no object", `[]`, 400, "must be a JSON object"},
+		{"no UTF-8", "{\"panel_password\": \"a\xff\"}", 400, "not UTF-8"},
 		{"two objects", `{} {}`, 400, "must be a JSON object"},
 		{"no number", `{"config": {}, "revision": 1.5}`, 400, "revision"},
 		{"something else beside", `{"config": {}, "x": 1}`, 400, "does not belong"},

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"gcli2api/pipeline/server"
+	"gcli2api/store/move"
 	"gcli2api/store/pool"
 
 	"github.com/gofiber/fiber/v2"
@@ -156,7 +157,7 @@ func (in *intake) form(parts *multipart.Reader) error {
 
 // file takes one file of a form. The error is that of the connection.
 func (in *intake) file(given string, r io.Reader) error {
-	name, why := flat(given)
+	name, why := move.FlatName(given)
 	switch {
 	case why != "":
 		in.refuse(shown(given), why)
@@ -187,27 +188,6 @@ func credentialFile(name string) bool {
 		return true
 	}
 	return false
-}
-
-// flat is the name of a file without its folders; why tells what is wrong with the path.
-func flat(given string) (name, why string) {
-	switch {
-	case given == "":
-		return "", "it has no name"
-	case strings.ContainsRune(given, 0):
-		return "", "there is a NUL in its name"
-	case strings.Contains(given, `\`) || len(given) > 1 && given[1] == ':':
-		return "", "its name is a path of Windows: a name or a path with slashes is taken"
-	case strings.HasPrefix(given, "/"):
-		return "", "its name is an absolute path"
-	}
-	for part := range strings.SplitSeq(given, "/") {
-		if part == ".." {
-			return "", `there is ".." in its name`
-		}
-		name = part
-	}
-	return name, ""
 }
 
 // shown is a name that was refused, cut to what can be shown.

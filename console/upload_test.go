@@ -23,6 +23,7 @@ import (
 	"time"
 	"unicode/utf16"
 
+	"gcli2api/store/move"
 	"gcli2api/store/oauth"
 	"gcli2api/store/pool"
 	"gcli2api/store/stats"
@@ -480,7 +481,7 @@ func FuzzArchive(f *testing.F) {
 				t.Fatalf("%q %q", r.name, r.why)
 			}
 		}
-		if kept > maxRatio*len(data)+ratioFrom {
+		if kept > move.MaxRatio*len(data)+move.RatioFrom {
 			t.Fatalf("%d bytes of %d", kept, len(data))
 		}
 	})

@@ -179,7 +179,7 @@ func usage() string {
 	var b strings.Builder
 	b.WriteString("gcli2api serves OpenAI, Gemini and Anthropic clients from a pool of Google credentials.\n\nusage: gcli2api [command] [flags]\n\ncommands:\n")
 	for _, c := range commands() {
-		fmt.Fprintf(&b, "  %-12s %s\n", c.name, c.does)
+		fmt.Fprintf(&b, "  %-13s %s\n", c.name, c.does)
 	}
 	b.WriteString("\ngcli2api COMMAND --help tells more of a command.\n" + exitCodes)
 	return b.String()

@@ -37,6 +37,29 @@ read and compared, and a difference is exit code 1. Credential files become docu
 and files again in a folder; deleted ones in .quarantine come along. Not moved: leases and the list
 of nodes. Stop the gateways first: what they write meanwhile may be lost.
 `},
+		{name: "import", does: "take over what the old product kept: credentials, API keys, costs, settings", takes: "-from PLACE [-to PLACE] [-dry-run] [-config FILE]", config: true,
+			flags: func(f *flag.FlagSet, in *Invocation) {
+				f.StringVar(&in.From, "from", "", "")
+				f.StringVar(&in.To, "to", "", "")
+				f.BoolVar(&in.DryRun, "dry-run", false, "")
+			},
+			more: `  -from PLACE    where the old product kept its data; it is only read
+  -to PLACE      where they go, else where the configuration says
+  -dry-run       read everything, write nothing, say what would be done
+` + configFlag + `
+-from takes a database (redis://..., rediss://..., postgres://..., "host=... dbname=...",
+mongodb://...), the credentials folder (creds.toml, config.toml, api_keys.toml, *.json), the ZIP that
+its panel makes of all credentials, or a single file of these. -from old is the old product's data in
+the database of this configuration.
+-to is a PLACE as of migrate: a database, or file:FOLDER. Where a gateway holds the folder, that one
+does it, and is asked with the panel password at the address of this configuration.
+
+Stop the old product first: it writes up to 30 seconds late. Taken over are credentials with their
+state and the calls of the day, API keys with what they have used, the costs of models, and settings
+that this gateway says nothing of itself. All else is named, with the reason; passwords never are
+copied. It can be interrupted and given again: nothing comes twice, and what was changed or deleted
+here since stays so. Exit code 1 when something could not be read or written.
+`},
 		{name: "backup", does: "write everything into one file, also while the gateway runs", takes: "[-from PLACE] [-out FILE] [-plain] [-config FILE]", config: true,
 			flags: func(f *flag.FlagSet, in *Invocation) {
 				f.StringVar(&in.From, "from", "", "")

@@ -5,7 +5,7 @@ import "flag"
 // sealing are the commands about secrets at rest.
 func sealing() []command {
 	return []command{
-		{name: "rotate-secret", does: "seal the secrets that are kept anew, with the SECRET_KEY in force", takes: "[-dry-run] [-plain] [-config FILE]", config: true,
+		{name: "rotate-secret", does: "seal all kept secrets again, with the SECRET_KEY in force", takes: "[-dry-run] [-plain] [-config FILE]", config: true,
 			flags: func(f *flag.FlagSet, in *Invocation) {
 				f.BoolVar(&in.DryRun, "dry-run", false, "")
 				f.BoolVar(&in.Plain, "plain", false, "")

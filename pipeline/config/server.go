@@ -27,7 +27,7 @@ func ServerSections() []Section {
 		{Name: "pool", Help: "Credentials: where they come from and how they take turns.", Params: poolParams(), Example: poolExample},
 		{Name: "keys", Help: "API keys that the operator hands out.", Params: keyParams()},
 		{Name: "usage", Help: "What is counted and written down, and for how long.", Params: usageParams()},
-		{Name: "store", Help: "Where everything is kept: a file in the credentials folder, unless one of these is set.", Params: storeParams()},
+		{Name: "store", Help: "Where everything is kept: the first of Redis, Postgres and MongoDB that has an address here, else a file in the credentials folder. Gateways with the same address and prefix share everything.", Params: storeParams()},
 		{Name: "backup", Help: "Backups of everything that a running gateway writes by itself, encrypted where there is a SECRET_KEY.", Params: backupParams()},
 		{Name: "google", Help: "Google's addresses and what the gateway says about itself there.", Params: googleParams()},
 		{Name: "outbound", Help: "Calls to the outside.", Params: outboundParams()},

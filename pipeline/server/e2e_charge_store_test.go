@@ -181,7 +181,7 @@ func TestChargeOnShakyStore(t *testing.T) {
 // shaken lets many ask while a write fails after every ten answers, and says how many were answered.
 func (d *till) shaken(late bool) (served int64) {
 	tremble := func() {
-		d.flaky.Break(storetest.Fault{Err: errors.New("it trembles"), Calls: []string{"Take", "Add", "Put"}, Times: 1, Late: late})
+		d.flaky.Break(storetest.Fault{Err: errors.New("it trembles"), Calls: []string{"Take", "Add", "AddOnce", "Put"}, Times: 1, Late: late})
 	}
 	tremble()
 	var all sync.WaitGroup
@@ -221,7 +221,7 @@ func TestRefundWithoutStore(t *testing.T) {
 				t.Errorf("%d %s", r.status, r.body)
 			}
 			d.settles(d.key, 0)
-			d.flaky.Break(storetest.Fault{Err: errors.New("not now"), Calls: []string{"Add"}, Times: 1})
+			d.flaky.Break(storetest.Fault{Err: errors.New("not now"), Calls: []string{"Add", "AddOnce"}, Times: 1})
 			if r := d.ask(false, fails); r.status != 502 && r.status != 503 {
 				t.Errorf("%d %s", r.status, r.body)
 			}

@@ -109,11 +109,10 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 			continue
 		}
 		one, ok := s.book.Keys.FindBy(got, secret)
+		var fail *apierror.Error
 		if !ok {
-			continue
-		}
-		fail := one.Admit(x.Started(), x.In.Peer)
-		if fail == nil {
+			fail = s.book.Keys.Unknown(secret)
+		} else if fail = one.Admit(x.Started(), x.In.Peer); fail == nil {
 			return admit(x, one)
 		}
 		if refusal == nil {
@@ -124,7 +123,7 @@ func (s *stage) Process(x *pipeline.Exchange) pipeline.Verdict {
 		return anonymous(x)
 	}
 	switch {
-	case refusal != nil: // only who has the key is told what is wrong with it
+	case refusal != nil: // only who has the key is told what is wrong with it, unless nobody can tell
 		return x.Fail(refusal)
 	case given:
 		return x.Fail(apierror.New(apierror.Unauthorized, "the password or API key is wrong"))

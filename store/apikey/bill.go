@@ -24,6 +24,36 @@ type Bill struct {
 // Charge is what is reserved now.
 func (b *Bill) Charge() pipeline.Charge { return b.charge }
 
+// reserve takes a place among the requests of the key, and the price. Where both have to ask a store that is
+// shared, they do so at the same time.
+func (b *Bill) reserve(ctx context.Context, one *Key) *apierror.Error {
+	ask := func() (fail *apierror.Error) {
+		b.pass, fail = b.ledger.windows.enter(ctx, one, b.ask.Tokens)
+		return fail
+	}
+	move := func() *apierror.Error { return b.move(ctx, one, b.ask.Model) }
+	entered, paid := (*apierror.Error)(nil), (*apierror.Error)(nil)
+	if b.ledger.windows.asks(one, b.ask.Tokens) {
+		asked := make(chan *apierror.Error, 1)
+		go func() { asked <- ask() }()
+		paid = move()
+		entered = <-asked
+	} else if entered = ask(); entered == nil {
+		paid = move()
+	}
+	if b.ask.Tell != nil {
+		b.pass.tell(b.ask.Answer, b.ask.Tell)
+	}
+	switch {
+	case entered != nil:
+		b.end(want{}) // what was paid meanwhile
+		return entered
+	case paid != nil:
+		b.pass.drop()
+	}
+	return paid
+}
+
 // Reprice takes the price of m in the place of what is reserved; on an error that stands.
 func (b *Bill) Reprice(ctx context.Context, m models.Model) *apierror.Error {
 	one, fail := b.ledger.payer(b.ask.Key)

@@ -26,11 +26,12 @@ type Options struct {
 type Settings struct {
 	Reveal      bool
 	DefaultCost int64
+	Grace       time.Duration // how long calls go on while a store that nodes share is away (store.grace)
 }
 
 // SettingsOf reads the [keys] table.
 func SettingsOf(c *config.Snapshot) Settings {
-	return Settings{c.Bool("keys.reveal"), int64(c.Int("keys.default_cost"))}
+	return Settings{c.Bool("keys.reveal"), int64(c.Int("keys.default_cost")), c.Duration("store.grace")}
 }
 
 // Book is all there is about keys.

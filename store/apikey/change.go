@@ -88,7 +88,7 @@ func (k *Keys) alter(ctx context.Context, id string, change func(v *Key) error) 
 			return v, nil
 		}
 		if !errors.Is(err, store.ErrConflict) {
-			k.sync(ctx, v.doc) // it may have been written all the same
+			_ = k.sync(ctx, v.doc) // it may have been written all the same
 			return nil, err
 		}
 	}
@@ -155,7 +155,7 @@ func (k *Keys) Delete(ctx context.Context, id string) error {
 		return ErrUnknown
 	}
 	if err := k.docs.Delete(ctx, one.doc.String()); err != nil {
-		k.sync(ctx, one.doc) // it may be gone all the same
+		_ = k.sync(ctx, one.doc) // it may be gone all the same
 		return err
 	}
 	k.forget(one.doc)

@@ -30,10 +30,10 @@ func TestAWriteThatFailedIsMadeByItself(t *testing.T) {
 		used := ofKey(one.ID) + "used"
 		if way == "shared" { // what is taken is there at once, what goes back is not
 			bill := reserve(t, b, one, pro)
-			faults.Break(storetest.Fault{Err: errFull, Calls: []string{"Add"}, Times: 1})
+			faults.Break(storetest.Fault{Err: errFull, Calls: []string{"Add", "AddOnce"}, Times: 1})
 			bill.Close(false, Tokens{})
 		} else {
-			faults.Break(storetest.Fault{Err: errFull, Calls: []string{"Add"}, Times: 1})
+			faults.Break(storetest.Fault{Err: errFull, Calls: []string{"Add", "AddOnce"}, Times: 1})
 			if fail := reserve(t, b, one, pro).Commit(t.Context()); fail == nil || !errors.Is(fail, errFull) {
 				t.Fatal(fail)
 			}
@@ -82,7 +82,7 @@ func TestTheEndOfALedgerThatCannotWrite(t *testing.T) {
 		b := openOn(t, s, nil)
 		one := newKey(t, b, Terms{Quota: 100})
 		bill := reserve(t, b, one, pro)
-		faults.Break(storetest.Fault{Err: errFull, Calls: []string{"Add"}})
+		faults.Break(storetest.Fault{Err: errFull, Calls: []string{"Add", "AddOnce"}})
 		bill.Close(false, Tokens{})
 		reserve(t, b, one, flash)
 		if err := b.Ledger.Close(); err == nil {
@@ -141,8 +141,7 @@ func TestRefundsInDoubt(t *testing.T) {
 		one := newKey(t, b, Terms{Quota: 100})
 		bills := []*Bill{reserve(t, b, one, pro), reserve(t, b, one, flash), reserve(t, b, one, pro)}
 		till := b.Ledger.till.(*shared)
-		faults.Break(storetest.Fault{Err: errFull, Calls: []string{"Add"}, Times: 1, Late: late})
-		faults.Break(storetest.Fault{Err: errFull, Calls: []string{"Counters", "Take"}})
+		faults.Break(storetest.Fault{Err: errFull, Calls: []string{"AddOnce"}, Late: late})
 		for _, bill := range bills[:2] {
 			bill.Close(false, Tokens{})
 			if err := till.refunds.wait(t.Context()); !errors.Is(err, errFull) {
@@ -181,6 +180,12 @@ func (g gate) Add(ctx context.Context, deltas []store.Delta) error {
 	return g.Store.Add(ctx, deltas)
 }
 
+func (g gate) AddOnce(ctx context.Context, id string, deltas []store.Delta) error {
+	g.once.Do(func() { close(g.came) })
+	<-g.let
+	return g.Store.AddOnce(ctx, id, deltas)
+}
+
 // What is decided while a write is under way is not taken for written.
 func TestWhatComesDuringAWrite(t *testing.T) {
 	db := onDisk(t)
@@ -206,7 +211,7 @@ func TestARefusedPriceIsStillWaitedFor(t *testing.T) {
 	s, faults, _ := flaw(t, "local")
 	b := openOn(t, s, nil)
 	one := newKey(t, b, Terms{Quota: 5})
-	faults.Break(storetest.Fault{Err: errFull, Calls: []string{"Add"}})
+	faults.Break(storetest.Fault{Err: errFull, Calls: []string{"Add", "AddOnce"}})
 	bill := reserve(t, b, one, flash)
 	if fail := bill.Reprice(t.Context(), pro); fail == nil || fail.Code != apierror.InsufficientQuota {
 		t.Fatal(fail)

@@ -45,7 +45,7 @@ func (k *Keys) follow(ctx context.Context, hints <-chan store.Change) {
 				at.count = -1
 			case c.Table == store.Keys:
 				if doc, ok := digestOf(c.ID); ok {
-					k.sync(ctx, doc)
+					_ = k.sync(ctx, doc) // the next look tries again
 				}
 			}
 		case <-tick.C:
@@ -70,6 +70,7 @@ func (k *Keys) poll(ctx context.Context, at *position) {
 	defer cancel()
 	now, next := k.now(), *at
 	counted, err := k.docs.Store.Counters(ctx, changes)
+	k.lost.Store(err != nil)
 	if err != nil {
 		return
 	}
@@ -93,7 +94,7 @@ func (k *Keys) look(ctx context.Context) error {
 		}
 		there[id] = true
 		if d, ok := digestOf(id); ok && !k.has(d, doc.Rev) {
-			k.sync(ctx, d)
+			_ = k.sync(ctx, d)
 		}
 	}
 	k.mu.RLock()
@@ -105,7 +106,7 @@ func (k *Keys) look(ctx context.Context) error {
 	}
 	k.mu.RUnlock()
 	for _, doc := range gone { // or made since
-		k.sync(ctx, doc)
+		_ = k.sync(ctx, doc)
 	}
 	return nil
 }
@@ -117,8 +118,8 @@ func (k *Keys) has(doc digest, rev store.Rev) bool {
 	return one != nil && one.rev >= rev || k.broken[doc.String()] == rev
 }
 
-// sync makes the table have what the store has under a document.
-func (k *Keys) sync(ctx context.Context, doc digest) {
+// sync makes the table have what the store has under a document. An error is that of a store that does not answer.
+func (k *Keys) sync(ctx context.Context, doc digest) error {
 	for range 3 { // keys may be dropped meanwhile, and this one may be among them
 		k.mu.RLock()
 		drops := k.drops
@@ -126,15 +127,16 @@ func (k *Keys) sync(ctx context.Context, doc digest) {
 		v, rev, err := k.docs.Get(ctx, doc.String())
 		if errors.Is(err, store.ErrNotFound) {
 			k.forget(doc)
-			return
+			return nil
 		}
 		if err != nil && rev == 0 {
-			return // the next look tries again
+			return err // the next look tries again
 		}
 		if k.adopt(doc, store.Read[Key]{Value: v, Rev: rev, Err: err}, drops) {
-			return
+			return nil
 		}
 	}
+	return nil
 }
 
 // adopt takes over what was read, unless keys have been dropped since.
@@ -161,7 +163,9 @@ func (k *Keys) adopt(doc digest, read store.Read[Key], drops int64) bool {
 func (k *Keys) fetch(sum digest) (*Key, bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	k.sync(ctx, sum)
+	if err := k.sync(ctx, sum); err != nil {
+		k.lost.Store(true)
+	}
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	one, ok := k.byDigest[sum]

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gcli2api/store"
@@ -31,8 +32,9 @@ type Keys struct {
 	spent    func(ctx context.Context, one *Key) (int64, error) // what a key has used of its quota
 	shared   bool                                               // others write to the store as well
 
-	writing sync.Mutex // one change of ours at a time
-	asked   budget     // for looks into a shared store
+	writing sync.Mutex  // one change of ours at a time
+	asked   budget      // for looks into a shared store
+	lost    atomic.Bool // the shared store did not answer when it was asked last
 
 	mu       sync.RWMutex
 	byDigest map[digest]*Key

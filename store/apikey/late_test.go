@@ -17,6 +17,7 @@ type hanging struct {
 	mu   sync.Mutex
 	hang bool
 	owed []store.Delta
+	id   string // of AddOnce
 }
 
 func (h *hanging) Alone() bool { return h.alone }
@@ -33,20 +34,31 @@ func (h *hanging) pay(ctx context.Context) error {
 	if h.owed = nil; owed == nil {
 		return nil
 	}
-	return h.Store.Add(ctx, owed)
+	return h.add(ctx, h.id, owed)
+}
+
+func (h *hanging) add(ctx context.Context, id string, deltas []store.Delta) error {
+	if id == "" {
+		return h.Store.Add(ctx, deltas)
+	}
+	return h.Store.AddOnce(ctx, id, deltas)
 }
 
 func (h *hanging) Add(ctx context.Context, deltas []store.Delta) error {
+	return h.AddOnce(ctx, "", deltas)
+}
+
+func (h *hanging) AddOnce(ctx context.Context, id string, deltas []store.Delta) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.hang {
-		h.hang, h.owed = false, append([]store.Delta(nil), deltas...)
+		h.hang, h.id, h.owed = false, id, append([]store.Delta(nil), deltas...)
 		return context.DeadlineExceeded
 	}
 	if err := h.pay(ctx); err != nil {
 		return err
 	}
-	return h.Store.Add(ctx, deltas)
+	return h.add(ctx, id, deltas)
 }
 
 func (h *hanging) Take(ctx context.Context, counter string, n, limit int64) (int64, error) {

@@ -54,7 +54,7 @@ const sweepEvery = time.Hour
 func openLedger(ctx context.Context, o Options, keys *Keys, costs *Costs) (*Ledger, error) {
 	l := &Ledger{keys: keys, costs: costs, log: o.Log, now: o.Now, stop: make(chan struct{})}
 	if !store.Alone(o.Store) {
-		l.till = openShared(o.Store, o.Log, &l.purses)
+		l.till = openShared(o, &l.purses)
 	} else {
 		t, err := openLocal(ctx, o.Store, o.Log, &l.purses)
 		if err != nil {
@@ -62,7 +62,7 @@ func openLedger(ctx context.Context, o Options, keys *Keys, costs *Costs) (*Ledg
 		}
 		l.till = t
 	}
-	l.windows = openWindows(o)
+	l.windows = openWindows(o, l.till)
 	l.owned.Go(l.sweeps)
 	return l, nil
 }
@@ -108,16 +108,8 @@ func (l *Ledger) Reserve(ctx context.Context, a Ask) (*Bill, *apierror.Error) {
 	if fail != nil {
 		return nil, fail
 	}
-	pass, fail := l.windows.enter(ctx, one, a.Tokens)
-	if a.Tell != nil {
-		pass.tell(a.Answer, a.Tell)
-	}
-	if fail != nil {
-		return nil, fail
-	}
-	b := &Bill{ledger: l, ask: a, pass: pass, from: l.purses.of(one.ID).account(one, l.now()), charge: pipeline.Charge{Key: a.Key}}
-	if fail := b.move(ctx, one, a.Model); fail != nil {
-		pass.drop()
+	b := &Bill{ledger: l, ask: a, from: l.purses.of(one.ID).account(one, l.now()), charge: pipeline.Charge{Key: a.Key}}
+	if fail := b.reserve(ctx, one); fail != nil {
 		return nil, fail
 	}
 	return b, nil

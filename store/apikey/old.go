@@ -41,14 +41,10 @@ type takeover struct {
 	log   *slog.Logger
 	now   time.Time
 	seal  func(one *Key, secret string) error
+	dry   bool // nothing is written
 }
 
-// takeOver looks into the credentials folder for what the old product left. Files that cannot be read are
-// named in the log; an error is one of the store.
-func takeOver(ctx context.Context, o Options) error {
-	if o.Old == "" {
-		return nil
-	}
+func newTakeover(o Options) *takeover {
 	t := &takeover{store: o.Store, log: o.Log, now: o.Now().UTC().Truncate(time.Second),
 		keys: store.Docs[Key]{Store: o.Store, Table: store.Keys}, costs: store.Docs[Cost]{Store: o.Store, Table: store.Costs},
 		marks: store.Docs[oldMark]{Store: o.Store, Table: store.Imports}}
@@ -58,6 +54,16 @@ func takeOver(ctx context.Context, o Options) error {
 		}
 		return err
 	}
+	return t
+}
+
+// takeOver looks into the credentials folder for what the old product left. Files that cannot be read are
+// named in the log; an error is one of the store.
+func takeOver(ctx context.Context, o Options) error {
+	if o.Old == "" {
+		return nil
+	}
+	t := newTakeover(o)
 	return errors.Join(
 		t.file(ctx, filepath.Join(o.Old, oldKeysFile), "API keys", t.allKeys),
 		t.file(ctx, filepath.Join(o.Old, oldCostsFile), "costs of models", t.allCosts))
@@ -113,6 +119,9 @@ func (t *takeover) tell(path, what string, c oldTally) {
 func hexOf(data []byte) string { return digest(sha256.Sum256(data)).String() }
 
 func (t *takeover) marked(ctx context.Context, id string) (bool, error) {
+	if t.store == nil { // a place that is not there yet
+		return false, nil
+	}
 	_, err := t.store.Get(ctx, store.Imports, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return false, nil
@@ -127,28 +136,51 @@ func (t *takeover) mark(ctx context.Context, id string) error {
 
 func (t *takeover) allKeys(ctx context.Context, data []byte, c *oldTally) error {
 	for _, one := range oldTables(data) {
-		key, used, err := one.key(t.now)
-		if err != nil {
-			c.leave("line %d, %s: %v", one.line, Mask(one.name), err)
-			continue
-		}
-		if len(one.stats()) > 0 {
-			c.uncounted++
-		}
-		if err := t.seal(key, one.name); err != nil {
+		if err := t.oneKey(ctx, one, c); err != nil {
 			return err
-		}
-		fresh, err := t.adopt(ctx, key, used)
-		switch {
-		case err != nil:
-			return err
-		case fresh:
-			c.taken++
-		default:
-			c.known++
 		}
 	}
 	return nil
+}
+
+func (t *takeover) oneKey(ctx context.Context, one *oldTable, c *oldTally) error {
+	key, used, err := one.key(t.now)
+	if err != nil {
+		c.leave("%s%s: %v", one.where(), maskOld(one.name), err)
+		return nil
+	}
+	if len(one.stats()) > 0 {
+		c.uncounted++
+	}
+	if t.dry {
+		seen, err := t.marked(ctx, "key/"+key.sum.String())
+		c.count(!seen)
+		return err
+	}
+	if err := t.seal(key, one.name); err != nil {
+		return err
+	}
+	fresh, err := t.adopt(ctx, key, used)
+	if err == nil {
+		c.count(fresh)
+	}
+	return err
+}
+
+// where is the line of a file that the table begins in, where there is a file.
+func (o *oldTable) where() string {
+	if o.line == 0 {
+		return ""
+	}
+	return fmt.Sprintf("line %d, ", o.line)
+}
+
+func (c *oldTally) count(fresh bool) {
+	if fresh {
+		c.taken++
+	} else {
+		c.known++
+	}
 }
 
 // adopt brings a key in, with what it has used, and tells whether it did. Several nodes may do it at a time

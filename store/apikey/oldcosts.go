@@ -27,10 +27,17 @@ func (t *takeover) allCosts(ctx context.Context, data []byte, c *oldTally) error
 		if table.err != nil {
 			c.leave("line %d, model_costs: %v", table.line, table.err)
 		}
-		for _, one := range table.costs(c) {
-			if err := t.cost(ctx, one, c); err != nil {
-				return err
-			}
+		if err := t.costsOf(ctx, table, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *takeover) costsOf(ctx context.Context, table *oldTable, c *oldTally) error {
+	for _, one := range table.costs(c) {
+		if err := t.cost(ctx, one, c); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -72,8 +79,8 @@ func (t *takeover) cost(ctx context.Context, one oldCost, c *oldTally) error {
 	if err != nil {
 		return err
 	}
-	if seen {
-		c.known++
+	if seen || t.dry {
+		c.count(!seen)
 		return nil
 	}
 	_, err = t.costs.Put(ctx, id, Cost{Units: one.units}, store.New)

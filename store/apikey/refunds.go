@@ -3,24 +3,23 @@ package apikey
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
+	"strconv"
 	"sync"
 	"time"
 
 	"gcli2api/store"
 )
 
-// refunds writes what goes back to the counters of a shared store, so that nobody has to wait for it. What
-// waits is kept by counter: it cannot become more than there are. With each write a mark of this process goes
-// up by one, so that after an error it can be found out whether the write was made: a refund must not be
-// made twice.
+// refunds writes what goes back to the counters of a shared store, and what else nobody has to wait for. What
+// waits is kept by counter: it cannot become more than there are. It is written in batches with an id, so that
+// one whose answer was lost is made again and arrives once. A process that dies takes with it what waits.
 type refunds struct {
 	store store.Store
 	log   *slog.Logger
-	mark  string
+	mark  string // ids of batches begin with it
 
 	mu      sync.Mutex
 	pending map[string]int64
@@ -32,10 +31,22 @@ type refunds struct {
 	once  sync.Once
 
 	// The writer's own.
-	made   int64            // what the mark is at
-	unsure map[string]int64 // of a write that failed
-	err    error            // of the last write
+	made  int
+	batch batch // being written
+	err   error // of the last write
 }
+
+// batch is what is written at once.
+type batch struct {
+	id     string
+	begun  time.Time
+	deltas []store.Delta // none: there is no batch
+}
+
+const (
+	mostDeltas = 500                       // of a batch
+	sureFor    = store.OnceFor - time.Hour // a batch that is older may arrive twice
+)
 
 func openRefunds(s store.Store, log *slog.Logger) *refunds {
 	r := &refunds{store: s, log: log, mark: "refunds/" + rand.Text(), pending: map[string]int64{}, next: newGroup(),
@@ -97,68 +108,59 @@ func (r *refunds) flush() {
 	g := r.next
 	r.next = newGroup()
 	r.mu.Unlock()
-	if r.err = r.clear(); r.err == nil {
-		r.mu.Lock()
-		r.unsure, r.pending = r.pending, map[string]int64{}
-		r.mu.Unlock()
-		r.err = r.write()
-	}
-	if r.err != nil {
-		r.log.Error("a refund could not be written; it is tried again", "error", r.err)
+	before := r.err
+	r.err = r.write()
+	switch {
+	case r.err != nil && before == nil: // once an outage
+		r.log.Error("what goes back to API keys could not be written; it is tried again", "error", r.err)
+	case r.err == nil && before != nil:
+		r.log.Info("what goes back to API keys is written again")
 	}
 	g.err = r.err
 	close(g.done)
 }
 
-// clear finds out what became of a write that failed, and makes it again where it was not made.
-func (r *refunds) clear() error {
-	if len(r.unsure) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), writeLimit)
-	defer cancel()
-	// A write that changes nothing comes behind the other, which may still be made; a read may come before it.
-	switch _, err := r.store.Take(ctx, r.mark, 0, r.made); {
-	case errors.Is(err, store.ErrExhausted): // the mark has gone up
-		r.made, r.unsure = r.made+1, nil
-		return nil
-	case err != nil:
-		return err
-	}
-	return r.write()
-}
-
+// write makes the batch that failed again, then writes all that waits.
 func (r *refunds) write() error {
-	if len(r.unsure) == 0 {
-		return nil
+	for len(r.batch.deltas) > 0 || r.take() {
+		if time.Since(r.batch.begun) > sureFor {
+			r.log.Error("a refund is given up: nobody could say for a day whether it was written", "counters", len(r.batch.deltas))
+			r.batch = batch{}
+			continue
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), writeLimit)
+		err := r.store.AddOnce(ctx, r.batch.id, r.batch.deltas)
+		cancel()
+		if err != nil {
+			return err
+		}
+		r.batch = batch{}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), writeLimit)
-	defer cancel()
-	deltas := make([]store.Delta, 0, len(r.unsure)+1)
-	for counter, n := range r.unsure {
-		deltas = append(deltas, store.Delta{Counter: counter, N: n})
-	}
-	err := r.store.Add(ctx, append(deltas, store.Delta{Counter: r.mark, N: 1}))
-	if err == nil {
-		r.made++
-		r.unsure = nil
-	}
-	return err
+	return nil
 }
 
-// close writes what is left, and takes the mark away.
+// take makes a batch of what waits, and says whether there was any.
+func (r *refunds) take() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for counter, n := range r.pending {
+		r.batch.deltas = append(r.batch.deltas, store.Delta{Counter: counter, N: n})
+		delete(r.pending, counter)
+		if len(r.batch.deltas) == mostDeltas {
+			break
+		}
+	}
+	r.made++
+	r.batch.id, r.batch.begun = r.mark+"/"+strconv.Itoa(r.made), time.Now()
+	return len(r.batch.deltas) > 0
+}
+
+// close writes what is left.
 func (r *refunds) close() error {
 	r.once.Do(func() { close(r.stop) })
 	<-r.ended
 	if r.err != nil {
 		return fmt.Errorf("refunds could not be written in the end: %w", r.err)
 	}
-	if r.made == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), writeLimit)
-	defer cancel()
-	made := r.made
-	r.made = 0
-	return r.store.Add(ctx, []store.Delta{{Counter: r.mark, N: -made}})
+	return nil
 }

@@ -3,7 +3,6 @@ package apikey
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"math"
 	"sync"
 	"time"
@@ -16,15 +15,18 @@ type shared struct {
 	store   store.Store
 	purses  *purses
 	refunds *refunds
+	floats  *floats
 	node    string
 
 	mu    sync.Mutex
 	alien map[string]bool // ids of counters whose key was not known at the last sweep
 }
 
-func openShared(s store.Store, log *slog.Logger, all *purses) *shared {
-	r := openRefunds(s, log)
-	return &shared{store: s, purses: all, refunds: r, node: r.mark}
+func openShared(o Options, all *purses) *shared {
+	r := openRefunds(o.Store, o.Log)
+	s := &shared{store: o.Store, purses: all, refunds: r, node: r.mark}
+	s.floats = openFloats(s, o)
+	return s
 }
 
 const mostTries = 8 // of taking what is left while others take too
@@ -42,7 +44,11 @@ func (s *shared) move(ctx context.Context, a *account, had int64, w want) (got, 
 		t, err := s.take(ctx, a, g.units-had, w)
 		if err == nil {
 			g.left, g.day = t.left, t.day
+			s.floats.note(a, w, g.units)
 			break
+		}
+		if s.floats.pays(a, had, g.units-had, err) {
+			return g, nil
 		}
 		if !errors.Is(err, store.ErrExhausted) {
 			return got{units: had}, err
@@ -58,6 +64,17 @@ func (s *shared) move(ctx context.Context, a *account, had int64, w want) (got, 
 		s.refunds.add(a.ever.name, diff)
 	}
 	return g, nil
+}
+
+// returns gives back what was taken and not spent; less where what was used has been set anew since.
+func (s *shared) returns(a *account, n int64) {
+	a.purse.mu.Lock()
+	n, back := a.owned(n)
+	a.purse.mu.Unlock()
+	s.refunds.add(a.ever.name, -back)
+	if n > 0 {
+		s.give(a, -n)
+	}
 }
 
 func (s *shared) give(a *account, n int64) {
@@ -113,6 +130,9 @@ func (s *shared) undo(ctx context.Context, t *tally, n int64, why taken) (taken,
 }
 
 func (s *shared) set(ctx context.Context, a *account, used int64) error {
+	s.floats.turn.Lock()
+	defer s.floats.turn.Unlock()
+	s.floats.drop(a.purse.id)
 	if err := s.refunds.wait(ctx); err != nil { // what goes back now goes back to what was
 		return err
 	}
@@ -187,6 +207,7 @@ func (s *shared) wait(context.Context, *group) error { return nil }
 func (s *shared) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), writeLimit)
 	defer cancel()
+	s.floats.close()
 	_, _ = s.store.Claim(ctx, sweepLease, s.node, 0) // else it runs out by itself
 	return s.refunds.close()
 }

@@ -32,8 +32,9 @@ type slots struct {
 // held is what this node has of a key.
 type held struct {
 	places map[int64]placing
-	last   int64     // given back last, likely to be free; negative is none
-	full   time.Time // until then it is known that there is no place
+	last   int64         // given back last, likely to be free; negative is none
+	full   time.Time     // until then it is known that there is no place
+	freed  chan struct{} // closed when a place that is being given back is free; nil where nobody waits
 }
 
 // placing is what is going on with a place of this node.
@@ -44,6 +45,7 @@ const (
 	claimed                 // a request is in it
 	renewing                // likewise, and the lease is being renewed
 	left                    // the request ended meanwhile: whoever renews gives it back
+	leaving                 // it is being given back
 )
 
 func slotName(id string, slot int64) string { return "run/" + id + "/" + strconv.FormatInt(slot, 10) }
@@ -53,8 +55,18 @@ func (s *slots) take(ctx context.Context, id string, limit int64) (int64, error)
 	search := search{limit: limit, next: -1}
 	for range mostClaims {
 		slot := s.reserve(id, &search)
-		if slot < 0 {
-			return -1, nil
+		for slot < 0 {
+			freed := s.waits(id)
+			if freed == nil {
+				return -1, nil
+			}
+			select {
+			case <-freed:
+			case <-ctx.Done():
+				return -1, ctx.Err()
+			}
+			search.next, search.steps = -1, 0
+			slot = s.reserve(id, &search)
 		}
 		mine, err := s.store.Claim(ctx, slotName(id, slot), s.owner, slotLease)
 		s.mu.Lock()
@@ -109,18 +121,38 @@ func (s *slots) reserve(id string, f *search) int64 {
 	return -1
 }
 
-// give frees a place, also where the store does not hear of it before the lease runs out.
-func (s *slots) give(ctx context.Context, id string, slot int64) error {
+// waits is closed when one of the places that this node is giving back is free; nil when there is none.
+func (s *slots) waits(id string) <-chan struct{} {
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := s.keys[id]
+	if h == nil {
+		return nil
+	}
+	for _, is := range h.places {
+		if is != leaving && is != left {
+			continue
+		}
+		if h.freed == nil {
+			h.freed = make(chan struct{})
+		}
+		return h.freed
+	}
+	return nil
+}
+
+// giving begins to free a place: what it returns tells the store. It is free, also where the store does not hear
+// of it before the lease runs out.
+func (s *slots) giving(id string, slot int64) (tell func(context.Context) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	h := s.keys[id]
 	if h.places[slot] == renewing {
 		h.places[slot] = left
-		s.mu.Unlock()
-		return nil
+		return func(context.Context) error { return nil }
 	}
-	h.places[slot] = moving
-	s.mu.Unlock()
-	return s.release(ctx, id, slot)
+	h.places[slot] = leaving
+	return func(ctx context.Context) error { return s.release(ctx, id, slot) }
 }
 
 func (s *slots) release(ctx context.Context, id string, slot int64) error {
@@ -130,6 +162,10 @@ func (s *slots) release(ctx context.Context, id string, slot int64) error {
 	h := s.keys[id]
 	delete(h.places, slot)
 	h.last, h.full = slot, time.Time{}
+	if h.freed != nil {
+		close(h.freed)
+		h.freed = nil
+	}
 	return err
 }
 
@@ -176,7 +212,7 @@ func (s *slots) renewOne(ctx context.Context, id string, slot int64) (mine bool,
 	ended := h.places[slot] == left
 	h.places[slot] = claimed
 	if ended {
-		h.places[slot] = moving
+		h.places[slot] = leaving
 	}
 	s.mu.Unlock()
 	if ended {

@@ -2,7 +2,6 @@ package apikey
 
 import (
 	"context"
-	"errors"
 	"strconv"
 	"strings"
 	"sync"
@@ -122,6 +121,30 @@ func (v *view) room(now time.Time, one *Key, tokens int64) (at int64, room usage
 	return v.step, usage{min(one.Requests, mostRate) - v.requests.sum, min(one.Tokens, mostRate) - v.tokens.sum}, fail
 }
 
+// looks says whether v has to be read before there is an answer, and which step it is then.
+func (v *view) looks(now time.Time, one *Key, tokens int64) (at int64, stale bool) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return max(v.step, stepOf(now)), !v.good(now, one, tokens)
+}
+
+// known is room where v need not be read: what is full is refused without asking.
+func (v *view) known(now time.Time, one *Key, tokens int64) *apierror.Error {
+	if _, stale := v.looks(now, one, tokens); stale {
+		return nil
+	}
+	_, _, fail := v.room(now, one, tokens)
+	return fail
+}
+
+// fits says whether all of a step up to where a request stands is within the limits.
+func (v *view) fits(one *Key, at int64, stands usage) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.step == at && (one.Requests <= 0 || v.requests.sum+stands.requests <= one.Requests) &&
+		(one.Tokens <= 0 || v.tokens.sum+stands.tokens <= one.Tokens)
+}
+
 // saw takes over what the running step has come to.
 func (v *view) saw(at int64, u usage) {
 	v.mu.Lock()
@@ -210,14 +233,27 @@ type reading struct {
 	moved bool // it is a new one
 }
 
-// read closes the steps before a new one and reads what there is.
+// read closes the steps before a new one and reads what there is, at the same time: what the closed ones have
+// come to is known by closing them, and from those before nobody has taken meanwhile.
 func (w *sharedWindows) read(ctx context.Context, id string, r reading) (err error) {
-	var all map[string]int64
+	shut := make(chan sealed, 4)
 	if r.moved {
-		err = w.closeBefore(ctx, id, r.step)
+		w.closeBefore(ctx, id, r.step, shut)
 	}
-	if err == nil {
-		all, err = w.store.Counters(ctx, rates+id+"/")
+	all, err := w.store.Counters(ctx, rates+id+"/")
+	if r.moved {
+		if all == nil {
+			all = map[string]int64{}
+		}
+		for range cap(shut) {
+			s := <-shut
+			if err == nil {
+				err = s.err
+			}
+			if err == nil {
+				all[s.name] = s.is
+			}
+		}
 	}
 	v := r.view
 	v.mu.Lock()
@@ -230,17 +266,25 @@ func (w *sharedWindows) read(ctx context.Context, id string, r reading) (err err
 	return err
 }
 
+// sealed is a counter that was closed, and what stands in it.
+type sealed struct {
+	name string
+	is   int64
+	err  error
+}
+
 // closeBefore lets nobody take from the steps before a new one: room for the mark is there once.
-func (w *sharedWindows) closeBefore(ctx context.Context, id string, at int64) error {
+func (w *sharedWindows) closeBefore(ctx context.Context, id string, at int64, done chan<- sealed) {
 	for _, suffix := range [...]string{requestRate, tokenRate} {
 		for back := int64(1); back <= 2; back++ {
-			_, err := w.store.Take(ctx, rateName(id, at-back, suffix), closed, closed+mostRate)
-			if err != nil && !errors.Is(err, store.ErrExhausted) {
-				return err
-			}
+			go func() {
+				s := sealed{name: rateName(id, at-back, suffix)}
+				t := w.takeOne(ctx, s.name, closed, closed+mostRate)
+				s.is, s.err = closed+mostRate-t.left, notFull(t.err) // also where somebody had closed it
+				done <- s
+			}()
 		}
 	}
-	return nil
 }
 
 // take makes v what was read; v.mu is held. Where somebody has closed the running step already, its clock

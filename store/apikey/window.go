@@ -7,7 +7,6 @@ import (
 
 	"gcli2api/pipeline/apierror"
 	"gcli2api/pipeline/wire"
-	"gcli2api/store"
 )
 
 // windows holds the limits of keys that are not money: requests and tokens a minute, requests at a time.
@@ -31,12 +30,12 @@ type keeper interface {
 	close()
 }
 
-// openWindows chooses by who else may write to the store.
-func openWindows(o Options) *windows {
-	if store.Alone(o.Store) {
-		return &windows{newLocalWindows(o.Now)}
+// openWindows chooses by who else may write to the store, as was done for the till.
+func openWindows(o Options, t till) *windows {
+	if s, is := t.(*shared); is {
+		return &windows{openSharedWindows(o, s)}
 	}
-	return &windows{openSharedWindows(o)}
+	return &windows{newLocalWindows(o.Now)}
 }
 
 func (w *windows) close() { w.keeper.close() }
@@ -50,6 +49,7 @@ type pass struct {
 	estimate int64 // counted among the tokens of the minute; 0 where they have no limit
 	slot     int64 // of a shared store; negative is none
 	meter    *meter
+	here     *mirror // of a shared store: the same in the windows of this node; nil is none
 	requests level
 	tokens   level
 	over     atomic.Bool // the place was given back, or there never was one
@@ -72,15 +72,29 @@ func (w *windows) enter(ctx context.Context, one *Key, t Tokens) (*pass, *apierr
 	if one.Requests <= 0 && one.Tokens <= 0 && one.Concurrency <= 0 {
 		return nil, nil
 	}
-	p := &pass{keeper: w.keeper, id: one.ID, slot: -1}
-	if one.Tokens > 0 {
-		p.estimate = min(max(t.Input, 1), most)
-	}
+	p := &pass{keeper: w.keeper, id: one.ID, slot: -1, estimate: estimated(one, t)}
 	fail := w.keeper.enter(ctx, one, p)
 	if fail != nil {
 		p.over.Store(true)
 	}
 	return p, fail
+}
+
+// estimated is what counts among the tokens of the minute.
+func estimated(one *Key, t Tokens) int64 {
+	if one.Tokens <= 0 {
+		return 0
+	}
+	return min(max(t.Input, 1), most)
+}
+
+// asks tells that enter will have to ask a store, as far as that can be known before.
+func (w *windows) asks(one *Key, t Tokens) bool {
+	s, is := w.keeper.(*sharedWindows)
+	if !is || one.Requests <= 0 && one.Tokens <= 0 && one.Concurrency <= 0 {
+		return false
+	}
+	return s.view(one.ID).known(s.now(), one, estimated(one, t)) == nil
 }
 
 // drop takes back all that enter took: the request was refused before anything was spent.

@@ -160,7 +160,10 @@ func does(t testing.TB, in config.Invocation, environ ...string) (string, error)
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	ok(t, err)
 	defer null.Close()
-	d := &command{in: in, c: c, out: &out, secret: c.String("keys.secret_key"), shown: newProgress(null)}
+	load := func(panel map[string]any) (*config.Snapshot, error) {
+		return config.Load(config.Options{Environ: environ}.With(panel))
+	}
+	d := &command{load: load, in: in, c: c, out: &out, secret: c.String("keys.secret_key"), shown: newProgress(null)}
 	err = d.run(t.Context())
 	return out.String(), err
 }

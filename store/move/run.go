@@ -26,8 +26,9 @@ const (
 // usage is an error of the command line.
 type usage struct{ error }
 
-// command is one run of migrate, backup or restore.
+// command is one run of migrate, backup, restore or import.
 type command struct {
+	load   func(panel map[string]any) (*config.Snapshot, error)
 	in     config.Invocation
 	c      *config.Snapshot
 	out    io.Writer
@@ -36,15 +37,15 @@ type command struct {
 }
 
 // Run makes a command of the command line, and returns the exit code.
-func Run(in config.Invocation, load func() (*config.Snapshot, error)) int {
-	c, err := load()
+func Run(in config.Invocation, load func(panel map[string]any) (*config.Snapshot, error)) int {
+	c, err := load(nil)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return exitUsage
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	d := &command{in: in, c: c, out: os.Stdout, secret: c.String("keys.secret_key"), shown: newProgress(os.Stderr)}
+	d := &command{load: load, in: in, c: c, out: os.Stdout, secret: c.String("keys.secret_key"), shown: newProgress(os.Stderr)}
 	err = d.run(ctx)
 	d.shown.end()
 	use := usage{}
@@ -53,6 +54,8 @@ func Run(in config.Invocation, load func() (*config.Snapshot, error)) int {
 		return 0
 	case ctx.Err() != nil && in.Command == "backup":
 		fmt.Fprintln(os.Stderr, "gcli2api: interrupted, nothing was left behind")
+	case ctx.Err() != nil && in.Command == "import":
+		fmt.Fprintln(os.Stderr, "gcli2api: interrupted: the same command again goes on from here")
 	case ctx.Err() != nil:
 		fmt.Fprintln(os.Stderr, "gcli2api: interrupted: the same command again goes on from here; until then no gateway serves what is there")
 	case errors.As(err, &use):
@@ -73,6 +76,8 @@ func (d *command) run(ctx context.Context) error {
 		return d.migrate(ctx)
 	case "backup":
 		return d.backup(ctx)
+	case "import":
+		return d.importOld(ctx)
 	}
 	return d.restore(ctx)
 }

@@ -79,11 +79,20 @@ func newProgress(out *os.File) *progress {
 
 // tell shows how far a table is.
 func (p *progress) tell(c *Count) {
+	p.line(func() string { return fmt.Sprintf("%s: %d read, %d written", c.Name, c.From, c.Written) })
+}
+
+// count shows how much of something is done.
+func (p *progress) count(what string, done, of int) {
+	p.line(func() string { return fmt.Sprintf("%s: %d of %d", what, done, of) })
+}
+
+func (p *progress) line(text func() string) {
 	if time.Since(p.last) < progressEvery {
 		return
 	}
 	p.last = time.Now()
-	line := fmt.Sprintf("%s: %d read, %d written", c.Name, c.From, c.Written)
+	line := text()
 	if !p.terminal {
 		fmt.Fprintln(p.out, line)
 		return

@@ -103,6 +103,9 @@ func decodeTOML(data []byte) (map[string]fields, error) {
 	return tables, nil
 }
 
+// StartOf reads the state of a credential from the members that the old product kept it in.
+func StartOf(members map[string]json.RawMessage) Start { return start(members) }
+
 func start(f fields) Start {
 	s := Start{Email: f.text("user_email"), CoolingUntil: f.unix("cooldown_until"), LastSuccess: f.unix("last_success")}
 	_ = json.Unmarshal(f["disabled"], &s.Disabled) // anything but a truth value is none

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"regexp"
 	"time"
 
 	"gcli2api/pipeline/config"
@@ -17,14 +16,6 @@ import (
 
 // file is the embedded engine's, beside the credentials: so the one volume of a container has it all.
 const file = ".gcli2api.db"
-
-// Check refuses settings that name no place.
-func Check(c *config.Snapshot) error {
-	if prefix := c.String("store.prefix"); !regexp.MustCompile(`^[a-z][a-z0-9_]*$`).MatchString(prefix) {
-		return fmt.Errorf("%s: store.prefix: %q has something else than small letters, digits and _, or does not begin with a letter", c.Place("store.prefix"), prefix)
-	}
-	return nil
-}
 
 // Store opens the engine that the settings choose. A database that cannot be reached is tried again for
 // store.wait, or until ctx is over: falling back to the file would look like an empty gateway to somebody

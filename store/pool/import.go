@@ -15,6 +15,10 @@ type Offer struct {
 	Name string // of the file that it becomes; a path is refused. "" names it after the credential
 	Data []byte // in any layout that oauth.Parse reads
 
+	// Old is the state that the old product kept of the credential; nil for what is not of it. What is in
+	// the pool already stays as it is then, sign-in and state.
+	Old *oauth.Start
+
 	inbox *dropped // it lies in the inbox; nil for what somebody hands in
 }
 
@@ -52,6 +56,8 @@ func (p *Pool) importAll(offers []Offer) []Imported {
 	for i := range left {
 		left[i] = i
 	}
+	p.handed = map[string]oauth.Start{}
+	defer func() { p.handed = nil }()
 	done := p.alone()
 	defer done()
 	err := p.upToDate()
@@ -168,7 +174,7 @@ func (im *imports) place(name string, o Offer, item oauth.Item, text []byte) par
 		h = nil // what is in a file stays when a variable is unset
 	}
 	if h != nil {
-		if h.draft != nil || same && !h.wants(item) {
+		if h.draft != nil || o.Old != nil || same && !h.wants(item) {
 			return part{is: h, item: h.item}
 		}
 		if d := im.replace(h, text); d != nil {
@@ -183,6 +189,9 @@ func (im *imports) place(name string, o Offer, item oauth.Item, text []byte) par
 		name = item.Creds[0].Suggest(im.p.now())
 	}
 	d := &draft{name: im.free(name), data: append(slices.Clone(text), '\n')}
+	if o.Old != nil {
+		im.p.handed[d.name] = *o.Old
+	}
 	im.order = append(im.order, d)
 	im.drafts[d.name] = d
 	is := im.known.add(holder{item: d.name, draft: d}, item.Creds)

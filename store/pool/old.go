@@ -58,8 +58,8 @@ func (p *Pool) begin(e *entry, item string) {
 	if p.recall(e) || e.from == nil {
 		return
 	}
-	s, there := oauth.Start{}, false
-	if f := p.files[oldCreds]; f != nil {
+	s, there := p.handed[item]
+	if f := p.files[oldCreds]; f != nil && !there {
 		s, there = f.starts[item]
 	}
 	if e.from.name == oldCreds {
@@ -76,7 +76,7 @@ func (p *Pool) begin(e *entry, item string) {
 func (p *Pool) takeOver(e *entry, s oauth.Start) {
 	e.dirty = true // from here on it is our state, whatever becomes of the file
 	if s.Disabled {
-		e.disabled, e.reason = true, "it was switched off in the old product"
+		e.disabled, e.reason, e.switched = true, "it was switched off in the old product", p.now().UnixNano()
 	}
 	e.codes, e.lastSuccess = s.Codes[max(0, len(s.Codes)-maxCodes):], s.LastSuccess
 	if e.email == "" {

@@ -72,6 +72,7 @@ type Options struct {
 	Log    *slog.Logger     // nil logs nothing
 	Now    func() time.Time // nil is time.Now
 	Poll   time.Duration    // between two looks into the folder; 0 is 1 s
+	Still  bool             // it is opened to change what is in it: nothing is asked of Google, nothing tidied up
 
 	// Hide hears of each secret that lasts (API keys, refresh tokens, client secrets) before it is
 	// used, and again when its file changes, so that no log shows it whatever it looks like. nil is
@@ -112,6 +113,7 @@ type Pool struct {
 	warned    map[string]bool        // said once
 	oldStates map[string]oauth.Start // of the old product, by the names of files
 	oldRead   bool
+	handed    map[string]oauth.Start // of the import under way, by the names of its files
 
 	mu       sync.Mutex // all below, and every entry and account
 	set      Settings
@@ -173,6 +175,9 @@ func New(o Options) (*Pool, error) {
 	if p.shared() && p.unread != nil {
 		p.cancel()
 		return nil, fmt.Errorf("read the credentials: %w", p.unread)
+	}
+	if o.Still {
+		return p, nil
 	}
 	p.lookInbox(true)
 	p.sweep()

@@ -20,7 +20,7 @@ func TestServer(t *testing.T) {
 	s := servers.Postgres(t)
 	for name, test := range map[string]func(*testing.T, *servers.PostgresServer){
 		"addresses": addresses, "rights": rights, "settings": settings, "read-only": readOnly, "foreign": foreign, "two at once": twoAtOnce,
-		"changed while open": changedWhileOpen, "too many": tooMany, "cut": cut, "lost notices": lostNotices, "late notice": lateNotice, "poolers": poolers,
+		"changed while open": changedWhileOpen, "too many": tooMany, "cut": cut, "lost notices": lostNotices, "lost among many": lostAmongMany, "late notice": lateNotice, "poolers": poolers,
 		"inspectable": inspectable, "sweep": sweep, "old product": oldProduct, "deep": deep, "silent notices": noticesAfterClose, "slow": slow, "odd ranges": oddRanges, "revision": revision,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, s) })
@@ -275,6 +275,41 @@ func lostNotices(t *testing.T, s *servers.PostgresServer) {
 			<-hints
 		}
 		sql(t, s.Address(), fmt.Sprintf(`SELECT lost.put('cost', 'silent %d', NULL, '1', 0)`, i))
+		hinted(t, hints, "silent")
+	}
+}
+
+// lostAmongMany: while somebody writes all the time, a notice that was lost is found as soon.
+func lostAmongMany(t *testing.T, s *servers.PostgresServer) {
+	db := open(t, postgres.Options{Address: s.Address(), Prefix: "among"})
+	hints, err := db.Watch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	listening(t, db, hints)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan bool)
+	defer func() { stop(); <-ended }()
+	go func() {
+		defer close(ended)
+		for ctx.Err() == nil {
+			_, _ = db.Put(ctx, store.Costs, store.Doc{ID: "busy", Body: []byte("1")}, store.Any)
+			time.Sleep(20 * time.Millisecond)
+		}
+	}()
+	exactly(t, hints, "busy")
+	for plain := 0; plain < 40; plain++ { // a listener is young for a while, and looks again at everything then
+		if c := <-hints; c == (store.Change{}) {
+			plain = 0
+		}
+	}
+	for i := range 3 {
+		for range 20 { // notices that come in their time are no loss
+			if c := <-hints; c == (store.Change{}) {
+				t.Error("a hint about everything, and nothing was lost")
+			}
+		}
+		sql(t, s.Address(), fmt.Sprintf(`SELECT among.put('cost', 'silent %d', NULL, '1', 0)`, i))
 		hinted(t, hints, "silent")
 	}
 }

@@ -127,12 +127,18 @@ const idDigits = 16
 // costs as much. Random ones, which nobody guesses, go without, and cost a start nothing.
 const rounds = 100_000
 
-func derive(secret string) *derived {
-	root := []byte(secret)
-	if !random(secret) {
-		// The errors of the standard library here are about lengths, which are fixed.
-		root, _ = pbkdf2.Key(sha256.New, secret, []byte("gcli2api: SECRET_KEY"), rounds, sha256.Size)
+// rootOf is what all keys of a secret come from.
+func rootOf(secret string) []byte {
+	if random(secret) {
+		return []byte(secret)
 	}
+	// The errors of the standard library here are about lengths, which are fixed.
+	root, _ := pbkdf2.Key(sha256.New, secret, []byte("gcli2api: SECRET_KEY"), rounds, sha256.Size)
+	return root
+}
+
+func derive(secret string) *derived {
+	root := rootOf(secret)
 	part := func(label string, n int) []byte {
 		b, _ := hkdf.Key(sha256.New, root, nil, "gcli2api: "+label, n)
 		return b

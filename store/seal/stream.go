@@ -15,7 +15,7 @@ import (
 )
 
 // A sealed stream is a head and pieces. The head is streamMagic, the id of the key, and a salt from which
-// and from the secret the key of this one stream is derived. Each piece is 64 KiB, the last one less, with
+// and from the secret, worked over as for everything else that is sealed, the key of this one stream is derived. Each piece is 64 KiB, the last one less, with
 // AES-256-GCM: its nonce is its number and whether it is the last one, so that none can be left out, moved
 // or cut off unnoticed.
 const (
@@ -44,13 +44,14 @@ func NewStream(w io.Writer, secret string) (io.WriteCloser, error) {
 	if secret == "" {
 		return nil, ErrStreamNoKey
 	}
-	id, err := streamKeyID(secret)
+	root := rootOf(secret)
+	id, err := streamKeyID(root)
 	if err != nil {
 		return nil, err
 	}
 	salt := make([]byte, streamSalt)
 	_, _ = rand.Read(salt) // never fails
-	aead, err := streamCipher(secret, salt)
+	aead, err := streamCipher(root, salt)
 	if err != nil {
 		return nil, err
 	}
@@ -60,12 +61,12 @@ func NewStream(w io.Writer, secret string) (io.WriteCloser, error) {
 	return &streamWriter{to: w, aead: aead, room: make([]byte, 0, streamPiece)}, nil
 }
 
-func streamKeyID(secret string) ([]byte, error) {
-	return hkdf.Key(sha256.New, []byte(secret), nil, "gcli2api: id of the key of sealed streams", streamID)
+func streamKeyID(root []byte) ([]byte, error) {
+	return hkdf.Key(sha256.New, root, nil, "gcli2api: id of the key of sealed streams", streamID)
 }
 
-func streamCipher(secret string, salt []byte) (cipher.AEAD, error) {
-	key, err := hkdf.Key(sha256.New, []byte(secret), salt, "gcli2api: sealed stream 1", 32)
+func streamCipher(root, salt []byte) (cipher.AEAD, error) {
+	key, err := hkdf.Key(sha256.New, root, salt, "gcli2api: sealed stream 1", 32)
 	if err != nil {
 		return nil, err
 	}
@@ -143,11 +144,12 @@ func OpenStream(r io.Reader, secrets ...string) (io.Reader, error) {
 			continue
 		}
 		none = false
-		mine, err := streamKeyID(secret)
+		root := rootOf(secret)
+		mine, err := streamKeyID(root)
 		if err != nil || !bytes.Equal(mine, id) {
 			continue
 		}
-		aead, err := streamCipher(secret, salt)
+		aead, err := streamCipher(root, salt)
 		if err != nil {
 			return nil, err
 		}

@@ -69,6 +69,9 @@ func (p *Panel) save(ctx context.Context, asked map[string]any, when store.Rev) 
 	}
 	values := maps.Clone(doc.values)
 	for _, c := range changes {
+		if err := usable(c); err != nil {
+			return Saved{}, err
+		}
 		delete(values, c.Param.Flat)
 		if values[c.Param.Key] = c.Value; c.Value == nil {
 			delete(values, c.Param.Key)

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
+	"unicode"
 
 	"gcli2api/pipeline/config"
 	"gcli2api/store/seal"
@@ -61,21 +63,63 @@ func opened(ring *seal.Ring, values map[string]any) (map[string]any, error) {
 	return plain, wrong
 }
 
-// unsealing has a loader hear settings as they are meant. What stays sealed is left out and said once.
-func unsealing(o Options) func(map[string]any) (*config.Snapshot, error) {
-	said := ""
-	return func(values map[string]any) (*config.Snapshot, error) {
-		plain, wrong := opened(o.Ring, values)
-		text := ""
-		if wrong != nil {
-			text = strings.ReplaceAll(wrong.Error(), "\n", "; ")
-		}
-		if text != said && text != "" {
-			o.Log.Error("settings of the panel stay sealed and are left out", "error", text)
-		}
-		said = text
-		return o.Load(plain)
+// unsealed has a loader hear settings as they are meant. One that stays sealed keeps the value that it had last:
+// after a change of SECRET_KEY on another node nobody must find an older password in force here. Where none is
+// known it is left out, and what the file says counts.
+type unsealed struct {
+	opt   Options
+	load  func(map[string]any) (*config.Snapshot, error)
+	last  map[string]any // as they were opened last
+	wrong string         // what of the settings that were loaded last stays sealed, and why; "" for nothing
+	since time.Time      // when that was found
+}
+
+func (u *unsealed) loaded(values map[string]any) (*config.Snapshot, error) {
+	plain, wrong := opened(u.opt.Ring, values)
+	text := ""
+	if wrong != nil {
+		text = strings.ReplaceAll(wrong.Error(), "\n", "; ")
 	}
+	for key := range values {
+		if _, open := plain[key]; !open && u.last[key] != nil {
+			plain[key] = u.last[key]
+		}
+	}
+	if text != u.wrong {
+		u.wrong, u.since = text, time.Now()
+		if text != "" {
+			u.opt.Log.Error("settings of the panel stay sealed: those that were known stay as they were, the others are left out", "error", text)
+		}
+	}
+	c, err := u.load(plain)
+	if err == nil {
+		u.last = plain
+	}
+	return c, err
+}
+
+// Why a text is not saved.
+var (
+	errSealed  = errors.New(`it must not begin with "sealed:"`)
+	errControl = errors.New("it must not have control characters in it: no client could send them")
+)
+
+// usable refuses what could not be told from something that is sealed, and passwords that would lock everybody
+// out.
+func usable(c config.Change) error {
+	_, err := each(c.Value, func(text string) (string, error) {
+		switch {
+		case seal.Is(text):
+			return "", errSealed
+		case c.Param.Secret && strings.ContainsFunc(text, unicode.IsControl):
+			return "", errControl
+		}
+		return text, nil
+	})
+	if err != nil {
+		return &RefusedError{fmt.Errorf("panel: %s: %w", c.Param.Key, err)}
+	}
+	return nil
 }
 
 // Reseal seals the secret settings in the document anew, and those that lie there plain; with a ring that seals

@@ -58,6 +58,7 @@ type Panel struct {
 	told    func()
 
 	changing sync.Mutex // one change of what is in force at a time
+	sealed   *unsealed  // guarded by changing
 
 	mu     sync.Mutex
 	seen   layer // the document as it was read last
@@ -74,7 +75,7 @@ type layer struct {
 // Status is what a node has to say of its settings.
 type Status struct {
 	Revision store.Rev // of the panel's layer in force, 0 for none
-	Error    string    // why the settings that were read last are not in force, "" where they are
+	Error    string    // why the settings that were read last are not in force, all or some; "" where they are
 	At       time.Time // of the error
 }
 
@@ -85,8 +86,9 @@ func Open(ctx context.Context, o Options) (*Panel, error) {
 	if o.Mask == nil {
 		o.Mask = func(text string) string { return text }
 	}
-	o.Load = unsealing(o)
-	p := &Panel{opt: o, started: o.Live.Snapshot()}
+	stays := &unsealed{opt: o, load: o.Load}
+	o.Load = stays.loaded
+	p := &Panel{opt: o, sealed: stays, started: o.Live.Snapshot()}
 	doc, err := p.read(ctx)
 	if err != nil {
 		return nil, err
@@ -105,6 +107,9 @@ func Open(ctx context.Context, o Options) (*Panel, error) {
 		return nil, err
 	}
 	p.status.Revision = doc.rev
+	if wrong == nil {
+		p.status = p.inForce(doc.rev)
+	}
 	p.started = c
 	o.Live.Set(c)
 	return p, nil
@@ -257,19 +262,33 @@ func (p *Panel) force(doc layer) error {
 	default:
 		p.opt.Log.Info("settings read again, nothing has changed")
 	}
-	p.set(Status{Revision: doc.rev})
+	p.set(p.inForce(doc.rev))
 	return nil
+}
+
+// inForce is the status of a layer that is, but for what of it stays sealed.
+func (p *Panel) inForce(rev store.Rev) Status {
+	now := Status{Revision: rev}
+	if wrong := p.sealed.wrong; wrong != "" {
+		now.Error, now.At = p.bounded("it stays sealed: "+wrong), p.sealed.since
+	}
+	return now
 }
 
 // maxError bounds what other nodes hear of an error.
 const maxError = 2000
 
 func (p *Panel) refused(err error) {
-	text := strings.ToValidUTF8(p.opt.Mask(err.Error()), "?")
+	p.set(Status{Revision: p.Status().Revision, Error: p.bounded(err.Error()), At: time.Now()})
+}
+
+// bounded is an error as other nodes hear it.
+func (p *Panel) bounded(text string) string {
+	text = strings.ToValidUTF8(p.opt.Mask(text), "?")
 	if len(text) > maxError {
 		text = strings.ToValidUTF8(text[:maxError], "") + "..."
 	}
-	p.set(Status{Revision: p.Status().Revision, Error: text, At: time.Now()})
+	return text
 }
 
 func (p *Panel) set(now Status) {

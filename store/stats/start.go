@@ -52,11 +52,21 @@ func (s *Stats) adopt(ctx context.Context) (begun int64, err error) {
 // oldestDays is how far back an older version can have counted.
 const oldestDays = 3660
 
+// anyDay looks whether a day has counted anything. A new store has none, and asking a database for each of
+// thousands of days would hold up its first start by as many round trips.
+func (k *keeper) anyDay(ctx context.Context) (bool, error) {
+	next, err := store.WalkCounters(k.Store, 1)(ctx, dayRoot)
+	return len(next) > 0 && strings.HasPrefix(next[0].Counter, dayRoot), err
+}
+
 // oldFigures are the sums of what an older version has counted, day by day, as differences: the sums since the
 // beginning, those of all keys of each day, and the end of what it had put together.
 func (s *Stats) oldFigures(ctx context.Context) (sums map[string]int64, begun int64, err error) {
 	const before = dayRoot + "before/"
 	sums = map[string]int64{}
+	if any, err := s.kept.anyDay(ctx); err != nil || !any {
+		return sums, s.now().Unix(), err
+	}
 	today := dayOfHour(hourOf(s.now()))
 	for day := today - oldestDays; day <= today+1; day++ {
 		prefix := dayPrefix(day)
