@@ -118,6 +118,9 @@ func (d *command) migrate(ctx context.Context) error {
 	if d.in.From == "" && d.in.To == "" {
 		return usage{errors.New("say -to PLACE, or -from PLACE; the other end is what the configuration says")}
 	}
+	if _, err := d.place(d.in.To); err != nil { // said before anything is looked at
+		return err
+	}
 	p, err := d.place(d.in.From)
 	if err != nil {
 		return err
