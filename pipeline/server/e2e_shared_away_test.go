@@ -74,7 +74,8 @@ func TestGraceOfADatabase(t *testing.T) {
 		t.Fatal(status)
 	}
 	wait(t, "ten calls are taken ahead", func() bool { return s.usedOf(key) == 11 })
-	s.of.troubles[1].begin() // killed
+	killed := s.of.troubles[1]
+	killed.begin()
 	served := int64(1)
 	for ; chat() == 200; served++ {
 		if served > 100 {
@@ -84,7 +85,7 @@ func TestGraceOfADatabase(t *testing.T) {
 	if served != 11 {
 		t.Errorf("%d calls were served, 11 had been paid for", served)
 	}
-	s.of.troubles[1].heal()
+	killed.heal()
 	wait(t, "it is back", s.isUp(true))
 	s.must("POST", "/config/save", `{"config": {"store.grace": "0s"}}`)
 	wait(t, "what was not spent is given back", func() bool { return s.usedOf(key) == served })
