@@ -8,18 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"gcli2api/store/storetest/servers"
 )
-
-// chargingEngines are the databases on which gateways share keys.
-func chargingEngines() []engine {
-	mongo := engine{name: "MongoDB", soon: 5 * time.Second, env: func(t *testing.T) map[string]string {
-		s := servers.Mongo(t)
-		return map[string]string{"MONGODB_URI": s.Address(), "MONGODB_DATABASE": s.Name()}
-	}}
-	return append(engines(), mongo)
-}
 
 // spenders are clients of several gateways with one key.
 type spenders struct {
@@ -94,7 +83,7 @@ func (g *gateway) usedOf(key string) int64 {
 // in the middle, no more than 500 are served, and the buyer loses at most what was in flight there.
 func TestThreeGatewaysOneKey(t *testing.T) {
 	t.Parallel()
-	for _, of := range chargingEngines() {
+	for _, of := range engines() {
 		t.Run(of.name, func(t *testing.T) {
 			sim := google(t, 3, 0)
 			c := crowdOf(t, of, 3, launch{sim: sim, accounts: 3, light: true, dirty: true, env: map[string]string{"LOG_LEVEL": "warn"}})
