@@ -339,7 +339,7 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	g.server = server.New(server.Options{Engine: g.engine, Log: g.log.Logger(), ChatOpen: g.live.ChatOpen, GeminiSSE: g.live.GeminiSSE,
 		Mount: seen.Mount, Store: circuit.Health(g.kept),
 		BodyLimit: g.c.Size("server.body_limit"), BodyBudget: g.c.Size("server.body_budget"), WriteTimeout: g.c.Duration("server.write_timeout")})
-	return 0, nil
+	return exitFailed, open.Whole(context.Background(), g.kept)
 }
 
 // read reads all layers of the configuration as they are now.

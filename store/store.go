@@ -120,7 +120,8 @@ type Store interface {
 	// be under way. The id is a name of the caller's own making, never used for other differences.
 	AddOnce(ctx context.Context, id string, deltas []Delta) error
 
-	// Counters reads the counters whose name begins with prefix. Those at zero may be left out.
+	// Counters reads the counters whose name begins with prefix. Those at zero may be left out, and so may
+	// one that somebody spoilt in the database: Take and Add say that it is broken.
 	Counters(ctx context.Context, prefix string) (map[string]int64, error)
 
 	// Claim takes or renews a lease. It is true while the owner holds it. A lease that has run out may

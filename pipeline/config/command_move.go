@@ -5,7 +5,8 @@ import "flag"
 const placeHelp = `
 A PLACE is redis://..., rediss://..., postgres://..., "host=... dbname=...", mongodb://...,
 mongodb+srv://..., or file:FOLDER for a credentials folder with its file. One that is not given is
-that of the configuration, and what it leaves out is as there.
+that of the configuration, and what it leaves out is as there. Others on this machine see the command
+line: env:NAME takes an address with a password from a variable of the environment.
 `
 
 const moveFlags = `  -dry-run       read everything, write nothing, say what would be done

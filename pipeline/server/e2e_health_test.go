@@ -25,7 +25,7 @@ func TestHealthcheck(t *testing.T) {
 	if code, _, stderr := run(t, []string{"PASSWORD=" + secret}, config...); code != 0 || !strings.Contains(stderr, "config.toml:4:") {
 		t.Errorf("with a broken file that has the port: exit %d, %s", code, stderr)
 	}
-	if code, _, stderr := run(t, append(env, "REDIS_URI=redis://made-up"), config...); code != 1 || strings.Contains(stderr, "made-up") {
+	if code, _, stderr := run(t, append(env, "SECRET_KEY=made-up"), config...); code != 1 || strings.Contains(stderr, "made-up") {
 		t.Errorf("with an environment that serve refuses: exit %d, %s", code, stderr)
 	}
 	g.signal(syscall.SIGTERM)

@@ -14,6 +14,7 @@ import (
 	"gcli2api/store"
 	"gcli2api/store/embedded"
 	opening "gcli2api/store/open"
+	"gcli2api/store/storetest/faults"
 	"gcli2api/store/storetest/servers"
 )
 
@@ -156,16 +157,23 @@ func TestMigrateKilled(t *testing.T) {
 	g.credentials(launch{files: map[string]string{"ann.json": `{"refresh_token":"1//x"}`}})
 	many(t, filepath.Join(g.dir, "creds", ".gcli2api.db"))
 	shared := launch{env: map[string]string{"REDIS_URI": redis.Address()}}
-	args := []string{"migrate", "-from", "file:" + filepath.Join(g.dir, "creds"), "-to", redis.Address()}
-	cmd := g.prepared(launch{}, args...)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	direct := fmt.Sprintf("127.0.0.1:%d", redis.Port)
+	proxy := faults.Start(t, direct)
+	proxy.Reset(faults.Reset{Saying: "use/2026", Answers: true}) // it does not get beyond the first counters, however late this test is
+	args := []string{"migrate", "-from", "file:" + filepath.Join(g.dir, "creds"), "-to", strings.Replace(redis.Address(), direct, proxy.Addr(), 1)}
 	db, err := opening.Place{Engine: opening.Redis, Address: redis.Address(), Database: "0", Prefix: "gcli2api"}.Open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
+	// So Redis knows the script by which counters are added: its answer that it does not would be lost as well.
+	if err := db.AddOnce(t.Context(), "of the test", nil); err != nil {
+		t.Fatal(err)
+	}
+	cmd := g.prepared(launch{}, args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
 	for end := time.Now().Add(60 * time.Second); len(found(t, db)) == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("no counter arrives")
@@ -173,6 +181,7 @@ func TestMigrateKilled(t *testing.T) {
 	}
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
+	proxy.Heal(t)
 	if n := len(found(t, db)); n == 60_000 {
 		t.Fatal("it had written everything before it was killed")
 	}

@@ -265,7 +265,7 @@ func (g *gateway) used(ids []string) string {
 func (g *gateway) hold(key string) (end func()) {
 	g.t.Helper()
 	ctx, leave := context.WithCancel(context.Background())
-	body := strings.Replace(speakers()[1].body, "PROMPT", "!fault silence 60s", 1)
+	body := strings.Replace(speakers()[1].body, "PROMPT", "!fault silence 600s", 1)
 	resp, err := client.Do(g.request(http.MethodPost, speakers()[1].path, body, header("Authorization", "Bearer "+key)).WithContext(ctx))
 	if err != nil || resp.StatusCode != 200 {
 		g.t.Fatalf("%v %v", resp, err)

@@ -64,11 +64,9 @@ func TestKeysWhileTheDatabaseIsAway(t *testing.T) {
 // TestGraceOfADatabase: what was taken before is spent while Redis is down, switched on and off without a restart.
 func TestGraceOfADatabase(t *testing.T) {
 	t.Parallel()
-	redis := unsteadyRedis(t)
-	s := startShaky(t, redis, launch{sim: google(t, 0, 2), keys: 2, light: true})
+	s := startShaky(t, unsteadyRedis(t), launch{sim: google(t, 0, 2), keys: 2, light: true})
 	s.must("POST", "/auth/models/costs", `{"model_name": "`+flash+`", "cost": 1}`)
 	key, _ := s.newKey(`{"total_quota": 100000}`)
-	killed := redis.troubles[1]
 	path, body := (ask{}).http(flash, "hello")
 	chat := func() int { return s.post(path, body, byKey(key)).status }
 	s.must("POST", "/config/save", `{"config": {"store.grace": "60s"}}`)
@@ -76,6 +74,7 @@ func TestGraceOfADatabase(t *testing.T) {
 		t.Fatal(status)
 	}
 	wait(t, "ten calls are taken ahead", func() bool { return s.usedOf(key) == 11 })
+	killed := s.of.troubles[1]
 	killed.begin()
 	served := int64(1)
 	for ; chat() == 200; served++ {

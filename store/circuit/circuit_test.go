@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -313,5 +314,58 @@ func TestAlone(t *testing.T) {
 	}
 	if s := circuit.StateOf(db); !s.Up || s.Engine != "file" {
 		t.Fatal(s)
+	}
+}
+
+// wavering is an engine that fails, but for one call that waits; it keeps those who look whether it is back.
+type wavering struct {
+	store.Store
+	held   chan struct{}
+	begun  chan struct{}
+	asking atomic.Int64
+}
+
+func (w *wavering) Get(ctx context.Context, _ store.Table, id string) (store.Doc, error) {
+	if id != "held" {
+		return store.Doc{}, &store.Away{Engine: "Test", Err: errors.New("refused")}
+	}
+	close(w.begun)
+	<-w.held
+	return store.Doc{}, store.ErrNotFound
+}
+
+func (w *wavering) Revision(ctx context.Context) (int64, error) {
+	w.asking.Add(1)
+	<-ctx.Done()
+	return 0, ctx.Err()
+}
+
+func (w *wavering) Close() error { return nil }
+
+// TestOneLooks: a circuit that a late answer has closed, and that opens again at once, is looked at by one.
+func TestOneLooks(t *testing.T) {
+	w := &wavering{held: make(chan struct{}), begun: make(chan struct{})}
+	c := circuit.Around(w, circuit.Options{Engine: "Test", Pause: 400 * time.Millisecond, Timeout: time.Minute})
+	defer c.Close()
+	away := func() {
+		for range 3 {
+			_, _ = c.Get(t.Context(), store.Costs, "none")
+		}
+	}
+	answered := make(chan error)
+	go func() { _, err := c.Get(t.Context(), store.Costs, "held"); answered <- err }()
+	<-w.begun
+	away()
+	if c.State().Up {
+		t.Fatal("it is closed")
+	}
+	close(w.held)
+	if err := <-answered; !errors.Is(err, store.ErrNotFound) || !c.State().Up {
+		t.Fatal(err, c.State())
+	}
+	away()
+	time.Sleep(2 * time.Second) // longer than both pauses
+	if n := w.asking.Load(); n != 1 {
+		t.Errorf("%d look", n)
 	}
 }

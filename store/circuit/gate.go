@@ -23,10 +23,11 @@ func (c *Circuit) missed(why *store.Away, sure bool) {
 		c.pause = c.o.Pause
 	}
 	c.since, c.before = time.Now(), c.denied.Load()
-	c.away.Store(&store.Away{Engine: c.o.Engine, Err: fmt.Errorf("away since %s: %w", c.since.UTC().Format(time.TimeOnly), why.Err)})
+	away := &store.Away{Engine: c.o.Engine, Err: fmt.Errorf("away since %s: %w", c.since.UTC().Format(time.TimeOnly), why.Err)}
+	c.away.Store(away)
 	c.o.Log.Error("the database is away: what needs it is refused at once until it is back",
 		"engine", c.o.Engine, "place", c.o.Place, "error", c.o.Mask(why.Err.Error()), "failures", c.row)
-	c.looks.Go(c.look)
+	c.looks.Go(func() { c.look(away) })
 }
 
 // back notes an answer, and closes the circuit.
@@ -54,9 +55,10 @@ func (c *Circuit) rowIsZero() bool {
 }
 
 // look asks the database until it answers. Its pauses grow, and differ from those of other gateways: a
-// database that comes back is not met by all of them at a time.
-func (c *Circuit) look() {
-	for c.away.Load() != nil {
+// database that comes back is not met by all of them at a time. What a call that was on its way has closed, and
+// others have opened again meanwhile, has a look of its own.
+func (c *Circuit) look(since *store.Away) {
+	for c.away.Load() == since {
 		c.mu.Lock()
 		pause := c.pause/2 + rand.N(c.pause)
 		c.pause = min(2*c.pause, mostPause)
@@ -64,6 +66,9 @@ func (c *Circuit) look() {
 		select {
 		case <-time.After(pause):
 		case <-c.ctx.Done():
+			return
+		}
+		if c.away.Load() != since {
 			return
 		}
 		ctx, cancel := context.WithTimeout(c.ctx, c.o.Timeout)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -29,7 +30,7 @@ func (db *DB) connect(o Options) error {
 	db.secrets = secrets(o.Address)
 	at, err := connstring.ParseAndValidate(o.Address)
 	if err != nil {
-		return fmt.Errorf("the address of MongoDB: %w", db.hide(errors.New(err.Error())))
+		return unreadable(err)
 	}
 	if at.Password != "" {
 		db.secrets = append(db.secrets, at.Password)
@@ -59,6 +60,25 @@ func (db *DB) connect(o Options) error {
 	}
 	db.collections(name, o.Prefix, nil)
 	return nil
+}
+
+// unreadable says what is wrong with an address without repeating any of it: where it cannot be read nobody
+// knows what of it is the password. Names of mongodb+srv that cannot be looked up now may be found later.
+func unreadable(err error) error {
+	if lookup := (*net.DNSError)(nil); errors.As(err, &lookup) {
+		return &store.Away{Engine: "MongoDB", Err: errors.New("the name in its address cannot be looked up: " + lookup.Err)}
+	}
+	why := ""
+	for _, known := range []string{"unescaped slash in password", "unescaped colon in password", "unescaped @ sign in user info", "scheme must be",
+		"must have at least 1 host", "port must be an integer", "port must be in the range", "invalid database", "invalid password", "invalid host",
+		"must have a / ", "invalid value for", "required for", "srv must not include a port number"} {
+		if strings.Contains(err.Error(), known) {
+			why = strings.TrimSpace(known) + ": "
+			break
+		}
+	}
+	return errors.New("the address of MongoDB cannot be read: " + why + "it has to be mongodb://user:password@host:port/database, " +
+		"or mongodb+srv://user:password@name/database; special signs in the password are written as %XX")
 }
 
 // collections are ours in a database.
@@ -151,8 +171,8 @@ func (p *pool) saw(e *event.PoolEvent) {
 	}
 }
 
-// Pool is how the connections are used.
-func (db *DB) Pool() store.Pool {
+// Stats is how the connections are used.
+func (db *DB) Stats() store.Pool {
 	used := max(db.pool.used.Load(), 0)
 	return store.Pool{InUse: int(used), Idle: int(max(db.pool.open.Load()-used, 0)), Max: int(db.pool.max.Load())}
 }

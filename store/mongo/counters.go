@@ -97,7 +97,7 @@ func count(raw bson.Raw) (int64, error) {
 	return 0, broken(fmt.Sprintf("the counter %q", key), "it is no whole number from zero on")
 }
 
-// Counters reads the counters with a prefix.
+// Counters reads the counters with a prefix. One that is no number is left out and logged: the rest is served.
 func (db *DB) Counters(ctx context.Context, prefix string) (map[string]int64, error) {
 	ctx, done, err := db.begin(ctx)
 	if err != nil {
@@ -120,7 +120,10 @@ func (db *DB) Counters(ctx context.Context, prefix string) (map[string]int64, er
 	for found.Next(ctx) {
 		n, err := count(found.Current)
 		if err != nil {
-			return nil, err
+			if db.said.First(err.Error()) {
+				db.log.Error("a counter in the database is broken", "error", err)
+			}
+			continue
 		}
 		key, _ := found.Current.Lookup("_id").StringValueOK()
 		all[key] = n

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"go.mongodb.org/mongo-driver/v2/bson"
+
 	"gcli2api/store"
 	"gcli2api/store/mongo"
 	"gcli2api/store/storetest/servers"
@@ -158,4 +160,45 @@ func until(t *testing.T, there func() bool) {
 			t.Fatal("it has not come")
 		}
 	}
+}
+
+// TestPutBack: the database is put back as it was some time ago. Whoever was connected goes on hearing of
+// changes.
+func TestPutBack(t *testing.T) {
+	s := servers.Mongo(t)
+	name := s.Name()
+	one, other := opened(t, at(s, name)), opened(t, at(s, name))
+	hints, err := one.Watch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(id string) {
+		t.Helper()
+		if _, err := other.Put(t.Context(), store.Keys, store.Doc{ID: id, Body: []byte("1")}, store.Any); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := func(id string, orAll bool) func() bool {
+		return func() bool {
+			select {
+			case c := <-hints:
+				return c == store.Change{Table: store.Keys, ID: id} || orAll && c == store.Change{}
+			default:
+				return false
+			}
+		}
+	}
+	write("first")
+	until(t, told("first", true))
+	for range 20 {
+		write("before")
+	}
+	write("last")
+	until(t, told("last", false))
+	did, err := raw(t, s, name).Collection("gcli2api_meta").UpdateOne(t.Context(), bson.M{"_id": "version"}, bson.M{"$set": bson.M{"n": int64(3)}})
+	if err != nil || did.ModifiedCount != 1 {
+		t.Fatal(did, err)
+	}
+	write("after")
+	until(t, told("after", true))
 }

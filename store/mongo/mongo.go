@@ -55,6 +55,7 @@ type DB struct {
 	clock   clock
 	pool    pool
 	hints   store.Hints
+	said    store.Said // broken documents
 	teller  *teller
 	ledger  *ledger
 	life    context.Context // over when the store is closed

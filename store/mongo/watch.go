@@ -28,12 +28,12 @@ func (db *DB) Watch(ctx context.Context) (<-chan store.Change, error) {
 func (db *DB) poll() {
 	seen, known := int64(0), false
 	db.every(pollEvery, func(ctx context.Context) error {
-		n, keys, err := db.version(ctx, bson.M{"_id": versionID, number: bson.M{"$gt": seen}}, bson.M{number: 1, recent: 1})
-		if err != nil || n <= seen {
+		n, keys, err := db.version(ctx, bson.M{"_id": versionID, number: bson.M{"$ne": seen}}, bson.M{number: 1, recent: 1})
+		if err != nil || n == seen || n == 0 { // the document is left out as long as it says what it said
 			return err
 		}
 		switch fresh := n - seen; {
-		case !known || fresh > int64(len(keys)): // more than the document remembers
+		case !known || fresh < 0 || fresh > int64(len(keys)): // a copy was put back, or more than the document remembers
 			db.hints.Tell(store.Change{})
 		default:
 			for _, key := range keys[int64(len(keys))-fresh:] {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"gcli2api/store"
@@ -21,6 +20,8 @@ type job struct {
 	dry      bool
 	force    bool // replace what is there
 	live     bool // although gateways use one of the places
+	silence  time.Duration
+	silent   map[*Side]map[string]string // gateways that are in the list and do not live
 	say      io.Writer
 	progress func(*Count)
 }
@@ -60,8 +61,12 @@ func (j *job) run(ctx context.Context) error {
 		fmt.Fprintln(j.say, "going on with a move that was interrupted")
 	}
 	m := &open.Mark{From: j.id, Name: j.name, Begun: time.Now().UTC()}
-	if err := patiently(ctx, func() error { return m.Save(ctx, j.to.Store) }); err != nil {
-		return fmt.Errorf("write to %s: %w", j.to.Name, err)
+	before, err := j.begin(ctx, m)
+	if err != nil {
+		return err
+	}
+	if err := j.still(ctx); err != nil {
+		return errors.Join(err, j.unmark(ctx, before))
 	}
 	if counts, err := l.tables(ctx); err != nil {
 		return j.end(l.wrong, counts, err, true)
@@ -76,6 +81,27 @@ func (j *job) run(ctx context.Context) error {
 	check.wrong.merge(l.wrong)
 	printCounts(j.say, counts)
 	return j.end(check.wrong, counts, err, j.live)
+}
+
+// begin writes the mark, and gives the one before it.
+func (j *job) begin(ctx context.Context, m *open.Mark) (before *open.Mark, err error) {
+	if before, err = j.marked(ctx); err == nil {
+		err = patiently(ctx, func() error { return m.Save(ctx, j.to.Store) })
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write to %s: %w", j.to.Name, err)
+	}
+	return before, nil
+}
+
+// unmark puts back what was there before the mark: nothing was moved.
+func (j *job) unmark(ctx context.Context, before *open.Mark) error {
+	return patiently(ctx, func() error {
+		if before != nil {
+			return before.Save(ctx, j.to.Store)
+		}
+		return open.Unmark(ctx, j.to.Store)
+	})
 }
 
 // plan says what a move would do.
@@ -116,12 +142,8 @@ func (j *job) admit(ctx context.Context) (resumed bool, err error) {
 		if !is || j.live {
 			continue
 		}
-		nodes, err := s.gateways(ctx)
-		if err != nil {
+		if err := j.idle(ctx, s); err != nil {
 			return false, err
-		}
-		if len(nodes) > 0 {
-			return false, refusal("%s is used by gateways just now (%s): what they write meanwhile would be lost or half moved. Stop them (one that crashed is forgotten within a minute), or say -live", s.Name, strings.Join(nodes, ", "))
 		}
 	}
 	if from, is := j.from.(*Side); is && from.ID == j.to.ID {

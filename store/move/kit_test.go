@@ -163,7 +163,7 @@ func does(t testing.TB, in config.Invocation, environ ...string) (string, error)
 	load := func(panel map[string]any) (*config.Snapshot, error) {
 		return config.Load(config.Options{Environ: environ}.With(panel))
 	}
-	d := &command{load: load, in: in, c: c, out: &out, secret: c.String("keys.secret_key"), shown: newProgress(null)}
+	d := &command{load: load, in: in, c: c, out: &out, secret: c.String("keys.secret_key"), shown: newProgress(null), silence: heardEvery}
 	err = d.run(t.Context())
 	return out.String(), err
 }

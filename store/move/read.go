@@ -3,7 +3,6 @@ package move
 import (
 	"archive/tar"
 	"bufio"
-	"bytes"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -24,8 +23,11 @@ import (
 	"gcli2api/store/seal"
 )
 
-// maxParts bounds what is remembered of the parts of an archive.
-const maxParts = 1 << 20
+const (
+	maxParts  = 1 << 20 // bounds what is remembered of the parts of an archive,
+	maxTables = 1000    // of its tables,
+	maxLines  = 200_000 // and what of a part is in memory at a time: one of partSize has a quarter of that
+)
 
 // errArchive begins what is said of an archive that cannot be used.
 var errArchive = errors.New("this is no whole archive of gcli2api")
@@ -200,7 +202,9 @@ func (v *verifier) record(t string, d store.Doc, c store.Delta) error {
 			return broken("the counter %q is below zero", c.Counter)
 		}
 	} else {
-		v.tables[t]++
+		if v.tables[t]++; len(v.tables) > maxTables {
+			return broken("it has more tables than any")
+		}
 	}
 	err := store.CheckName(id)
 	if err == nil && t != "" && t != string(store.Credentials) {
@@ -269,7 +273,10 @@ func records(name string, r io.Reader, each func(t string, d store.Doc, c store.
 		return broken("the part %q is not known", name)
 	}
 	lines := bufio.NewReader(r)
-	for {
+	for n := 1; ; n++ {
+		if n > maxLines {
+			return broken("the part %q has more lines than any", name)
+		}
 		text, err := lines.ReadBytes('\n')
 		if errors.Is(err, io.EOF) && len(text) == 0 {
 			return nil
@@ -383,15 +390,4 @@ func (a *archive) summary(w io.Writer) {
 		}
 	}
 	fmt.Fprintf(w, "  %-10s %d, together %s\n", "counters", a.manifest.Counters, a.manifest.Sum)
-}
-
-// printable is text of a stranger's file for a terminal.
-func printable(text string) string {
-	text = strings.ToValidUTF8(text[:min(len(text), 200)], "")
-	return string(bytes.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return -1
-		}
-		return r
-	}, []byte(text)))
 }

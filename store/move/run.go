@@ -34,6 +34,8 @@ type command struct {
 	out    io.Writer
 	secret string
 	shown  *progress
+
+	silence time.Duration
 }
 
 // Run makes a command of the command line, and returns the exit code.
@@ -45,7 +47,7 @@ func Run(in config.Invocation, load func(panel map[string]any) (*config.Snapshot
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	d := &command{load: load, in: in, c: c, out: os.Stdout, secret: c.String("keys.secret_key"), shown: newProgress(os.Stderr)}
+	d := &command{load: load, in: in, c: c, out: os.Stdout, secret: c.String("keys.secret_key"), shown: newProgress(os.Stderr), silence: silence}
 	err = d.run(ctx)
 	d.shown.end()
 	use := usage{}
@@ -93,6 +95,11 @@ func (d *command) place(text string) (open.Place, error) {
 	if err != nil || text == "" {
 		return p, err
 	}
+	if name, is := strings.CutPrefix(text, "env:"); is { // others on the machine see the command line
+		if text = os.Getenv(name); text == "" {
+			return p, usage{fmt.Errorf("the environment variable %q has no address in it", printable(name))}
+		}
+	}
 	if p, err = open.ParsePlace(text, p); err != nil {
 		return p, usage{err}
 	}
@@ -110,6 +117,9 @@ func (d *command) place(text string) (open.Place, error) {
 func (d *command) migrate(ctx context.Context) error {
 	if d.in.From == "" && d.in.To == "" {
 		return usage{errors.New("say -to PLACE, or -from PLACE; the other end is what the configuration says")}
+	}
+	if _, err := d.place(d.in.To); err != nil { // said before anything is looked at
+		return err
 	}
 	p, err := d.place(d.in.From)
 	if err != nil {
@@ -138,6 +148,7 @@ func (d *command) move(ctx context.Context, j *job) error {
 	if j.to, err = openTarget(ctx, p, d.in.DryRun); err != nil {
 		return err
 	}
+	j.silence, j.silent = d.silence, map[*Side]map[string]string{}
 	j.dry, j.force, j.live, j.say, j.progress = d.in.DryRun, d.in.Force, d.in.Live, d.out, d.shown.tell
 	begun := time.Now()
 	err = j.run(ctx)

@@ -1,10 +1,12 @@
 package move
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"os"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -106,4 +108,15 @@ func (p *progress) end() {
 	if p.shown {
 		fmt.Fprintln(p.out)
 	}
+}
+
+// printable is text of a stranger's file for a terminal.
+func printable(text string) string {
+	text = strings.ToValidUTF8(text[:min(len(text), 200)], "")
+	return string(bytes.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return -1
+		}
+		return r
+	}, []byte(text)))
 }

@@ -148,6 +148,7 @@ func (b *Backups) due(ctx context.Context) (name string, err error) {
 
 func (b *Backups) isDue(set Settings) bool {
 	files, err := listBackups(set.Dir)
+	files = past(files, b.o.Now().Add(set.Every))
 	return err != nil || len(files) == 0 || !b.o.Now().Before(files[0].Made.Add(set.Every))
 }
 
@@ -241,12 +242,19 @@ func listBackups(dir string) ([]Backup, error) {
 	return files, nil
 }
 
+// past leaves out what comes from the future: a clock was wrong then. Waiting for that time might take years, and
+// counting those as the newest would cost all others.
+func past(files []Backup, now time.Time) []Backup {
+	return slices.DeleteFunc(files, func(f Backup) bool { return f.Made.After(now) })
+}
+
 // retain removes the oldest backups beyond those to keep, and what a crash left of one.
 func retain(set Settings, now time.Time) error {
 	files, err := listBackups(set.Dir)
 	if err != nil {
 		return err
 	}
+	files = past(files, now.Add(set.Every))
 	var gone []string
 	for _, f := range files[min(max(set.Keep, 1), len(files)):] {
 		gone = append(gone, f.Name)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -89,6 +90,23 @@ func TestSchedule(t *testing.T) {
 	if content(t, target) != want {
 		t.Error("the backup holds something else")
 	}
+}
+
+// Backups of a time when the clock was wrong neither hold the next one up nor cost it its place.
+func TestScheduleAfterWrongClock(t *testing.T) {
+	source, dir := folder(t), t.TempDir()
+	fill(t, source, 1)
+	odd := "gcli2api-29991127T090000Z.tar.gz"
+	ok(t, os.WriteFile(filepath.Join(dir, odd), nil, 0o600))
+	c := &clock{now: time.Date(2026, 11, 27, 7, 0, 0, 0, time.UTC)}
+	with(t, source, func(s *Side) {
+		b := scheduled(t, s, Settings{Dir: dir, Every: time.Hour, Keep: 1}, c, "a")
+		name, err := b.due(t.Context())
+		ok(t, err)
+		if got := names(t, dir); name == "" || !slices.Equal(got, []string{name, odd}) {
+			t.Errorf("%q was written, there are %q", name, got)
+		}
+	})
 }
 
 // Of nodes that share a folder one writes.

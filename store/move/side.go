@@ -131,6 +131,7 @@ const (
 	firstDocs    = 16      // of the first one: nobody knows yet how large they are
 	wantedPage   = 4 << 20 // bytes of one page, about
 	mostCounters = 1000
+	mostNodes    = 100 // that are looked at
 )
 
 // poolChanges is the document in which gateways on one store tell each other which credentials changed. It
@@ -201,20 +202,21 @@ func (s *Side) counters() pages[store.Delta] {
 
 func (s *Side) problems() []string { return s.wrong }
 
-// gateways are the nodes that are alive on a store.
-func (s *Side) gateways(ctx context.Context) ([]string, error) {
+// gateways are the nodes in the list of a store, with what each has written of itself: of one that lives that
+// goes on.
+func (s *Side) gateways(ctx context.Context) (map[string]string, error) {
 	if s.Store == nil {
 		return nil, nil
 	}
-	docs, err := s.Store.List(ctx, store.Nodes, "", 100)
+	docs, err := patient(ctx, func() ([]store.Doc, error) { return s.Store.List(ctx, store.Nodes, "", mostNodes) })
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", s.Name, err)
 	}
-	var names []string
+	wrote := map[string]string{}
 	for _, d := range docs {
-		names = append(names, d.ID)
+		wrote[d.ID] = string(d.Body)
 	}
-	return names, nil
+	return wrote, nil
 }
 
 // empty tells that a place has nothing that a move would write over. It names what it found otherwise.

@@ -91,6 +91,7 @@ func Open(o Options) *List {
 		close(l.done)
 		return l
 	}
+	l.beat(ctx) // whoever looks at the list from here on sees us
 	go l.run(ctx)
 	return l
 }
@@ -125,7 +126,6 @@ func (l *List) run(ctx context.Context) {
 	tick := time.NewTicker(beatEvery)
 	defer tick.Stop()
 	for {
-		l.beat(ctx)
 		l.look(ctx)
 		select {
 		case <-ctx.Done():
@@ -133,6 +133,7 @@ func (l *List) run(ctx context.Context) {
 		case <-l.wake:
 		case <-tick.C:
 		}
+		l.beat(ctx)
 	}
 }
 

@@ -46,16 +46,36 @@ func (m *Mark) Save(ctx context.Context, s store.Store) error {
 	return err
 }
 
+// Unmark takes the mark of a move away that has not begun after all.
+func Unmark(ctx context.Context, s store.Store) error {
+	if err := s.Delete(ctx, Moves, mark, store.Any); !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
+// Whole tells a gateway that has just said in the list of nodes that it is there whether a move has begun since
+// it opened the store: of the two, one sees the other.
+func Whole(ctx context.Context, s store.Store) error {
+	m, err := MarkOf(ctx, s)
+	if err == nil && m.half() {
+		err = m.refusal()
+	}
+	return err
+}
+
+func (m *Mark) half() bool { return m != nil && m.Done.IsZero() }
+
+func (m *Mark) refusal() error {
+	return fmt.Errorf("the data are half of what a move from %s was to bring: give the same command (migrate or restore) again, it goes on from there", m.Name)
+}
+
 // whole refuses data that a move has only half written: served, they would look like all there is.
 func whole(ctx context.Context, s store.Store, err error) (store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := MarkOf(ctx, s)
-	if err == nil && m != nil && m.Done.IsZero() {
-		err = fmt.Errorf("the data are half of what a move from %s was to bring: give the same command (migrate or restore) again, it goes on from there", m.Name)
-	}
-	if err != nil {
+	if err := Whole(ctx, s); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil

@@ -28,10 +28,24 @@ func Store(ctx context.Context, c *config.Snapshot, log *slog.Logger) (store.Sto
 	}
 	p.Log = log
 	s, err := p.await(ctx, c.Duration("store.wait"))
-	if s, err = whole(ctx, s, err); err != nil || p.Engine == File {
+	if s, err = whole(ctx, s, err); p.Engine == File {
 		return s, err
 	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", c.Place(p.setting), p.setting, err)
+	}
+	p.chosen(c)
 	return circuit.Around(s, circuit.Options{Engine: p.Engine, Place: p.String(), Timeout: p.Timeout, Most: max(1024, callsEach*p.Connections), Log: log, Mask: p.mask}), nil
+}
+
+// chosen says where everything is kept, and which other databases have an address and are not used.
+func (p Place) chosen(c *config.Snapshot) {
+	p.Log.Info("everything is kept in a database", "place", p.String(), "by", c.Place(p.setting))
+	for _, key := range []string{"store.postgres_dsn", "store.mongodb_uri"} { // nothing is passed over for Redis
+		if key != p.setting && c.String(key) != "" {
+			p.Log.Warn("a database has an address and is not used: of several, the first of Redis, Postgres and MongoDB counts", "setting", key, "by", c.Place(key), "used", p.String())
+		}
+	}
 }
 
 const (

@@ -15,6 +15,7 @@ import (
 	"gcli2api/pipeline/config"
 	"gcli2api/store"
 	"gcli2api/store/circuit"
+	"gcli2api/store/storetest/servers"
 )
 
 func settings(t *testing.T, change map[string]any) *config.Snapshot {
@@ -46,6 +47,11 @@ func TestNeverFallsBack(t *testing.T) {
 				s.Close()
 				t.Fatal("there is no database")
 			}
+			for key := range change {
+				if !strings.Contains(err.Error(), key) {
+					t.Errorf("%v does not name %s", err, key)
+				}
+			}
 			if text := err.Error() + log.String(); strings.Contains(text, "s3cr3tword") || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "\n") {
 				t.Error(text)
 			}
@@ -53,6 +59,41 @@ func TestNeverFallsBack(t *testing.T) {
 				t.Error("a file was opened in its place", err)
 			}
 		})
+	}
+}
+
+// TestChosen: the log says which database has everything, and which ones are not used.
+func TestChosen(t *testing.T) {
+	r := servers.Redis(t)
+	c := settings(t, map[string]any{"store.redis_uri": r.Address(), "store.timeout": "5s", "store.mongodb_uri": "mongodb://u:s3cr3tword@127.0.0.1:1"})
+	var log bytes.Buffer
+	s, err := Store(t.Context(), c, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	said := log.String()
+	for _, want := range []string{"everything is kept in a database", "Redis at 127.0.0.1", "is not used", "setting=store.mongodb_uri"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%s does not say %q", said, want)
+		}
+	}
+	if strings.Contains(said, "s3cr3tword") || strings.Contains(said, "postgres_dsn") {
+		t.Error(said)
+	}
+}
+
+func TestParsePlace(t *testing.T) {
+	for text, want := range map[string]string{
+		"redis://h/1": Redis, "rediss://h": Redis, "REDIS://h": Redis, "postgres://h/d": Postgres, "postgresql://h/d": Postgres,
+		"host=h dbname=d": Postgres, "user=u password=w": Postgres, "service = s": Postgres, "password='a b' port=1": Postgres,
+		"mongodb://h": MongoDB, "mongodb+srv://h": MongoDB, "file:creds": File, "file://creds": File, "./creds": File, "./a=b": File, "./ghost=1": File,
+		"mysql://h": "", "file:": "",
+	} {
+		p, err := ParsePlace(text, Place{Engine: File, Folder: "x"})
+		if want == "" != (err != nil) || err == nil && p.Engine != want {
+			t.Errorf("%s: %q, %v", text, p.Engine, err)
+		}
 	}
 }
 

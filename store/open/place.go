@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -29,6 +30,8 @@ type Place struct {
 	Connections int
 	Timeout     time.Duration
 	Log         *slog.Logger // nil logs nothing
+
+	setting string // that has the address
 }
 
 // Engines by what they are called here.
@@ -50,7 +53,7 @@ func PlaceOf(c *config.Snapshot) (Place, error) {
 		{MongoDB, "store.mongodb_uri", c.String("store.mongodb_database")},
 	} {
 		if address := c.String(one.key); address != "" {
-			p.Engine, p.Address, p.Database = one.engine, address, one.database
+			p.Engine, p.Address, p.Database, p.setting = one.engine, address, one.database, one.key
 			return p, nil
 		}
 	}
@@ -66,10 +69,11 @@ func ParsePlace(text string, like Place) (Place, error) {
 	p := like
 	p.Address, p.Folder = text, ""
 	scheme, rest, _ := strings.Cut(text, ":")
+	pairs := regexp.MustCompile(`(^|\s)(host|hostaddr|port|user|password|passfile|dbname|database|service|sslmode)\s*=`) // of Postgres
 	switch scheme = strings.ToLower(scheme); {
 	case scheme == "redis" || scheme == "rediss":
 		p.Engine = Redis
-	case scheme == "postgres" || scheme == "postgresql" || strings.Contains(text, "host=") || strings.Contains(text, "dbname="):
+	case scheme == "postgres" || scheme == "postgresql" || pairs.MatchString(text):
 		p.Engine = Postgres
 	case scheme == "mongodb" || scheme == "mongodb+srv":
 		p.Engine = MongoDB

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -113,6 +114,28 @@ func TestOneRefreshAmongNodesOfAStore(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Who waits for a token does not wait for an import that writes for minutes.
+func TestTokenWhileSomebodyImports(t *testing.T) {
+	g := google(t)
+	account := g.AddAccount(simulator.Account{Email: "me@example.com", Project: "sim-p"})
+	s := flakyStore(t, filepath.Join(t.TempDir(), "x.db"))
+	a := onStore(t, s, func(o *Options) { o.OAuth = client(t, g.URL(), nil) })
+	if _, err := a.Import(Offer{Name: "a.json", Data: []byte(fileAt(account))}); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "it was welcomed", func() bool { return status(t, a.Pool, "a.json").Tier != "" })
+	expire(a.Pool, "a.json")
+	a.disk.Lock() // as an import does
+	ctx, cancel := context.WithTimeout(t.Context(), 10*turnAsk)
+	defer cancel()
+	l, fail := a.Acquire(ctx, Want{Model: "m"})
+	a.disk.Unlock()
+	if fail != nil {
+		t.Fatal(fail)
+	}
+	l.Release()
 }
 
 // While the store is away the credentials serve, the panel gets an error, and a refresh token that Google

@@ -262,7 +262,7 @@ func (im *imports) write() {
 			due = append(due, d)
 		}
 	}
-	im.p.writeAll(due)
+	im.p.writeAll(im.handOn(due))
 	if im.p.shelf.commit(due) {
 		im.p.scan(true)
 		im.giveWay()

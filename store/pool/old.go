@@ -2,6 +2,7 @@ package pool
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -112,4 +113,60 @@ func (p *Pool) takeUsage(e *entry, s oauth.Start, now time.Time) {
 	}
 	e.noPreview = s.NoPreview
 	e.capped = p.caps(e, now)
+}
+
+// handOn writes the states that new files bring along, before the files: another node may lend a credential as
+// soon as it sees it, and one that was switched off must not come on for that moment. What a state could
+// not be written of is not written either. The caller holds disk.
+func (im *imports) handOn(due []*draft) (rest []*draft) {
+	p, saved := im.p, false
+	if p.states == nil || len(p.handed) == 0 {
+		return due
+	}
+	for _, d := range due {
+		start, is := p.handed[d.name]
+		if !is {
+			continue
+		}
+		sheet, err := oauth.Parse(d.name, d.data, p.rules)
+		if err != nil {
+			continue // it was read a moment ago
+		}
+		for _, item := range sheet.Items {
+			for _, c := range item.Creds {
+				saved = p.handOne(c, start) || saved
+			}
+		}
+	}
+	s, can := p.states.(interface {
+		Sync(ctx context.Context) error
+	})
+	if !saved || !can {
+		return due
+	}
+	err := s.Sync(p.ctx)
+	if err == nil {
+		return due
+	}
+	for _, d := range due {
+		if _, is := p.handed[d.name]; is {
+			d.err = err
+		} else {
+			rest = append(rest, d)
+		}
+	}
+	return rest
+}
+
+// handOne writes a state, unless there is one of this secret.
+func (p *Pool) handOne(c oauth.Credential, start oauth.Start) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	e := p.newEntry(c, nil, nil)
+	if s, known := p.states.Load(c.ID); known && e.isOf(s) {
+		return false
+	}
+	p.takeOver(e, start)
+	p.states.Save(c.ID, e.state())
+	return true
 }

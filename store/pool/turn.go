@@ -27,6 +27,7 @@ func nodeName() string { return rand.Text() }
 // turn is the right to refresh one sign-in, or what another node got who had it.
 type turn struct {
 	lease string // held, "" for none
+	owner string // of the lease: the turn and not the node, whose next turn may begin before this one is given up
 	taken bool   // got is another node's, and new enough
 	got   oauth.Tokens
 }
@@ -64,15 +65,16 @@ func (p *Pool) takeTurn(ctx context.Context, a *account, was string) turn {
 	p.mu.Lock()
 	name, id := p.leaseOf(a), a.cred.ID
 	p.mu.Unlock()
+	owner := rand.Text()
 	for ctx.Err() == nil {
-		mine, err := p.claim(ctx, name)
+		mine, err := p.claim(ctx, name, owner)
 		if err != nil {
 			p.log.Debug("no lease on a refresh, it is made without", "credential", id, "error", err)
 			return turn{}
 		}
 		t := turn{}
 		if mine {
-			t.lease = name
+			t.lease, t.owner = name, owner
 		}
 		// Also when it is ours: the other node may have finished between two looks.
 		if t.got, t.taken = p.fromOther(ctx, a, was); t.taken || mine {
@@ -86,10 +88,10 @@ func (p *Pool) takeTurn(ctx context.Context, a *account, was string) turn {
 	return turn{}
 }
 
-func (p *Pool) claim(ctx context.Context, name string) (bool, error) {
+func (p *Pool) claim(ctx context.Context, name, owner string) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, turnAsk)
 	defer cancel()
-	return p.claims.Claim(ctx, name, p.node, turnFor)
+	return p.claims.Claim(ctx, name, owner, turnFor)
 }
 
 // endTurn gives the lease up once the others can see what came of it.
@@ -100,7 +102,7 @@ func (p *Pool) endTurn(ctx context.Context, a *account, t turn) {
 	if !t.taken {
 		p.durable(ctx, a)
 	}
-	if _, err := p.claims.Claim(context.WithoutCancel(ctx), t.lease, p.node, 0); err != nil {
+	if _, err := p.claims.Claim(context.WithoutCancel(ctx), t.lease, t.owner, 0); err != nil {
 		p.log.Debug("a lease on a refresh was not given up, it runs out", "credential", a.cred.ID, "error", err)
 	}
 }
@@ -121,7 +123,7 @@ func (p *Pool) fromOther(ctx context.Context, a *account, was string) (oauth.Tok
 	}
 	p.mu.Unlock()
 	shared.Fetch(ctx, id)
-	p.askSource(a)
+	p.askSource(ctx, a)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	t := p.now()
@@ -131,16 +133,27 @@ func (p *Pool) fromOther(ctx context.Context, a *account, was string) (oauth.Tok
 	return oauth.Tokens{AccessToken: a.token, Expiry: a.expiry}, true
 }
 
-// askSource reads the document of an account again: another node may have written a newer refresh token.
-func (p *Pool) askSource(a *account) {
+// askSource reads the document of an account again: another node may have written a newer refresh token. An
+// import holds disk for as long as it writes, which may be minutes: it is not waited for longer than is worth it,
+// and what is heard late counts then.
+func (p *Pool) askSource(ctx context.Context, a *account) {
 	d, is := p.shelf.(*documents)
 	if !is || a.from == nil || a.from.variable != nil {
 		return
 	}
-	p.disk.Lock()
-	defer p.disk.Unlock()
 	d.hear(a.from.name)
-	p.scan(false)
+	done := make(chan struct{})
+	p.spawn(turnAsk, func(context.Context) {
+		defer close(done)
+		p.disk.Lock()
+		defer p.disk.Unlock()
+		p.scan(false)
+	})
+	select {
+	case <-done:
+	case <-ctx.Done():
+	case <-time.After(turnAsk):
+	}
 }
 
 // first is the entry that stands for the account: the one of its name, else any.

@@ -92,6 +92,34 @@ func TestOneRefreshAmongNodes(t *testing.T) {
 	}
 }
 
+// The next refresh of a node may begin before its last one has given up its lease: that does not give up the
+// lease of the next one too, during which another node would refresh as well.
+func TestTurnsOfOneNode(t *testing.T) {
+	g := google(t)
+	me := g.AddAccount(simulator.Account{Email: "me@example.com", Project: "sim-p"})
+	s := openStore(t, filepath.Join(t.TempDir(), "x.db"))
+	c := &claims{Store: s, refused: make(chan struct{}, 1)}
+	p, _ := peer(t, s, c, g.URL(), nil, `{"refresh_token": "`+me.RefreshToken+`", "project_id": "sim-p", "email": "me@example.com"}`)
+	a := p.named(inVariable).account
+	last, next := p.takeTurn(t.Context(), a, ""), make(chan turn)
+	go func() { next <- p.takeTurn(t.Context(), a, "") }()
+	var now turn
+	select {
+	case now = <-next: // it did not wait
+		p.endTurn(t.Context(), a, last)
+	case <-c.refused:
+		p.endTurn(t.Context(), a, last)
+		now = <-next
+	}
+	if ok, err := s.Claim(t.Context(), now.lease, "another node", time.Minute); ok || err != nil {
+		t.Errorf("another node has a turn at the same time: %t %v", ok, err)
+	}
+	p.endTurn(t.Context(), a, now)
+	if ok, err := s.Claim(t.Context(), now.lease, "another node", time.Minute); !ok || err != nil {
+		t.Errorf("another node has no turn afterwards: %t %v", ok, err)
+	}
+}
+
 // A node that comes later finds the token of the others, whatever its own variable says.
 func TestTokenOfAnotherNodeIsTakenOver(t *testing.T) {
 	g := google(t)

@@ -95,7 +95,8 @@ func (db *DB) add(ctx context.Context, deltas []store.Delta, batch ...string) er
 }
 
 // Counters reads the counters behind a prefix, in pages, so that millions of them hold up nobody. Each page
-// is the state of one moment, all of them together are not.
+// is the state of one moment, all of them together are not. One that is no number is left out and logged: the
+// rest is served.
 func (db *DB) Counters(ctx context.Context, prefix string) (map[string]int64, error) {
 	return call(ctx, db, func(ctx context.Context) (map[string]int64, error) {
 		found := map[string]int64{}
@@ -108,9 +109,14 @@ func (db *DB) Counters(ctx context.Context, prefix string) (map[string]int64, er
 			if err != nil {
 				return nil, err
 			}
-			last, n, err := db.page(answer, found)
+			last, n, spoilt, err := db.page(answer, found)
 			if err != nil {
 				return nil, err
+			}
+			for _, name := range spoilt {
+				if err := db.noNumber(name); db.said.First(err.Error()) {
+					db.log.Error("a counter in the database is broken", "error", err)
+				}
 			}
 			if n < countersPage {
 				return found, nil
@@ -123,15 +129,16 @@ func (db *DB) Counters(ctx context.Context, prefix string) (map[string]int64, er
 	})
 }
 
-func (db *DB) page(answer any, found map[string]int64) (last string, size int, err error) {
+// page takes an answer apart. spoilt are those that are no number.
+func (db *DB) page(answer any, found map[string]int64) (last string, size int, spoilt []string, err error) {
 	parts, _ := answer.([]any)
 	if len(parts) != 2 {
-		return "", 0, unexpected(answer)
+		return "", 0, nil, unexpected(answer)
 	}
 	names, _ := parts[0].([]any)
 	values, _ := parts[1].([]any)
 	if len(names) != len(values) {
-		return "", 0, unexpected(answer)
+		return "", 0, nil, unexpected(answer)
 	}
 	for i, name := range names {
 		last, _ = name.(string)
@@ -140,11 +147,12 @@ func (db *DB) page(answer any, found map[string]int64) (last string, size int, e
 		}
 		n, ok := number(values[i])
 		if !ok {
-			return "", 0, db.noNumber(last)
+			spoilt = append(spoilt, last)
+			continue
 		}
 		found[last] = n
 	}
-	return last, len(names), nil
+	return last, len(names), spoilt, nil
 }
 
 // Claim takes, renews or gives up a lease.

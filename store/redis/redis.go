@@ -39,6 +39,7 @@ type DB struct {
 	most    int // connections
 	log     *slog.Logger
 	hints   store.Hints
+	said    store.Said // broken documents
 
 	mu    sync.Mutex
 	shut  bool

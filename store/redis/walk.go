@@ -11,7 +11,8 @@ import (
 
 var _ store.CounterWalker = (*DB)(nil)
 
-// WalkCounters reads a part of the counters, in the state of one moment.
+// WalkCounters reads a part of the counters, in the state of one moment. One that is no number is an error:
+// a copy without it would look whole.
 func (db *DB) WalkCounters(ctx context.Context, after string, limit int) ([]store.Delta, error) {
 	if limit <= 0 {
 		return nil, fmt.Errorf("%w: a list of %d counters", store.ErrInvalid, limit)
@@ -27,9 +28,12 @@ func (db *DB) WalkCounters(ctx context.Context, after string, limit int) ([]stor
 				return nil, err
 			}
 			found := map[string]int64{}
-			last, n, err := db.page(answer, found)
+			last, n, spoilt, err := db.page(answer, found)
 			if err != nil {
 				return nil, err
+			}
+			if len(spoilt) > 0 {
+				return nil, db.noNumber(spoilt[0])
 			}
 			list = append(list, inOrder(found)...)
 			if n < size {

@@ -2,6 +2,7 @@ package stats
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -28,6 +29,11 @@ func (s *Stats) start(ctx context.Context) error {
 
 func (k *keeper) since(ctx context.Context) (int64, error) {
 	found, err := k.Store.Counters(ctx, sinceName)
+	if err == nil && found[sinceName] == 0 { // one that somebody spoilt in the database is left out, and no first start
+		if _, err = k.Store.Take(ctx, sinceName, 0, 0); errors.Is(err, store.ErrExhausted) {
+			err = nil // another node has set it by now
+		}
+	}
 	return found[sinceName], err
 }
 
@@ -56,6 +62,9 @@ const oldestDays = 3660
 // thousands of days would hold up its first start by as many round trips.
 func (k *keeper) anyDay(ctx context.Context) (bool, error) {
 	next, err := store.WalkCounters(k.Store, 1)(ctx, dayRoot)
+	if away := (*store.Away)(nil); err != nil && !errors.As(err, &away) && ctx.Err() == nil {
+		return true, nil // something there is broken, which does not keep the rest from being read
+	}
 	return len(next) > 0 && strings.HasPrefix(next[0].Counter, dayRoot), err
 }
 
