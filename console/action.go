@@ -108,7 +108,7 @@ func (s Services) act(c *fiber.Ctx) error {
 	}
 	s.note(in.Action, []string{in.Filename}, errs)
 	if err := s.durable(c); err != nil {
-		return refuse(c, fiber.StatusInternalServerError, notKept)
+		return s.unkept(c)
 	}
 	return c.JSON(fiber.Map{"message": said[0]})
 }
@@ -123,7 +123,12 @@ func (s Services) note(action string, names []string, errs []error) {
 	}
 }
 
-const notKept = "done, but it could not be written: it lasts until the next start only"
+const notKept = "done on this gateway, but it is not written yet: the store does not take it now; it is tried again until it does, and a restart before that forgets it"
+
+// unkept tells that a change is in force and not durable.
+func (s Services) unkept(c *fiber.Ctx) error {
+	return refuse(c, fiber.StatusServiceUnavailable, notKept)
+}
 
 // durable waits until the changes of the pool are durable.
 func (s Services) durable(c *fiber.Ctx) error {
