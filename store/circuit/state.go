@@ -11,7 +11,7 @@ type State struct {
 	Engine string    `json:"engine"`
 	Place  string    `json:"place"`
 	Up     bool      `json:"up"`
-	Since  time.Time `json:"since"` // it is up, or away
+	Since  time.Time `json:"since,omitzero"` // a database is up, or away
 	Error  string    `json:"last_error,omitempty"`
 	At     time.Time `json:"last_error_at,omitzero"`
 

@@ -58,7 +58,7 @@ func inTime() (context.Context, context.CancelFunc) {
 }
 
 // away is the error of an engine.
-func away(err error) error { return fmt.Errorf("%w: %w", errAway, err) }
+func away(err error) error { return fmt.Errorf("%w: %w", ErrAway, err) }
 
 func (d *documents) names() []string { return slices.Collect(maps.Keys(d.ids)) }
 
@@ -72,7 +72,7 @@ func (d *documents) read(name string) (t text, err error) {
 	return t, err
 }
 
-// get reads a document; the error is errAway, or fs.ErrNotExist where there is none.
+// get reads a document; the error is ErrAway, or fs.ErrNotExist where there is none.
 func (d *documents) get(name string) (store.Doc, error) {
 	ctx, cancel := inTime()
 	defer cancel()
@@ -193,7 +193,7 @@ func (d *documents) remove(one *draft) error {
 }
 
 // graves lists the quarantine, whose names stand together.
-func (d *documents) graves(each func(name string, t text, err error)) {
+func (d *documents) graves(each func(name string, t text, err error)) error {
 	const begin = quarantineDir + "/"
 	err := d.every(begin, func(doc store.Doc) bool {
 		name, in := strings.CutPrefix(doc.ID, begin)
@@ -206,6 +206,7 @@ func (d *documents) graves(each func(name string, t text, err error)) {
 	if err != nil {
 		d.log.Error("the quarantine cannot be read", "error", err)
 	}
+	return err
 }
 
 // every goes through the documents behind a name, until each says that it is enough.
