@@ -37,7 +37,7 @@ func TestBackupRoute(t *testing.T) {
 	if err := os.MkdirAll(backups, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(backups, "gcli2api-29991127T090000Z.tar.gz.sealed"), []byte("12345"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(backups, "gcli2api-"+time.Now().UTC().Format("20060102T150405Z")+".tar.gz.sealed"), []byte("12345"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	b := move.Begin(move.Options{Store: db, Place: open.Place{Engine: open.File, Folder: dir}, Log: slog.New(slog.DiscardHandler),
