@@ -63,6 +63,9 @@ func TestCredentialsWhileTheDatabaseIsAway(t *testing.T) {
 		t.Fatal(status, text)
 	}
 	name := p.Status()[0].ID
+	if status, text := as(t, app, "GET", "/creds/status", ""); status != 200 || !strings.Contains(text, `"backend_type":"redis"`) {
+		t.Errorf("%d %s", status, text)
+	}
 	db.up = false
 	db.Break(storetest.Fault{Err: &store.Away{Engine: "Redis", Err: errors.New("cut")}})
 	for _, ask := range []struct{ method, path, body string }{
