@@ -1,7 +1,6 @@
 package console
 
 import (
-
 	"gcli2api/store/pool"
 
 	"github.com/gofiber/fiber/v2"

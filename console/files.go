@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"gcli2api/store/pool"
+
 	"github.com/gofiber/fiber/v2"
 )
 
@@ -106,7 +108,7 @@ func (s Services) deduplicate(c *fiber.Ctx) error {
 func (s Services) quarantine(c *fiber.Ctx) error {
 	list, err := s.Pool.Quarantine()
 	if err != nil {
-		return away(c, err.Error()+": try again later")
+		return away(c, pool.ErrAway.Error()+": try again later")
 	}
 	return c.JSON(fiber.Map{"deleted": list, "total_count": len(list)})
 }

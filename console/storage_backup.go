@@ -28,7 +28,7 @@ func (s Services) backup(c *fiber.Ctx) error {
 		return refuse(c, fiber.StatusServiceUnavailable, "this gateway makes no backups")
 	}
 	if s.Store != nil && !circuit.StateOf(s.Store).Up { // once the archive has begun it is too late to say so
-		return away(c, "the database cannot be reached, and everything is there: try again later")
+		return away(c, "the database cannot be reached, so there is nothing to make a backup of: try again later")
 	}
 	name := s.Backup.Name(plain)
 	attach(c, name)
