@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"gcli2api/store/circuit"
 	"gcli2api/store/move"
 
 	"github.com/gofiber/fiber/v2"
@@ -25,6 +26,9 @@ func (s Services) backup(c *fiber.Ctx) error {
 	}
 	if s.Backup == nil {
 		return refuse(c, fiber.StatusServiceUnavailable, "this gateway makes no backups")
+	}
+	if s.Store != nil && !circuit.StateOf(s.Store).Up { // once the archive has begun it is too late to say so
+		return away(c, "the database cannot be reached, so there is nothing to make a backup of: try again later")
 	}
 	name := s.Backup.Name(plain)
 	attach(c, name)

@@ -12,7 +12,7 @@ type State struct {
 	Place  string    `json:"place"`
 	Up     bool      `json:"up"`                // it answers, and does what it is asked for
 	Refuse string    `json:"refuses,omitempty"` // "reads", "writes" or "everything": it answers, and says no
-	Since  time.Time `json:"since"`             // it is up, or away
+	Since  time.Time `json:"since,omitzero"`    // a database is up, or away
 	Error  string    `json:"last_error,omitempty"`
 	At     time.Time `json:"last_error_at,omitzero"`
 
