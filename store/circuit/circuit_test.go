@@ -37,8 +37,9 @@ func TestConformance(t *testing.T) {
 type stuck struct {
 	*storetest.Flaky
 	mu    sync.Mutex
-	hangs chan struct{} // nil: it answers
-	deaf  chan struct{} // somebody asks
+	hangs chan struct{}   // nil: it answers
+	deaf  chan struct{}   // somebody asks
+	lasts []time.Duration // how long each call may take
 }
 
 func (s *stuck) hang() (release func()) {
@@ -55,8 +56,10 @@ func (s *stuck) hang() (release func()) {
 }
 
 func (s *stuck) wait(ctx context.Context) error {
+	late, _ := ctx.Deadline()
 	s.mu.Lock()
 	hangs := s.hangs
+	s.lasts = append(s.lasts, time.Until(late))
 	s.mu.Unlock()
 	if hangs == nil {
 		return nil
@@ -197,6 +200,28 @@ func TestRefusesAtOnce(t *testing.T) {
 	}
 	release()
 	k.up(true)
+}
+
+// TestTimeOfACall: no call of the engine lasts longer than was said, whoever makes it.
+func TestTimeOfACall(t *testing.T) {
+	const most = 50 * time.Millisecond
+	k := open(t, circuit.Options{Timeout: most})
+	release := k.engine.hang()
+	if err := k.get(t.Context()); !isAway(err) {
+		t.Fatal(err)
+	}
+	release()
+	k.up(true) // by a look
+	k.engine.mu.Lock()
+	defer k.engine.mu.Unlock()
+	if len(k.engine.lasts) < 2 {
+		t.Fatalf("%d calls", len(k.engine.lasts))
+	}
+	for i, d := range k.engine.lasts {
+		if d > most || d < -time.Hour {
+			t.Errorf("call %d may last %v", i, d)
+		}
+	}
 }
 
 // TestOneSlowCall is no sign of trouble as long as others are answered meanwhile.
