@@ -18,7 +18,7 @@ func byKey(key string) func(*http.Request) { return header("Authorization", "Bea
 // what costs nothing is served, and each answer is charged once.
 func TestKeysWhileTheDatabaseIsAway(t *testing.T) {
 	t.Parallel()
-	s := startShaky(t, launch{sim: google(t, 0, 2), keys: 2, light: true})
+	s := startShaky(t, unsteadyRedis(t), launch{sim: google(t, 0, 2), keys: 2, light: true})
 	key, _ := s.newKey(`{"total_quota": 100000}`)
 	if r := s.get("/auth/quota", byKey(key)); r.status != 200 {
 		t.Fatal(r.status)
@@ -64,7 +64,7 @@ func TestKeysWhileTheDatabaseIsAway(t *testing.T) {
 // TestGraceOfADatabase: what was taken before is spent while Redis is down, switched on and off without a restart.
 func TestGraceOfADatabase(t *testing.T) {
 	t.Parallel()
-	s := startShaky(t, launch{sim: google(t, 0, 2), keys: 2, light: true})
+	s := startShaky(t, unsteadyRedis(t), launch{sim: google(t, 0, 2), keys: 2, light: true})
 	s.must("POST", "/auth/models/costs", `{"model_name": "`+flash+`", "cost": 1}`)
 	key, _ := s.newKey(`{"total_quota": 100000}`)
 	path, body := (ask{}).http(flash, "hello")
@@ -74,7 +74,8 @@ func TestGraceOfADatabase(t *testing.T) {
 		t.Fatal(status)
 	}
 	wait(t, "ten calls are taken ahead", func() bool { return s.usedOf(key) == 11 })
-	s.redis.Kill()
+	killed := s.of.troubles[1]
+	killed.begin()
 	served := int64(1)
 	for ; chat() == 200; served++ {
 		if served > 100 {
@@ -84,7 +85,7 @@ func TestGraceOfADatabase(t *testing.T) {
 	if served != 11 {
 		t.Errorf("%d calls were served, 11 had been paid for", served)
 	}
-	s.redis.Start(t)
+	killed.heal()
 	wait(t, "it is back", s.isUp(true))
 	s.must("POST", "/config/save", `{"config": {"store.grace": "0s"}}`)
 	wait(t, "what was not spent is given back", func() bool { return s.usedOf(key) == served })
@@ -96,7 +97,7 @@ func TestGraceOfADatabase(t *testing.T) {
 // TestSlowDatabaseOfKeys adds one round trip to callers with a key, whatever its limits are.
 func TestSlowDatabaseOfKeys(t *testing.T) {
 	t.Parallel()
-	s := startShaky(t, launch{sim: google(t, 0, 2), keys: 2, light: true, env: map[string]string{"STORE_TIMEOUT": "5s"}})
+	s := startShaky(t, unsteadyRedis(t), launch{sim: google(t, 0, 2), keys: 2, light: true, env: map[string]string{"STORE_TIMEOUT": "5s"}})
 	path, body := (ask{}).http(flash, "hello")
 	for _, kind := range [][2]string{{"a quota", ""}, {"a day", `, "daily_quota": 50000`},
 		{"limits", `, "daily_quota": 50000, "requests_per_minute": 1000, "tokens_per_minute": 1000000, "concurrency": 5`}} {
@@ -128,7 +129,7 @@ func TestSlowDatabaseOfKeys(t *testing.T) {
 func TestCutConnections(t *testing.T) {
 	t.Parallel()
 	sim := google(t, 0, 2)
-	s := startShaky(t, launch{sim: sim, keys: 2, light: true, env: map[string]string{"LOG_LEVEL": "error"}})
+	s := startShaky(t, unsteadyRedis(t), launch{sim: sim, keys: 2, light: true, env: map[string]string{"LOG_LEVEL": "error"}})
 	s.must("POST", "/auth/models/costs", `{"model_name": "`+flash+`", "cost": 1}`)
 	key, _ := s.newKey(`{"total_quota": 100}`)
 	stop := make(chan struct{})

@@ -10,8 +10,9 @@ import (
 type State struct {
 	Engine string    `json:"engine"`
 	Place  string    `json:"place"`
-	Up     bool      `json:"up"`
-	Since  time.Time `json:"since,omitzero"` // a database is up, or away
+	Up     bool      `json:"up"`                // it answers, and does what it is asked for
+	Refuse string    `json:"refuses,omitempty"` // "reads", "writes" or "everything": it answers, and says no
+	Since  time.Time `json:"since,omitzero"`    // a database is up, or away
 	Error  string    `json:"last_error,omitempty"`
 	At     time.Time `json:"last_error_at,omitzero"`
 
@@ -50,6 +51,9 @@ func (c *Circuit) State() State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.Since = c.since.UTC()
+	if what, since := c.refuses(); what != "" && s.Up {
+		s.Up, s.Refuse, s.Since = false, what, since.UTC()
+	}
 	if c.last != nil {
 		s.Error, s.At = c.o.Mask(c.last.Error()), c.lastAt.UTC()
 	}
@@ -76,6 +80,9 @@ func Health(s store.Store) func() (engine string, up bool, since time.Time) {
 	return func() (string, bool, time.Time) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		if what, since := c.refuses(); what != "" && c.away.Load() == nil {
+			return c.o.Engine, false, since
+		}
 		return c.o.Engine, c.away.Load() == nil, c.since
 	}
 }
