@@ -17,7 +17,7 @@ func (s Services) rotateSecret(c *fiber.Ctx) error {
 		return refuse(c, fiber.StatusServiceUnavailable, "this gateway keeps nothing")
 	}
 	var w rekey.Wish
-	for name, is := range map[string]*bool{"dry_run": &w.Dry, "plain": &w.Plain} {
+	for name, is := range map[string]*bool{"dry_run": &w.Dry, "plain": &w.Plain, "live": &w.Live} {
 		if text := c.Query(name); text != "" {
 			on, err := strconv.ParseBool(text)
 			if err != nil {
@@ -30,7 +30,7 @@ func (s Services) rotateSecret(c *fiber.Ctx) error {
 		return refuse(c, fiber.StatusConflict, err.Error())
 	}
 	total, err := s.Rekey.Run(context.WithoutCancel(c.Context()), w)
-	if errors.Is(err, rekey.ErrBusy) {
+	if errors.Is(err, rekey.ErrBusy) || errors.Is(err, rekey.ErrBlind) {
 		return refuse(c, fiber.StatusConflict, err.Error())
 	}
 	if err != nil {

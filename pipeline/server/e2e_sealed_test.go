@@ -2,8 +2,10 @@ package server_test
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -223,8 +225,24 @@ func TestSealedInDatabases(t *testing.T) {
 		if err := os.Remove(filepath.Join(g.dir, "creds", "ann.json")); err != nil {
 			t.Fatal(err)
 		}
-		env["SECRET_KEY"], env["OLD_SECRET_KEYS"] = sealB, sealA
 		l.dir = g.dir
+		g = start(t, l)
+		env["SECRET_KEY"], env["OLD_SECRET_KEYS"] = sealB, sealA
+		before := bodies()
+		for _, dry := range []string{"-dry-run=true", "-dry-run=false"} { // the gateway has not got the new key
+			one := g.told(env, "rotate-secret", dry)
+			if said := one.stderr.String(); one.code != 1 || !strings.Contains(said, ":"+strconv.Itoa(g.port)+" on ") || !strings.Contains(said, "OLD_SECRET_KEYS first") || !strings.Contains(said, "-live") || one.stdout.String() != "" {
+				t.Fatalf("%s: %d %s%s", dry, one.code, one.stdout.String(), said)
+			}
+		}
+		if now := bodies(); keyed(now) != keyed(before) {
+			t.Errorf("sealed with %s, before %s", keyed(now), keyed(before))
+		}
+		if one := g.told(env, "rotate-secret", "-dry-run", "-live"); one.code != 0 {
+			t.Errorf("-live: %d %s", one.code, one.stderr.String())
+		}
+		asks(g)
+		g.close(false)
 		g = start(t, l)
 		asks(g)
 		if one := g.told(env, "rotate-secret"); one.code != 0 {
@@ -236,4 +254,14 @@ func TestSealedInDatabases(t *testing.T) {
 		g = start(t, l)
 		asks(g)
 	})
+}
+
+// keyed are the keys that something is sealed with.
+func keyed(bodies string) string {
+	ids := map[string]bool{}
+	for _, text := range strings.Split(bodies, `"sealed:1:`)[1:] {
+		id, _, _ := strings.Cut(text, ":")
+		ids[id] = true
+	}
+	return strings.Join(slices.Sorted(maps.Keys(ids)), " ")
 }

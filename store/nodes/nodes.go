@@ -35,6 +35,7 @@ type Node struct {
 	Revision int64     `json:"revision"`
 	Error    string    `json:"last_error,omitempty"`
 	ErrorAt  time.Time `json:"last_error_at,omitzero"`
+	Keys     []string  `json:"keys"` // ids of those that it opens sealed secrets with; null of a version that does not say
 }
 
 // Options say who a gateway is.
@@ -43,6 +44,7 @@ type Options struct {
 	Log     *slog.Logger
 	Address string
 	Version string
+	Keys    []string             // ids of those that it opens sealed secrets with
 	Now     func() time.Time     // the clock of this machine; nil is time.Now
 	Ahead   func() time.Duration // of that clock, to that of the store's server; nil is for nobody knows
 
@@ -86,7 +88,7 @@ func Open(o Options) *List {
 	ctx, stop := context.WithCancel(context.Background())
 	l := &List{opt: o, id: rand.Text(), docs: store.Docs[Node]{Store: o.Store, Table: store.Nodes}, stop: stop,
 		done: make(chan struct{}), wake: make(chan struct{}, 1), others: map[string]*other{},
-		own: Node{Host: host, Address: o.Address, Version: o.Version, Started: o.Now()}}
+		own: Node{Host: host, Address: o.Address, Version: o.Version, Started: o.Now(), Keys: append([]string{}, o.Keys...)}}
 	if store.Alone(o.Store) { // nobody to tell, and no disk to wear out
 		close(l.done)
 		return l

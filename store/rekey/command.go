@@ -8,12 +8,14 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
 	"gcli2api/pipeline/config"
 	"gcli2api/store"
 	"gcli2api/store/embedded"
+	"gcli2api/store/nodes"
 	"gcli2api/store/open"
 	"gcli2api/store/seal"
 )
@@ -33,7 +35,7 @@ func Main(in config.Invocation, load func() (*config.Snapshot, error)) int {
 		fmt.Fprintln(os.Stderr, err)
 		return exitUsage
 	}
-	wish := Wish{in.DryRun, in.Plain}
+	wish := Wish{Dry: in.DryRun, Plain: in.Plain, Live: in.Live}
 	ring := seal.FromConfig(c)
 	if err := wish.Fits(ring); err != nil {
 		fmt.Fprintln(os.Stderr, "gcli2api:", err)
@@ -71,7 +73,10 @@ func anywhere(ctx context.Context, c *config.Snapshot, o Options, wish Wish) (Co
 	if store.Alone(s) {
 		o.Folder = p.Folder
 	}
-	total, err := Run(ctx, o)
+	var total Count
+	if err = wish.open(ctx, s, o.Ring); err == nil {
+		total, err = Run(ctx, o)
+	}
 	return total, errors.Join(err, s.Close())
 }
 
@@ -88,7 +93,27 @@ func held(ctx context.Context, p open.Place) bool {
 }
 
 // Wish is what somebody asks for.
-type Wish struct{ Dry, Plain bool }
+type Wish struct{ Dry, Plain, Live bool }
+
+// ErrBlind is when a gateway at work could not open what would be written.
+var ErrBlind = errors.New("cannot open what would be sealed with the SECRET_KEY in force")
+
+// open refuses to take their credentials from gateways at work that share the store.
+func (w Wish) open(ctx context.Context, s store.Store, ring *seal.Ring) error {
+	if w.Plain || w.Live || store.Alone(s) || !ring.Seals() {
+		return nil
+	}
+	key := ring.IDs()[0]
+	blind, err := nodes.Blind(ctx, s, key)
+	if err != nil {
+		return fmt.Errorf("ask which keys the gateways have: %w", err)
+	}
+	if len(blind) == 0 {
+		return nil
+	}
+	return fmt.Errorf("these gateways at work %w (key %s): %s: nothing was written; start them with the new SECRET_KEY and the one before in OLD_SECRET_KEYS first, "+
+		"then give this command again; -live goes on anyway, and they lose their credentials until then", ErrBlind, key, strings.Join(blind, ", "))
+}
 
 // Fits says why a wish cannot be granted with a ring.
 func (w Wish) Fits(ring *seal.Ring) error {

@@ -48,6 +48,9 @@ func (r *Service) Run(ctx context.Context, w Wish) (Count, error) {
 		return Count{}, ErrBusy
 	}
 	defer r.busy.Store(false)
+	if err := w.open(ctx, r.opt.Store, r.opt.Ring); err != nil {
+		return Count{}, err
+	}
 	o := r.opt
 	o.Dry = w.Dry
 	return Run(ctx, o)
@@ -91,7 +94,7 @@ func ask(ctx context.Context, c *config.Snapshot, w Wish) (Count, error) {
 	at := c.Listening()
 	for _, address := range server.Addresses(at.Host, c.Int("server.port")) {
 		var a Answer
-		if a, err = post(ctx, c, address, Wish{true, w.Plain}); err != nil {
+		if a, err = post(ctx, c, address, Wish{Dry: true, Plain: w.Plain, Live: w.Live}); err != nil {
 			continue
 		}
 		if a.Folder != folderOf(c) {
@@ -109,7 +112,7 @@ func ask(ctx context.Context, c *config.Snapshot, w Wish) (Count, error) {
 }
 
 func post(ctx context.Context, c *config.Snapshot, address string, w Wish) (a Answer, err error) {
-	url := fmt.Sprintf("http://%s%s?dry_run=%t&plain=%t", address, Path, w.Dry, w.Plain)
+	url := fmt.Sprintf("http://%s%s?dry_run=%t&plain=%t&live=%t", address, Path, w.Dry, w.Plain, w.Live)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, nil)
 	if err != nil {
 		return a, err

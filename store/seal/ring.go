@@ -62,6 +62,17 @@ func Check(c *config.Snapshot) error {
 	return nil
 }
 
+// IDs are those of the keys that the ring opens with, the one that seals first.
+func (r *Ring) IDs() []string {
+	ids := []string{}
+	if r != nil {
+		for _, k := range r.opens {
+			ids = append(ids, k.derived().id)
+		}
+	}
+	return ids
+}
+
 // Seals tells that there is a key to seal with.
 func (r *Ring) Seals() bool { return r.current() != nil }
 
