@@ -416,3 +416,41 @@ func TestOneLooks(t *testing.T) {
 		t.Errorf("%d look", n)
 	}
 }
+
+// TestPauses: they grow, and not without an end.
+func TestPauses(t *testing.T) {
+	pause := 100 * time.Millisecond
+	for range 3 {
+		if next := circuit.Longer(pause); next != 2*pause {
+			t.Fatalf("%v after %v", next, pause)
+		} else {
+			pause = next
+		}
+	}
+	for range 40 {
+		pause = circuit.Longer(pause)
+	}
+	if pause != 2*time.Second {
+		t.Errorf("a database that is back is met after %v", pause)
+	}
+}
+
+// TestEndsWhileCallsFail: a call that fails behind Close opens nothing: what comes then is of a closed store.
+func TestEndsWhileCallsFail(t *testing.T) {
+	k := open(t, circuit.Options{Timeout: time.Minute})
+	k.engine.hang() // until its callers give up
+	ctx, cancel := context.WithTimeout(t.Context(), 1100*time.Millisecond)
+	defer cancel()
+	late := make(chan error)
+	go func() { late <- k.get(ctx) }()
+	<-k.engine.deaf
+	if err := k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-late; !isAway(err) {
+		t.Fatal(err)
+	}
+	if _, err := k.Counters(t.Context(), "x"); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("after Close: %v", err)
+	}
+}
