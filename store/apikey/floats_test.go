@@ -263,3 +263,25 @@ func TestGraceIsNoCredit(t *testing.T) {
 		t.Errorf("a call of %d with %d ahead: %v", b.Costs.Price(pro), ahead, fail)
 	}
 }
+
+// TestGraceOfYesterday: what was taken ahead on one day is not spent on the next, whose allowance it is not of.
+func TestGraceOfYesterday(t *testing.T) {
+	s, c := &storetest.Flaky{Store: onDisk(t)}, &clock{}
+	c.at.Store(time.Date(2026, 11, 17, 23, 59, 50, 0, time.UTC).UnixNano())
+	b, _ := graced(t, s, c)
+	one := newKey(t, b, Terms{Quota: 10_000, Daily: 5_000})
+	_ = pay(t, b, one, Ask{})
+	floatsOf(b).round()
+	c.at.Add(int64(20 * time.Second)) // the key is not idle
+	floatsOf(b).round()
+	s.Break(storetest.Fault{Err: errAway})
+	if fail := pay(t, b, one, Ask{}); fail == nil || fail.Status != 503 {
+		t.Errorf("paid from yesterday: %v", fail)
+	}
+	s.Heal()
+	floatsOf(b).round()
+	drained(t, b)
+	if now := balance(t, b, one); now.Used != b.Costs.Price(flash) || now.DailyUsed != 0 {
+		t.Errorf("%+v", now)
+	}
+}
