@@ -31,7 +31,7 @@ func TestBackupAnyPair(t *testing.T) {
 	for a, from := range all {
 		t.Run(a, func(t *testing.T) {
 			source := from(t)
-			fill(t, source, 600)
+			fill(t, source, enough(source, "mongodb")) // it goes there as well
 			path := filepath.Join(t.TempDir(), "archive")
 			_, err := does(t, backup(source, path))
 			ok(t, err)

@@ -66,6 +66,16 @@ func ok(t testing.TB, err error) {
 	}
 }
 
+// enough counters are several parts, and fewer where FerretDB takes some: it needs half a second for each hundred.
+func enough(places ...string) int {
+	for _, p := range places {
+		if strings.HasPrefix(p, "mongodb") {
+			return 40
+		}
+	}
+	return 600
+}
+
 // fill puts something of everything into a place.
 func fill(t testing.TB, text string, counters int) {
 	t.Helper()

@@ -30,7 +30,7 @@ func TestMigrateAnyPair(t *testing.T) {
 				if a == b && source == target {
 					t.Skip("one database of this engine is all there is")
 				}
-				fill(t, source, 600)
+				fill(t, source, enough(source, target))
 				before := content(t, source)
 				_, err := does(t, migrate(source, target))
 				ok(t, err)
