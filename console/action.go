@@ -103,6 +103,8 @@ func (s Services) act(c *fiber.Ctx) error {
 		return refuse(c, fiber.StatusNotFound, err.Error()+": delete it first, or see GET /creds/quarantine")
 	case errors.Is(err, pool.ErrNotKept):
 		return refuse(c, fiber.StatusInternalServerError, err.Error())
+	case errors.Is(err, pool.ErrAway):
+		return away(c, err.Error())
 	case err != nil:
 		return refuse(c, fiber.StatusBadRequest, err.Error())
 	}
@@ -123,7 +125,8 @@ func (s Services) note(action string, names []string, errs []error) {
 	}
 }
 
-const notKept = "done on this gateway, but it is not written yet: the store does not take it now; it is tried again until it does, and a restart before that forgets it"
+// notKept is what the pool goes on trying to write.
+const notKept = "done, but it could not be written yet: it counts on this gateway, is written when that works again, and is lost if the gateway ends before"
 
 // unkept tells that a change is in force and not durable.
 func (s Services) unkept(c *fiber.Ctx) error {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"gcli2api/store/circuit"
 	"gcli2api/store/move"
 
 	"github.com/gofiber/fiber/v2"
@@ -35,6 +36,9 @@ func (s Services) backup(c *fiber.Ctx) error {
 	}
 	if s.Backup == nil {
 		return refuse(c, fiber.StatusServiceUnavailable, "this gateway makes no backups")
+	}
+	if s.Store != nil && !circuit.StateOf(s.Store).Readable() { // once the archive has begun it is too late to say so
+		return away(c, "the database cannot be reached, so there is nothing to make a backup of: try again later")
 	}
 	head := c.Method() == fiber.MethodHead
 	if !head && !s.beginBackup() {

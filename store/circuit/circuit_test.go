@@ -37,8 +37,9 @@ func TestConformance(t *testing.T) {
 type stuck struct {
 	*storetest.Flaky
 	mu    sync.Mutex
-	hangs chan struct{} // nil: it answers
-	deaf  chan struct{} // somebody asks
+	hangs chan struct{}   // nil: it answers
+	deaf  chan struct{}   // somebody asks
+	lasts []time.Duration // how long each call may take
 }
 
 func (s *stuck) hang() (release func()) {
@@ -55,8 +56,10 @@ func (s *stuck) hang() (release func()) {
 }
 
 func (s *stuck) wait(ctx context.Context) error {
+	late, _ := ctx.Deadline()
 	s.mu.Lock()
 	hangs := s.hangs
+	s.lasts = append(s.lasts, time.Until(late))
 	s.mu.Unlock()
 	if hangs == nil {
 		return nil
@@ -197,6 +200,28 @@ func TestRefusesAtOnce(t *testing.T) {
 	}
 	release()
 	k.up(true)
+}
+
+// TestTimeOfACall: no call of the engine lasts longer than was said, whoever makes it.
+func TestTimeOfACall(t *testing.T) {
+	const most = 50 * time.Millisecond
+	k := open(t, circuit.Options{Timeout: most})
+	release := k.engine.hang()
+	if err := k.get(t.Context()); !isAway(err) {
+		t.Fatal(err)
+	}
+	release()
+	k.up(true) // by a look
+	k.engine.mu.Lock()
+	defer k.engine.mu.Unlock()
+	if len(k.engine.lasts) < 2 {
+		t.Fatalf("%d calls", len(k.engine.lasts))
+	}
+	for i, d := range k.engine.lasts {
+		if d > most || d < -time.Hour {
+			t.Errorf("call %d may last %v", i, d)
+		}
+	}
 }
 
 // TestOneSlowCall is no sign of trouble as long as others are answered meanwhile.
@@ -389,5 +414,43 @@ func TestOneLooks(t *testing.T) {
 	time.Sleep(2 * time.Second) // longer than both pauses
 	if n := w.asking.Load(); n != 1 {
 		t.Errorf("%d look", n)
+	}
+}
+
+// TestPauses: they grow, and not without an end.
+func TestPauses(t *testing.T) {
+	pause := 100 * time.Millisecond
+	for range 3 {
+		if next := circuit.Longer(pause); next != 2*pause {
+			t.Fatalf("%v after %v", next, pause)
+		} else {
+			pause = next
+		}
+	}
+	for range 40 {
+		pause = circuit.Longer(pause)
+	}
+	if pause != 2*time.Second {
+		t.Errorf("a database that is back is met after %v", pause)
+	}
+}
+
+// TestEndsWhileCallsFail: a call that fails behind Close opens nothing: what comes then is of a closed store.
+func TestEndsWhileCallsFail(t *testing.T) {
+	k := open(t, circuit.Options{Timeout: time.Minute})
+	k.engine.hang() // until its callers give up
+	ctx, cancel := context.WithTimeout(t.Context(), 1100*time.Millisecond)
+	defer cancel()
+	late := make(chan error)
+	go func() { late <- k.get(ctx) }()
+	<-k.engine.deaf
+	if err := k.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-late; !isAway(err) {
+		t.Fatal(err)
+	}
+	if _, err := k.Counters(t.Context(), "x"); !errors.Is(err, store.ErrClosed) {
+		t.Errorf("after Close: %v", err)
 	}
 }

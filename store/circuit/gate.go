@@ -61,7 +61,7 @@ func (c *Circuit) look(since *store.Away) {
 	for c.away.Load() == since {
 		c.mu.Lock()
 		pause := c.pause/2 + rand.N(c.pause)
-		c.pause = min(2*c.pause, mostPause)
+		c.pause = longer(c.pause)
 		c.mu.Unlock()
 		select {
 		case <-time.After(pause):
@@ -80,3 +80,7 @@ func (c *Circuit) look(since *store.Away) {
 		}
 	}
 }
+
+// longer is the pause behind a look that found nothing. It has an end: after an outage of hours a database
+// that is back is met within seconds.
+func longer(pause time.Duration) time.Duration { return min(2*pause, mostPause) }

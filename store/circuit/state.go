@@ -12,7 +12,7 @@ type State struct {
 	Place  string    `json:"place"`
 	Up     bool      `json:"up"`                // it answers, and does what it is asked for
 	Refuse string    `json:"refuses,omitempty"` // "reads", "writes" or "everything": it answers, and says no
-	Since  time.Time `json:"since"`             // it is up, or away
+	Since  time.Time `json:"since,omitzero"`    // a database is up, or away
 	Error  string    `json:"last_error,omitempty"`
 	At     time.Time `json:"last_error_at,omitzero"`
 
@@ -24,6 +24,9 @@ type State struct {
 	Minute      Minute       `json:"last_minute"`
 	Connections *Connections `json:"connections,omitempty"` // where the engine tells
 }
+
+// Readable tells that documents can be read: where the disk is full it is time for a copy of them.
+func (s State) Readable() bool { return s.Up || s.Refuse == "writes" }
 
 // Connections are how those to the database are used. Calls wait where all of them are in use.
 type Connections struct {

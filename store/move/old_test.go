@@ -258,7 +258,7 @@ func TestImportOldRefuses(t *testing.T) {
 		{"", "say -from PLACE"},
 		{"old", "the database of this configuration, which names none"},
 		{"ftp://x/y", "no place for data"},
-		{t.TempDir(), "there is nothing of the old product in"},
+		{t.TempDir(), "nothing of the old product was found there"},
 		{"/nowhere/at/all", "there is no file or folder"},
 		{"redis://user:word-of-pass@127.0.0.1:1", ""},
 		{"env:OLD_PLACE", "Redis at 127.0.0.1:1"},

@@ -220,7 +220,7 @@ func (d *command) backup(ctx context.Context) error {
 	if path == "-" {
 		err = fill(os.Stdout)
 	} else if err = writeWhole(path, fill); err != nil {
-		err = fmt.Errorf("write %s: %w", path, err)
+		err = fmt.Errorf("%s was not written: %w", path, err)
 	}
 	if err != nil {
 		return err
