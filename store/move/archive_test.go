@@ -200,6 +200,9 @@ func TestRestoreRefuses(t *testing.T) {
 		"no JSON":              {edit("docs/key/", `{"a":1}`, `{"a":1`), "cannot be read"},
 		"an id twice":          {edit("docs/key/", `"id":"null"`, `"id":"lines"`), "is behind"},
 		"an unknown part":      {repacked(t, path, func(n string, d []byte) (string, []byte) { return strings.Replace(n, "counters/", "sums/", 1), d }), "not known"},
+		"a name without end": {repacked(t, path, func(n string, d []byte) (string, []byte) {
+			return strings.Replace(n, "docs/key/", "docs/key/"+strings.Repeat("n", 500_000), 1), d
+		}), "a part that no archive has"},
 		"a counter below zero": {edit("counters/", `"n":1}`, `"n":-1}`), "below zero"},
 		"a manifest of nothing": {repacked(t, path, func(n string, d []byte) (string, []byte) {
 			if n == manifestName {
