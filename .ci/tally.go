@@ -185,7 +185,7 @@ func (t *tally) showSkips(allow string) (refused int) {
 	}
 	for _, s := range t.skips {
 		note := ""
-		if why, ok := permitted(listed, s[0]); ok {
+		if why, ok := permitted(listed, s[0], s[1]); ok {
 			note = "  (allowed: " + why + ")"
 		} else if allow != "" {
 			note = "  (NOT ALLOWED: " + allow + " does not list it)"
@@ -196,7 +196,8 @@ func (t *tally) showSkips(allow string) (refused int) {
 	return refused
 }
 
-// readAllowed reads lines of a name, a space and a reason; # begins a comment.
+// readAllowed reads lines of what may be skipped, a space and a reason; # begins a comment. What may be
+// skipped is the name of a test, or in quotes a text that a test says when it is skipped.
 func readAllowed(path string) (map[string]string, error) {
 	listed := map[string]string{}
 	if path == "" {
@@ -212,6 +213,9 @@ func readAllowed(path string) (map[string]string, error) {
 			continue
 		}
 		name, why, _ := strings.Cut(line, " ")
+		if said, rest, is := strings.Cut(line[1:], "\""); is && line[0] == '"' && said != "" {
+			name, why = "\""+said, rest
+		}
 		if why = strings.TrimSpace(why); why == "" {
 			return nil, fmt.Errorf("%s: %s has no reason", path, name)
 		}
@@ -220,8 +224,13 @@ func readAllowed(path string) (map[string]string, error) {
 	return listed, nil
 }
 
-// permitted looks for the test and for the tests it is part of.
-func permitted(listed map[string]string, name string) (why string, ok bool) {
+// permitted looks for the test and for the tests it is part of, and for what it said.
+func permitted(listed map[string]string, name, reason string) (why string, ok bool) {
+	for said, why := range listed {
+		if said[0] == '"' && strings.Contains(reason, said[1:]) {
+			return why, true
+		}
+	}
 	for {
 		if why, ok = listed[name]; ok {
 			return why, true

@@ -28,6 +28,7 @@ func run(t *testing.T, allow string, lines ...string) (out string, code int) {
 const (
 	pass     = `{"Action":"pass","Package":"p","Test":"TestGood"}`
 	skipSays = `{"Action":"output","Package":"p","Test":"TestDB/redis","Output":"    x_test.go:3: no redis here\n"}`
+	told     = `{"Action":"output","Package":"p","Test":"TestDB/redis","Output":"    x_test.go:3: there is no server for it\n"}`
 	skipped  = `{"Action":"skip","Package":"p","Test":"TestDB/redis"}`
 	failSays = `{"Action":"output","Package":"p","Test":"TestBad","Output":"    x_test.go:9: got 2\n"}`
 	failed   = `{"Action":"fail","Package":"p","Test":"TestBad"}`
@@ -58,6 +59,9 @@ func TestTally(t *testing.T) {
 		{"a skip that is not listed", "# none\n", []string{pass, skipSays, skipped, done}, 1, []string{"NOT ALLOWED"}, "1 passed, 0 failed, 1 skipped"},
 		{"a skip that is listed", "TestDB/redis needs a server\n", []string{pass, skipped, done}, 0, []string{"no reason given  (allowed: needs a server)"}, "1 passed, 0 failed, 1 skipped"},
 		{"a skip whose parent is listed", "TestDB needs a server\n", []string{pass, skipped, done}, 0, []string{"(allowed: needs a server)"}, "1 passed, 0 failed, 1 skipped"},
+		{"a skip that says what is listed", "\"no server\" it cannot be had\n", []string{pass, told, skipped, done}, 0, []string{"there is no server for it  (allowed: it cannot be had)"}, "1 passed, 0 failed, 1 skipped"},
+		{"a skip that says something else", "\"no servers\" they cannot be had\n", []string{pass, told, skipped, done}, 1, []string{"NOT ALLOWED"}, "1 passed, 0 failed, 1 skipped"},
+		{"a text without a reason", "\"no server\"\n", []string{pass, done}, 1, []string{"has no reason"}, "1 passed, 0 failed, 0 skipped"},
 		{"a list without reasons", "TestDB\n", []string{pass, done}, 1, []string{"TestDB has no reason"}, "1 passed, 0 failed, 0 skipped"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

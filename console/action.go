@@ -103,12 +103,14 @@ func (s Services) act(c *fiber.Ctx) error {
 		return refuse(c, fiber.StatusNotFound, err.Error()+": delete it first, or see GET /creds/quarantine")
 	case errors.Is(err, pool.ErrNotKept):
 		return refuse(c, fiber.StatusInternalServerError, err.Error())
+	case errors.Is(err, pool.ErrAway):
+		return away(c, err.Error())
 	case err != nil:
 		return refuse(c, fiber.StatusBadRequest, err.Error())
 	}
 	s.note(in.Action, []string{in.Filename}, errs)
 	if err := s.durable(c); err != nil {
-		return refuse(c, fiber.StatusInternalServerError, notKept)
+		return s.unkept(c)
 	}
 	return c.JSON(fiber.Map{"message": said[0]})
 }
@@ -123,7 +125,13 @@ func (s Services) note(action string, names []string, errs []error) {
 	}
 }
 
-const notKept = "done, but it could not be written: it lasts until the next start only"
+// notKept is what the pool goes on trying to write.
+const notKept = "done, but it could not be written yet: it counts on this gateway, is written when that works again, and is lost if the gateway ends before"
+
+// unkept tells that a change is in force and not durable.
+func (s Services) unkept(c *fiber.Ctx) error {
+	return refuse(c, fiber.StatusServiceUnavailable, notKept)
+}
 
 // durable waits until the changes of the pool are durable.
 func (s Services) durable(c *fiber.Ctx) error {

@@ -105,5 +105,8 @@ func (s Services) failed(c *fiber.Ctx, err error) error {
 		return refuse(c, fiber.StatusConflict, "others change the same thing all the time: nothing was changed, try again")
 	}
 	s.Log.Error("the store failed a request of the panel", "error", err)
-	return refuse(c, fiber.StatusServiceUnavailable, "the store does not answer: try again, and look what has become of it")
+	if c.Method() == fiber.MethodGet || c.Method() == fiber.MethodHead {
+		return away(c, "the store does not answer: try again")
+	}
+	return away(c, "the store does not answer: try again; what you asked for may have been done all the same")
 }

@@ -60,7 +60,7 @@ func (s Services) configure(c *fiber.Ctx) error {
 	if s.Kept != nil {
 		if err := s.Kept(c.Context()); err != nil {
 			s.Log.Error("a change of the panel is not durable", "error", err)
-			return refuse(c, fiber.StatusInternalServerError, "done, but it could not be written: it lasts until the next start only")
+			return s.unkept(c)
 		}
 	}
 	if !many {

@@ -158,7 +158,7 @@ func TestCredentialsAreSwitched(t *testing.T) {
 		{`{"filename":"other.json","action":"enable"}`, 404, true, nil},
 		{`[]`, 400, true, nil},
 		{`{"filename":"` + id + `","action":"enable"}`, 200, false, nil},
-		{`{"filename":"` + id + `","action":"disable"}`, 500, true, errors.New("the disk is full")},
+		{`{"filename":"` + id + `","action":"disable"}`, 503, true, errors.New("the disk is full")},
 	} {
 		fails = row.fails
 		req := httptest.NewRequest("POST", "/creds/action", strings.NewReader(row.body))

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"gcli2api/store/oauth"
 	"gcli2api/store/pool"
@@ -39,7 +38,7 @@ func (s Services) credentials(c *fiber.Ctx) error {
 	}
 	c.Set(fiber.HeaderContentType, fiber.MIMEApplicationJSON)
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
-		if err := listing(w, rows, rest, s.now()); err != nil {
+		if err := listing(w, rows, rest, s.lens()); err != nil {
 			s.Log.Warn("a list of credentials was cut off", "error", err)
 		}
 	})
@@ -48,11 +47,11 @@ func (s Services) credentials(c *fiber.Ctx) error {
 
 // listing writes the rows as one object by their names, in their order, which a map would lose, and
 // the rest behind it. They are sent while they are made: whoever has 10,000 of them may ask for all.
-func listing(out *bufio.Writer, rows iter.Seq[*pool.Status], rest map[string]any, now time.Time) error {
+func listing(out *bufio.Writer, rows iter.Seq[*pool.Status], rest map[string]any, l lens) error {
 	write, comma := json.NewEncoder(out), ""
 	_, _ = out.WriteString(`{"creds":{`) // an error stays with out: the last one tells
 	for row := range rows {
-		v := viewOf(row, now)
+		v := l.viewOf(row)
 		_, _ = out.WriteString(comma)
 		if err := write.Encode(v.Filename); err != nil {
 			return err

@@ -2,8 +2,10 @@ package console
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
+	"gcli2api/store/circuit"
 	"gcli2api/store/pool"
 )
 
@@ -72,17 +74,31 @@ func wishOf(w pool.Wish) wishView {
 	return wishView{w.Label, w.Priority, w.Weight, w.Groups, w.Proxy, w.Concurrency, w.DailyPro, w.DailyTotal}
 }
 
-func viewOf(st *pool.Status, now time.Time) credView {
+// lens is what credentials are looked at with.
+type lens struct {
+	now    time.Time
+	engine string // that those lie in which are no variables
+}
+
+func (s Services) lens() lens {
+	l := lens{now: s.now(), engine: "file"}
+	if s.Store != nil {
+		l.engine = strings.ToLower(circuit.StateOf(s.Store).Engine)
+	}
+	return l
+}
+
+func (l lens) viewOf(st *pool.Status) credView {
 	v := credView{Filename: st.ID, Kind: st.Kind, Label: st.Label, Backend: "environment", Email: st.Email, Cooldown: "ready", Calls: st.Calls,
 		Source: st.Source, Inactive: st.Inactive, Tier: st.Tier, InUse: st.InUse, AtOnce: st.AtOnce, Size: st.Size, Modified: unix(st.Modified), Wish: wishOf(st.Wish),
 		Status: credState{Codes: append([]int{}, st.LastCodes...), NoPreview: st.NoPreview, Disabled: st.Disabled, Reason: st.Reason, Link: st.Link,
 			LastSuccess: unix(st.LastSuccess), Email: st.Email},
 		Content: contentOf(st)}
 	if st.File {
-		v.Backend = "file"
+		v.Backend = l.engine
 	}
-	if st.CoolingUntil.After(now) {
-		v.Cooldown, v.Until, v.Remaining = "cooling", unix(st.CoolingUntil), st.CoolingUntil.Sub(now).Seconds()
+	if st.CoolingUntil.After(l.now) {
+		v.Cooldown, v.Until, v.Remaining = "cooling", unix(st.CoolingUntil), st.CoolingUntil.Sub(l.now).Seconds()
 		v.Status.Until = v.Until
 	}
 	for _, m := range st.Messages {
@@ -91,7 +107,7 @@ func viewOf(st *pool.Status, now time.Time) credView {
 		}
 		v.Status.Messages[strconv.Itoa(m.Code)] = m.Text
 	}
-	if st.CappedUntil.After(now) || st.ProCappedUntil.After(now) {
+	if st.CappedUntil.After(l.now) || st.ProCappedUntil.After(l.now) {
 		v.Capped = &capView{Pro: unix(st.ProCappedUntil), Total: unix(st.CappedUntil)}
 	}
 	for _, m := range st.Models {

@@ -1,8 +1,6 @@
 package console
 
 import (
-	"time"
-
 	"gcli2api/store/pool"
 
 	"github.com/gofiber/fiber/v2"
@@ -48,11 +46,11 @@ func (s Services) detail(c *fiber.Ctx) error {
 	if !ok {
 		return refuse(c, fiber.StatusNotFound, "there is no such credential")
 	}
-	return c.JSON(detailOf(&d, s.now()))
+	return c.JSON(detailOf(&d, s.lens()))
 }
 
-func detailOf(d *pool.Detail, now time.Time) detailView {
-	v := detailView{credView: viewOf(&d.Status, now), Marks: map[string]markView{}, Strikes: d.Strikes, Rejected: d.Rejected,
+func detailOf(d *pool.Detail, l lens) detailView {
+	v := detailView{credView: l.viewOf(&d.Status), Marks: map[string]markView{}, Strikes: d.Strikes, Rejected: d.Rejected,
 		Finding: d.Finding, Refreshing: d.Refreshing, Stale: d.Stale, RetryAt: unix(d.RetryAt), Siblings: d.Siblings}
 	for name, has := range map[string]bool{"api_key": d.Has.APIKey, "client_secret": d.Has.ClientSecret, "private_key": d.Has.PrivateKey,
 		"refresh_token": d.Has.RefreshToken, "token": d.Has.AccessToken} {
@@ -64,7 +62,7 @@ func detailOf(d *pool.Detail, now time.Time) detailView {
 		v.Rest = new(restOf(*d.Rest))
 	}
 	for model, m := range d.Marks {
-		v.Marks[model] = markView{restOf(m), m.Until.After(now)}
+		v.Marks[model] = markView{restOf(m), m.Until.After(l.now)}
 	}
 	return v
 }

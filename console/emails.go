@@ -30,7 +30,7 @@ func (s Services) email(c *fiber.Ctx) error {
 	case err != nil:
 		return c.Status(fiber.StatusBadRequest).JSON(fiber.Map{"filename": id, "user_email": nil, "message": err.Error(), "detail": err.Error()})
 	case s.durable(c) != nil:
-		return refuse(c, fiber.StatusInternalServerError, notKept)
+		return s.unkept(c)
 	}
 	return c.JSON(fiber.Map{"filename": id, "user_email": email, "message": "found"})
 }
@@ -50,7 +50,7 @@ func (s Services) emails(c *fiber.Ctx) error {
 	}
 	s.changes(c, "all credentials", nil, map[string]any{"addresses_known": good, "of": len(results)})
 	if s.durable(c) != nil {
-		return refuse(c, fiber.StatusInternalServerError, notKept)
+		return s.unkept(c)
 	}
 	return c.JSON(fiber.Map{"success_count": good, "total_count": len(results), "results": results,
 		"message": fmt.Sprintf("%d of %d addresses are known", good, len(results))})

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"gcli2api/store/pool"
+
 	"github.com/gofiber/fiber/v2"
 )
 
@@ -104,6 +106,9 @@ func (s Services) deduplicate(c *fiber.Ctx) error {
 
 // quarantine lists what was deleted and can be brought back.
 func (s Services) quarantine(c *fiber.Ctx) error {
-	list := s.Pool.Quarantine()
+	list, err := s.Pool.Quarantine()
+	if err != nil {
+		return away(c, pool.ErrAway.Error()+": try again later")
+	}
 	return c.JSON(fiber.Map{"deleted": list, "total_count": len(list)})
 }

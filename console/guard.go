@@ -36,3 +36,12 @@ func refuse(c *fiber.Ctx, status int, detail string) error {
 	c.Locals(refusedFor, detail) // for the line in the log
 	return c.Status(status).JSON(fiber.Map{"detail": detail})
 }
+
+// away refuses what needs a database that cannot be reached just now.
+func away(c *fiber.Ctx, detail string) error {
+	c.Set(fiber.HeaderRetryAfter, awayFor)
+	return refuse(c, fiber.StatusServiceUnavailable, detail)
+}
+
+// awayFor is when it is worth another try, in seconds: as often the gateway itself looks for its database.
+const awayFor = "2"

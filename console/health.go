@@ -179,7 +179,7 @@ func (s Services) verify(c *fiber.Ctx) error {
 		describe(out, found)
 	}
 	if s.durable(c) != nil {
-		return refuse(c, fiber.StatusInternalServerError, notKept)
+		return s.unkept(c)
 	}
 	return c.JSON(out)
 }

@@ -59,6 +59,8 @@ type Services struct {
 	Now func() time.Time // of what nodes share; nil is time.Now
 
 	uploads chan struct{} // those under way
+	backing chan struct{} // backups that are being sent
+	stall   time.Duration // how long a backup waits for its reader; 0 is the default
 	logins  *throttle     // of the password; nil is the default
 	tries   *throttle     // of looking a key up without a password; nil is the default
 }
@@ -169,6 +171,7 @@ func (s Services) Mount(app *fiber.App) {
 		s.logins = newThrottle(time.Now)
 	}
 	s.uploads = make(chan struct{}, uploadsAtOnce)
+	s.backing = make(chan struct{}, backupsAtOnce)
 	all := s.routes()
 	methods := map[string][]string{}
 	for _, r := range all {

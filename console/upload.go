@@ -8,6 +8,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"path"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -224,6 +225,7 @@ func (s Services) importRows(c *fiber.Ctx, rows []row) error {
 	}
 	came := s.Pool.ImportAll(offers)
 	results, good := make([]verdict, 0, len(rows)), 0
+	gone := slices.ContainsFunc(came, func(in pool.Imported) bool { return errors.Is(in.Err, pool.ErrAway) })
 	for i, r := range rows {
 		v := verdict{Filename: shown(r.name), Status: "error", Message: r.why}
 		if r.offer != nil {
@@ -242,6 +244,10 @@ func (s Services) importRows(c *fiber.Ctx, rows []row) error {
 	answer := fiber.Map{"uploaded_count": good, "total_count": len(rows), "message": fmt.Sprintf("%d/%d", good, len(rows)), "results": results}
 	if good == 0 {
 		answer["detail"] = "nothing could be imported: results says why"
+		if gone {
+			c.Set(fiber.HeaderRetryAfter, awayFor)
+			return c.Status(fiber.StatusServiceUnavailable).JSON(answer)
+		}
 		return c.Status(fiber.StatusBadRequest).JSON(answer)
 	}
 	return c.JSON(answer)

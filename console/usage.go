@@ -207,7 +207,7 @@ func strict(body []byte, into any) error {
 // kept answers when the change is durable.
 func (s Services) kept(c *fiber.Ctx, message string) error {
 	if s.durable(c) != nil {
-		return refuse(c, fiber.StatusInternalServerError, notKept)
+		return s.unkept(c)
 	}
 	return c.JSON(fiber.Map{"success": true, "message": message})
 }

@@ -81,7 +81,7 @@ func (p *piece) read() {
 	}
 	prose := inline().ReplaceAllString(p.body, "")
 	prose = strings.ReplaceAll(prose, "README.zh-CN.md)", "README.md)") // each leads to those of its language
-	prose = regexp.MustCompile(`\d+ 月`).ReplaceAllString(prose, "") // months are words in English
+	prose = regexp.MustCompile(`\d+ 月`).ReplaceAllString(prose, "")     // months are words in English
 	p.rest = append(p.rest, each(regexp.MustCompile(`\]\(([^)]+)\)`), prose)...)
 	p.rest = append(p.rest, each(regexp.MustCompile(`(\d+(?:\.\d+)*|\bSIG[A-Z]+\b)`), prose)...)
 }

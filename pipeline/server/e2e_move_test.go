@@ -174,7 +174,7 @@ func TestMigrateKilled(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(60 * time.Second); len(found(t, db)) == 0; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); len(found(t, db)) == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("no counter arrives")
 		}

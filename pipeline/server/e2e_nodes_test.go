@@ -295,7 +295,13 @@ func TestNodesRefreshOnce(t *testing.T) {
 	t.Parallel()
 	eachEngine(t, func(t *testing.T, of engine) {
 		sim := google(t, 1, 0)
-		c := crowdOf(t, of, 3, launch{sim: sim, accounts: 1, light: true})
+		c := crowdOf(t, of, 3, launch{sim: sim, accounts: 1, light: true, env: map[string]string{"LOG_LEVEL": "debug"}})
+		without := func() (n int) { // a store that does not answer within a second is no reason to let calls wait
+			for _, g := range c.nodes {
+				n += strings.Count(g.read("gateway.log"), "no lease on a refresh")
+			}
+			return n
+		}
 		for _, g := range c.nodes {
 			if r := g.put(ask{}, "hello"); r.status != 200 {
 				t.Fatalf("%d %s", r.status, r.body)
@@ -315,7 +321,7 @@ func TestNodesRefreshOnce(t *testing.T) {
 				}
 			}
 			all.Wait()
-			if n := len(sim.CallsOf("token")); n != 1 {
+			if n := len(sim.CallsOf("token")); n < 1 || n > 1+without() {
 				t.Errorf("round %d: %d refreshes", round, n)
 			}
 		}

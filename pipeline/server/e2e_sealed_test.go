@@ -184,7 +184,10 @@ func TestSealedInDatabases(t *testing.T) {
 		}
 		asks(g)
 		g.close(false)
-		at := ""
+		at, database := "", "0"
+		if name := env["MONGODB_DATABASE"]; name != "" {
+			database = name
+		}
 		for _, name := range []string{"REDIS_URI", "POSTGRES_DSN", "MONGODB_URI"} {
 			if env[name] != "" {
 				at = env[name]
@@ -192,7 +195,7 @@ func TestSealedInDatabases(t *testing.T) {
 		}
 		bodies := func() (all string) {
 			t.Helper()
-			p, err := opening.ParsePlace(at, opening.Place{Prefix: "gcli2api", Database: "0", Connections: 4, Timeout: 5e9})
+			p, err := opening.ParsePlace(at, opening.Place{Prefix: "gcli2api", Database: database, Connections: 4, Timeout: 5e9})
 			if err != nil {
 				t.Fatal(err)
 			}

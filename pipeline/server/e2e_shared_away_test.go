@@ -97,14 +97,14 @@ func TestGraceOfADatabase(t *testing.T) {
 // TestSlowDatabaseOfKeys adds one round trip to callers with a key, whatever its limits are.
 func TestSlowDatabaseOfKeys(t *testing.T) {
 	t.Parallel()
-	s := startShaky(t, unsteadyRedis(t), launch{sim: google(t, 0, 2), keys: 2, light: true, env: map[string]string{"STORE_TIMEOUT": "5s"}})
+	s := startShaky(t, unsteadyRedis(t), launch{sim: google(t, 0, 2), keys: 2, light: true, env: map[string]string{"STORE_TIMEOUT": "60s"}})
 	path, body := (ask{}).http(flash, "hello")
 	for _, kind := range [][2]string{{"a quota", ""}, {"a day", `, "daily_quota": 50000`},
 		{"limits", `, "daily_quota": 50000, "requests_per_minute": 1000, "tokens_per_minute": 1000000, "concurrency": 5`}} {
 		key, _ := s.newKey(`{"total_quota": 100000` + kind[1] + `}`)
 		run := func() (n, took time.Duration) {
 			begun := time.Now()
-			for n = range 10 {
+			for n = range 3 {
 				if r := s.post(path, body, byKey(key)); r.status != 200 {
 					t.Fatalf("%d %s", r.status, r.body)
 				}
@@ -113,12 +113,16 @@ func TestSlowDatabaseOfKeys(t *testing.T) {
 		}
 		run()
 		_, quick := run()
-		s.proxy.Delay(100*time.Millisecond, 100*time.Millisecond)
+		trip := 2 * time.Second // far more than a busy machine takes for anything else
+		if kind[0] == "limits" {
+			trip = 500 * time.Millisecond // whose look-up is given up after a second
+		}
+		s.proxy.Delay(trip/2, trip/2)
 		n, slow := run()
 		s.proxy.Heal(t)
 		more := (slow - quick) / n
-		t.Logf("%s: %v more for each request, where a round trip takes 200 ms", kind[0], more.Round(time.Millisecond))
-		if more > 320*time.Millisecond {
+		t.Logf("%s: %v more for each request, where a round trip takes %v", kind[0], more.Round(time.Millisecond), trip)
+		if more > trip*8/5 {
 			t.Errorf("%s: each request takes %v more", kind[0], more)
 		}
 	}

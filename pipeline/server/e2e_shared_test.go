@@ -86,7 +86,7 @@ func TestThreeGatewaysOneKey(t *testing.T) {
 	for _, of := range engines() {
 		t.Run(of.name, func(t *testing.T) {
 			sim := google(t, 3, 0)
-			c := crowdOf(t, of, 3, launch{sim: sim, accounts: 3, light: true, dirty: true, env: map[string]string{"LOG_LEVEL": "warn"}})
+			c := crowdOf(t, of, 3, launch{sim: sim, accounts: 3, light: true, dirty: true, env: map[string]string{"LOG_LEVEL": "warn", "STORE_TIMEOUT": "60s"}})
 			a, dies := c.nodes[0], c.nodes[2]
 			a.must("POST", "/auth/models/costs", `{"model_name": "`+flash+`", "cost": 1}`)
 			key, id := a.newKey(`{"total_quota": 500}`)

@@ -221,9 +221,12 @@ func nginx(t *testing.T, g *gateway, change ...string) (addr string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, ok := strings.Cut(string(readme), "```nginx\n")
-	location, _, _ := strings.Cut(rest, "```")
-	if !ok || !strings.Contains(location, "http://127.0.0.1:7861") {
+	location := ""
+	for rest := string(readme); rest != "" && !strings.Contains(location, "http://127.0.0.1:7861"); { // another one is for several gateways
+		_, rest, _ = strings.Cut(rest, "```nginx\n")
+		location, rest, _ = strings.Cut(rest, "```")
+	}
+	if !strings.Contains(location, "http://127.0.0.1:7861") {
 		t.Fatal("the README has no nginx configuration for 127.0.0.1:7861")
 	}
 	location = strings.NewReplacer(append([]string{"http://127.0.0.1:7861", g.url}, change...)...).Replace(location)

@@ -47,9 +47,11 @@ func (b *Bill) reserve(ctx context.Context, one *Key) *apierror.Error {
 	switch {
 	case entered != nil:
 		b.end(want{}) // what was paid meanwhile
+		b.ledger.windows.settled(ctx, entered)
 		return entered
 	case paid != nil:
 		b.pass.drop()
+		b.ledger.windows.settled(ctx, paid)
 	}
 	return paid
 }

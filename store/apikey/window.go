@@ -2,6 +2,7 @@ package apikey
 
 import (
 	"context"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -95,6 +96,17 @@ func (w *windows) asks(one *Key, t Tokens) bool {
 		return false
 	}
 	return s.view(one.ID).known(s.now(), one, estimated(one, t)) == nil
+}
+
+// settled waits until what a refused request had taken is given back, so that it is in nobody's way who comes next.
+func (w *windows) settled(ctx context.Context, refused *apierror.Error) {
+	s, is := w.keeper.(*sharedWindows)
+	if !is || s.written == nil || refused.Status == http.StatusServiceUnavailable {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, refundWait)
+	defer cancel()
+	_ = s.written(ctx)
 }
 
 // drop takes back all that enter took: the request was refused before anything was spent.

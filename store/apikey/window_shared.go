@@ -37,6 +37,7 @@ type sharedWindows struct {
 	floats  *floats                       // tells whether calls go on while the store is away; nil is never
 	alone   *localWindows                 // of this node's calls, for that time
 	later   func(counter string, n int64) // changes a counter soon; nil has it done at once
+	written func(context.Context) error   // returns when that is done
 	leaving sync.WaitGroup
 
 	stop context.CancelFunc
@@ -53,7 +54,8 @@ const (
 func openSharedWindows(o Options, t *shared) *sharedWindows {
 	ctx, stop := context.WithCancel(context.Background())
 	w := newSharedWindows(o.Store, o.Log, o.Now)
-	w.later, w.floats, w.alone = t.refunds.add, t.floats, newLocalWindows(o.Now)
+	w.later, w.written = t.refunds.add, t.refunds.wait
+	w.floats, w.alone = t.floats, newLocalWindows(o.Now)
 	w.stop, w.done = stop, make(chan struct{})
 	go w.tend(ctx)
 	return w

@@ -52,6 +52,8 @@ type Circuit struct {
 	begun  time.Time
 	away   atomic.Pointer[store.Away] // what calls fail with; nil while it is closed
 	times  times
+	reads  noes
+	writes noes
 
 	mu     sync.Mutex // guards what follows
 	row    int        // failures since the last answer
@@ -108,7 +110,7 @@ func (c *Circuit) Close() error {
 }
 
 // through makes a call.
-func through[T any](c *Circuit, ctx context.Context, do func(ctx context.Context) (T, error)) (v T, err error) {
+func through[T any](c *Circuit, ctx context.Context, of *noes, do func(ctx context.Context) (T, error)) (v T, err error) {
 	if away := c.away.Load(); away != nil {
 		c.denied.Add(1)
 		return v, away
@@ -123,7 +125,13 @@ func through[T any](c *Circuit, ctx context.Context, do func(ctx context.Context
 	bounded, cancel := context.WithTimeout(ctx, c.o.Timeout)
 	defer cancel()
 	v, err = do(bounded)
-	return v, c.heard(ctx, begun, err)
+	told := c.heard(ctx, begun, err)
+	if told == nil || usual(told) {
+		of.none()
+	} else if !errors.As(told, new(*store.Away)) && ctx.Err() == nil && !errors.Is(told, store.ErrClosed) {
+		of.more()
+	}
+	return v, told
 }
 
 // heard notes what came of a call, and says what its caller is told.
@@ -191,10 +199,8 @@ func (c *Circuit) kind(ctx context.Context, took time.Duration, err error) kind 
 
 // note remembers an answer of the engine that is not one of the waist.
 func (c *Circuit) note(err error) {
-	for _, usual := range []error{store.ErrNotFound, store.ErrConflict, store.ErrExhausted, store.ErrInvalid} {
-		if errors.Is(err, usual) {
-			return
-		}
+	if usual(err) {
+		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -299,6 +299,7 @@ func TestCallsAtATime(t *testing.T) {
 // TestAnswersThatSayNo open nothing, and nothing that a strange error says reaches the operator unmasked.
 func TestAnswersThatSayNo(t *testing.T) {
 	k := open(t, circuit.Options{Mask: func(text string) string { return strings.ReplaceAll(text, "s3cret", "***") }})
+	begun := time.Now().Add(-time.Millisecond)
 	k.engine.Break(storetest.Fault{Err: fmt.Errorf("READONLY for s3cret"), Calls: []string{"Put"}})
 	for range 10 {
 		_, err := k.Put(t.Context(), store.Costs, store.Doc{ID: "a", Body: []byte("1")}, store.Any)
@@ -306,7 +307,28 @@ func TestAnswersThatSayNo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if s := k.State(); !s.Up || s.Failures != 0 || s.Error != "READONLY for ***" || s.Minute.Answers != 10 || s.Minute.Median <= 0 || s.Minute.Slow < s.Minute.Median {
+	if s := k.State(); s.Up || s.Refuse != "writes" || s.Since.Before(begun) || s.Failures != 0 || s.Error != "READONLY for ***" || s.Minute.Answers != 10 || s.Minute.Median <= 0 || s.Minute.Slow < s.Minute.Median {
+		t.Fatalf("%+v", s)
+	}
+	if err := k.get(t.Context()); !errors.Is(err, store.ErrNotFound) {
+		t.Fatalf("reads go on: %v", err)
+	}
+	if _, up, _ := circuit.Health(k.Circuit)(); up {
+		t.Error("who asks for its health is told that it is well")
+	}
+	k.engine.Break(storetest.Fault{Err: errors.New("WRONGPASS"), Calls: []string{"Get"}, Times: 3})
+	for range 3 {
+		_ = k.get(t.Context())
+	}
+	if s := k.State(); s.Refuse != "everything" {
+		t.Fatalf("%+v", s)
+	}
+	k.engine.Heal()
+	_, err := k.Put(t.Context(), store.Costs, store.Doc{ID: "a", Body: []byte("1")}, store.Any)
+	if err != nil || k.get(t.Context()) == nil {
+		t.Fatal(err)
+	}
+	if s := k.State(); !s.Up || s.Refuse != "" {
 		t.Fatalf("%+v", s)
 	}
 }

@@ -10,8 +10,9 @@ import (
 type State struct {
 	Engine string    `json:"engine"`
 	Place  string    `json:"place"`
-	Up     bool      `json:"up"`
-	Since  time.Time `json:"since"` // it is up, or away
+	Up     bool      `json:"up"`                // it answers, and does what it is asked for
+	Refuse string    `json:"refuses,omitempty"` // "reads", "writes" or "everything": it answers, and says no
+	Since  time.Time `json:"since,omitzero"`    // a database is up, or away
 	Error  string    `json:"last_error,omitempty"`
 	At     time.Time `json:"last_error_at,omitzero"`
 
@@ -23,6 +24,9 @@ type State struct {
 	Minute      Minute       `json:"last_minute"`
 	Connections *Connections `json:"connections,omitempty"` // where the engine tells
 }
+
+// Readable tells that documents can be read: where the disk is full it is time for a copy of them.
+func (s State) Readable() bool { return s.Up || s.Refuse == "writes" }
 
 // Connections are how those to the database are used. Calls wait where all of them are in use.
 type Connections struct {
@@ -50,6 +54,9 @@ func (c *Circuit) State() State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s.Since = c.since.UTC()
+	if what, since := c.refuses(); what != "" && s.Up {
+		s.Up, s.Refuse, s.Since = false, what, since.UTC()
+	}
 	if c.last != nil {
 		s.Error, s.At = c.o.Mask(c.last.Error()), c.lastAt.UTC()
 	}
@@ -76,6 +83,9 @@ func Health(s store.Store) func() (engine string, up bool, since time.Time) {
 	return func() (string, bool, time.Time) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
+		if what, since := c.refuses(); what != "" && c.away.Load() == nil {
+			return c.o.Engine, false, since
+		}
 		return c.o.Engine, c.away.Load() == nil, c.since
 	}
 }

@@ -2,6 +2,7 @@ package move
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,10 +49,22 @@ func (j *job) idle(ctx context.Context, s *Side) error {
 func goneOn(before, now map[string]string) (live []string) {
 	for _, id := range slices.Sorted(maps.Keys(now)) {
 		if was, there := before[id]; !there || was != now[id] {
-			live = append(live, id)
+			live = append(live, called(id, now[id]))
 		}
 	}
 	return live
+}
+
+// called is a node by what an operator knows it by.
+func called(id, wrote string) string {
+	var n struct {
+		Host    string `json:"host"`
+		Address string `json:"address"`
+	}
+	if json.Unmarshal([]byte(wrote), &n) != nil || n.Address == "" {
+		return id
+	}
+	return n.Address + " on " + n.Host
 }
 
 // still refuses what was idle, where a gateway has begun meanwhile: it looked for the mark before that was

@@ -118,3 +118,12 @@ func TestArchiveOfManyLines(t *testing.T) {
 		t.Errorf("%d lines were read", n)
 	}
 }
+
+// A gateway is named by its address: nobody knows the others.
+func TestCalled(t *testing.T) {
+	for wrote, want := range map[string]string{`{"host":"alpha","address":"10.0.0.1:7861","beat":3}`: "10.0.0.1:7861 on alpha", `{"beat":3}`: "id", `no`: "id"} {
+		if got := called("id", wrote); got != want {
+			t.Errorf("%s: %q", wrote, got)
+		}
+	}
+}

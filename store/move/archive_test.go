@@ -59,7 +59,7 @@ func TestBackupAnyPair(t *testing.T) {
 func made(t testing.TB, environ ...string) (source, path string) {
 	t.Helper()
 	source, path = folder(t), filepath.Join(t.TempDir(), "archive")
-	fill(t, source, 30_000) // several parts
+	fill(t, source, 25_000) // several parts
 	in := backup(source, path)
 	_, err := does(t, in, environ...)
 	ok(t, err)

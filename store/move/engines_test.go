@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"gcli2api/store/storetest/servers"
 )
 
@@ -16,12 +18,24 @@ func engines(t testing.TB) map[string]address {
 	return map[string]address{
 		"file":     folder,
 		"Redis":    func(testing.TB) string { return fmt.Sprintf("%s/%d", redis.Address(), n.Add(1)%16) },
-		"Postgres": func(testing.TB) string { return postgres.Address() },
+		"Postgres": func(t testing.TB) string { return named(postgres.Address(), another(t, postgres, n.Add(1))) },
 		"MongoDB": func(t testing.TB) string { // skips only those tests where there is none
 			m := servers.Mongo(t)
 			return named(m.Address(), m.Name())
 		},
 	}
+}
+
+// another makes a database.
+func another(t testing.TB, s *servers.PostgresServer, n int64) string {
+	t.Helper()
+	db, err := pgx.Connect(t.Context(), s.Address())
+	ok(t, err)
+	defer db.Close(t.Context())
+	name := fmt.Sprint("place_", n)
+	_, err = db.Exec(t.Context(), "CREATE DATABASE "+name)
+	ok(t, err)
+	return name
 }
 
 // named is the address with a database.

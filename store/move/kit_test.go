@@ -90,8 +90,8 @@ func fill(t testing.TB, text string, counters int) {
 				ok(t, s.put(ctx, table, d))
 			}
 		}
-		big := `"` + strings.Repeat("x", 3<<20) + `"`
-		for i := range 3 {
+		big := `"` + strings.Repeat("x", 1<<20) + `"`
+		for i := range 5 { // more than one page of the archive and of a store
 			ok(t, s.put(ctx, store.Requests, store.Doc{ID: fmt.Sprint("big", i), Body: []byte(big)}))
 		}
 		var deltas []store.Delta

@@ -33,7 +33,7 @@ func (d *command) importOld(ctx context.Context) error {
 		return err
 	}
 	if old.empty() {
-		return fmt.Errorf("there is nothing of the old product in %s", old.name)
+		return fmt.Errorf("%s: nothing of the old product was found there", old.name)
 	}
 	p, err := d.place(d.in.To)
 	if err != nil {

@@ -168,7 +168,7 @@ func (d *deletion) file(from *source) (*draft, error) {
 		return f, nil
 	}
 	t, err := d.p.shelf.read(from.name)
-	if errors.Is(err, errAway) {
+	if errors.Is(err, ErrAway) {
 		return nil, unwritten(err)
 	} else if err != nil {
 		return nil, ErrNoCredential // removed meanwhile

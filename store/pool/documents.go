@@ -18,6 +18,7 @@ import (
 
 	"gcli2api/pipeline/wire"
 	"gcli2api/store"
+	"gcli2api/store/oauth"
 )
 
 // documents is a shelf in a store that several nodes share: a document for each file, by its name. Others
@@ -42,6 +43,7 @@ type documents struct {
 	listedRev int64
 	judged    bool // all were read by the rules in force
 	fails     bool
+	plain     int // documents that were looked at for a secret that should be sealed
 }
 
 func newDocuments(s store.Store, seal sealer, log *slog.Logger) *documents {
@@ -58,7 +60,7 @@ func inTime() (context.Context, context.CancelFunc) {
 }
 
 // away is the error of an engine.
-func away(err error) error { return fmt.Errorf("%w: %w", errAway, err) }
+func away(err error) error { return fmt.Errorf("%w: %w", ErrAway, err) }
 
 func (d *documents) names() []string { return slices.Collect(maps.Keys(d.ids)) }
 
@@ -72,7 +74,7 @@ func (d *documents) read(name string) (t text, err error) {
 	return t, err
 }
 
-// get reads a document; the error is errAway, or fs.ErrNotExist where there is none.
+// get reads a document; the error is ErrAway, or fs.ErrNotExist where there is none.
 func (d *documents) get(name string) (store.Doc, error) {
 	ctx, cancel := inTime()
 	defer cancel()
@@ -101,7 +103,24 @@ func (d *documents) open(doc store.Doc) ([]byte, error) {
 		}
 		data = []byte(s)
 	}
+	d.unsealed(doc.ID, data)
 	return d.seal.open(doc.ID, data)
+}
+
+// mostPlain bounds how many documents are looked at for a secret in the open.
+const mostPlain = 100
+
+// unsealed says, once, that secrets lie in the open although there is a key: it counts for what is written,
+// and nobody else would tell an operator who has just set it.
+func (d *documents) unsealed(name string, data []byte) {
+	if d.plain >= mostPlain || oauth.HasSealed(data) {
+		return
+	}
+	d.plain++
+	if sealed, err := d.seal.close(name, data); err == nil && oauth.HasSealed(sealed) {
+		d.plain = mostPlain
+		d.log.Warn("credentials lie in the database as they were before there was a SECRET_KEY: gcli2api rotate-secret seals them", "one", name)
+	}
 }
 
 // body is the other way round.
@@ -193,7 +212,7 @@ func (d *documents) remove(one *draft) error {
 }
 
 // graves lists the quarantine, whose names stand together.
-func (d *documents) graves(each func(name string, t text, err error)) {
+func (d *documents) graves(each func(name string, t text, err error)) error {
 	const begin = quarantineDir + "/"
 	err := d.every(begin, func(doc store.Doc) bool {
 		name, in := strings.CutPrefix(doc.ID, begin)
@@ -206,6 +225,7 @@ func (d *documents) graves(each func(name string, t text, err error)) {
 	if err != nil {
 		d.log.Error("the quarantine cannot be read", "error", err)
 	}
+	return err
 }
 
 // every goes through the documents behind a name, until each says that it is enough.

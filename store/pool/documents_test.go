@@ -104,18 +104,18 @@ func TestDocumentsAreShared(t *testing.T) {
 			t.Fatal(errs)
 		}
 		until(t, "it is gone", func() bool { return ids(a.Pool) == "" })
-		if q := a.Quarantine(); len(q) != 1 || len(stored(t, s)) != 0 {
+		if q := quarantined(a.Pool); len(q) != 1 || len(stored(t, s)) != 0 {
 			t.Fatalf("%+v %v", q, stored(t, s))
 		}
 		if back := a.Restore("one.json"); back[0].Err != nil {
 			t.Fatal(back)
 		}
 		until(t, "it is back", func() bool { return ids(b.Pool) == "one.json" })
-		if len(b.Quarantine()) != 0 {
+		if len(quarantined(b.Pool)) != 0 {
 			t.Error("it is in the quarantine as well")
 		}
 		b.Delete("one.json")
-		if said, errs := a.Purge(t.Context(), "one.json"); errs[0] != nil || len(b.Quarantine()) != 0 {
+		if said, errs := a.Purge(t.Context(), "one.json"); errs[0] != nil || len(quarantined(b.Pool)) != 0 {
 			t.Errorf("%v %v", said, errs)
 		}
 		if left, _ := os.ReadDir(a.dir); len(left) != 0 {
@@ -301,7 +301,7 @@ func TestChangesOfOneDocument(t *testing.T) {
 				t.Errorf("the sign-in %d: %t", i, has)
 			}
 		}
-		if q := nodes[0].Quarantine(); len(q) != 3 {
+		if q := quarantined(nodes[0].Pool); len(q) != 3 {
 			t.Errorf("%d are in the quarantine", len(q))
 		}
 	})
@@ -387,4 +387,30 @@ func TestFollowingIsCheap(t *testing.T) {
 			t.Errorf("hints %t: it took %d lists and %d reads", hints, l, g)
 		}
 	}
+}
+
+// While the store is away nobody hears that nothing was deleted, and no token is revoked that another
+// credential may need.
+func TestQuarantineWhileTheStoreIsAway(t *testing.T) {
+	onEngines(t, func(t *testing.T, s *storetest.Flaky) {
+		a := onStore(t, s)
+		if in, err := a.Import(Offer{Name: "one.json", Data: []byte(fileOf(1))}); err != nil || len(in.IDs) != 1 {
+			t.Fatal(in, err)
+		}
+		if errs := a.Delete("one.json"); errs[0] != nil {
+			t.Fatal(errs)
+		}
+		s.Break(storetest.Fault{Err: errors.New("no route")})
+		_, listed := a.Quarantine()
+		_, purged := a.Purge(t.Context(), "one.json")
+		for what, err := range map[string]error{"list": listed, "purge": purged[0], "restore": a.Restore("one.json")[0].Err} {
+			if !errors.Is(err, ErrAway) {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		s.Heal()
+		if in := a.Restore("one.json"); in[0].Err != nil || ids(a.Pool) != "one.json" {
+			t.Error(in, ids(a.Pool))
+		}
+	})
 }

@@ -159,7 +159,7 @@ func TestEnvironmentOnDemand(t *testing.T) {
 		t.Errorf("after a restart %q", got)
 	}
 	cleared, refused := p.ClearEnviron()
-	if strings.Join(cleared, " ") != "env_credential_1 env-1 env-old-1-1700000000.json" || len(refused) != 0 || ids(p) != "a.json" || len(p.Quarantine()) != 1 {
+	if strings.Join(cleared, " ") != "env_credential_1 env-1 env-old-1-1700000000.json" || len(refused) != 0 || ids(p) != "a.json" || len(quarantined(p)) != 1 {
 		t.Errorf("%q %v %q", cleared, refused, ids(p))
 	}
 	p.Apply(p.set)

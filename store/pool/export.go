@@ -94,7 +94,7 @@ func (p *Pool) layOut(s sealed) ([]byte, error) {
 		var data []byte
 		if s.from.variable == nil {
 			t, err := p.shelf.read(s.from.name)
-			if errors.Is(err, errAway) {
+			if errors.Is(err, ErrAway) {
 				return nil, err
 			} else if err != nil {
 				return nil, ErrNoCredential

@@ -226,7 +226,7 @@ func (im *imports) replace(h *holder, text []byte) *draft {
 	d := im.drafts[f.name]
 	if d == nil {
 		t, err := im.p.shelf.read(f.name)
-		if errors.Is(err, errAway) { // it fails as a write would
+		if errors.Is(err, ErrAway) { // it fails as a write would
 			d = &draft{name: f.name, err: err}
 			im.order, im.drafts[f.name] = append(im.order, d), d
 			return d

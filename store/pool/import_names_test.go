@@ -31,7 +31,7 @@ func TestRestoreOddNames(t *testing.T) {
 		t.Fatal(errs[0])
 	}
 	in := p.Restore("a#b.json")[0]
-	if in.Err != nil || len(in.IDs) != 1 || len(p.Quarantine()) != 0 {
+	if in.Err != nil || len(in.IDs) != 1 || len(quarantined(p)) != 0 {
 		t.Fatalf("%+v", in)
 	}
 	if _, err := os.Stat(filepath.Join(p.dir, in.File)); err != nil {

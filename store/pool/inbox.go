@@ -191,7 +191,7 @@ func (in *inbox) imported(p *Pool, offers []Offer, of []arrival) (failed error) 
 	for i, got := range p.importAll(offers) {
 		a := of[i]
 		switch {
-		case errors.Is(got.Err, errAway):
+		case errors.Is(got.Err, ErrAway):
 			failed, waits[a.f] = got.Err, true
 		case got.Err != nil:
 			p.skippedInbox(a.f.name, got.Err)

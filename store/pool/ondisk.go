@@ -105,9 +105,9 @@ func (f *onDisk) read(name string) (t text, err error) {
 	return t, err
 }
 
-func (f *onDisk) graves(each func(name string, t text, err error)) {
+func (f *onDisk) graves(each func(name string, t text, err error)) error {
 	if f.dir == "" {
-		return
+		return nil
 	}
 	for _, name := range everyName(filepath.Join(f.dir, quarantineDir)) {
 		if filepath.Ext(name) == ".json" && !strings.HasPrefix(name, ".") {
@@ -115,6 +115,7 @@ func (f *onDisk) graves(each func(name string, t text, err error)) {
 			each(name, t, err)
 		}
 	}
+	return nil
 }
 
 // maxFile bounds a file of credentials: one has a kilobyte, and the old product kept all in one file.

@@ -22,9 +22,16 @@ const (
 // to revoke keeps nothing.
 func (p *Pool) Purge(ctx context.Context, ids ...string) (said []string, errs []error) {
 	p.disk.Lock()
-	all := p.graves()
-	g := p.grants(all)
+	all, err := p.graves()
 	said, errs = make([]string, len(ids)), make([]error, len(ids))
+	if err != nil { // one that could not be read may need the token that would be revoked
+		p.disk.Unlock()
+		for i := range errs {
+			errs[i] = unwritten(err)
+		}
+		return said, errs
+	}
+	g := p.grants(all)
 	tokens, clients, drafts := make([]string, len(ids)), make([]*oauth.Client, len(ids)), make([]*draft, len(ids))
 	for i, id := range ids {
 		one := dug(all, id)

@@ -46,19 +46,21 @@ var (
 )
 
 // Quarantine lists what can be brought back, what was deleted last first.
-func (p *Pool) Quarantine() []Deleted {
+func (p *Pool) Quarantine() ([]Deleted, error) {
 	p.disk.Lock()
 	defer p.disk.Unlock()
+	all, err := p.graves()
 	list := []Deleted{}
-	for _, g := range p.graves() {
+	for _, g := range all {
 		list = append(list, g.Deleted)
 	}
-	return list
+	return list, err
 }
 
-// graves reads the quarantine. The caller holds disk.
-func (p *Pool) graves() (all []grave) {
-	p.shelf.graves(func(name string, t text, err error) {
+// graves reads the quarantine. With an error it is ErrAway, and nobody knows what else there is. The caller
+// holds disk.
+func (p *Pool) graves() (all []grave, err error) {
+	err = p.shelf.graves(func(name string, t text, err error) {
 		g := grave{}
 		if err == nil {
 			err = json.Unmarshal(t.data, &g)
@@ -72,7 +74,15 @@ func (p *Pool) graves() (all []grave) {
 		all = append(all, g)
 	})
 	slices.SortFunc(all, func(a, b grave) int { return cmp.Or(b.At.Compare(a.At), strings.Compare(b.ID, a.ID)) })
-	return all
+	return all, err
+}
+
+// missing says why a grave was not found: it is not there, or could not be looked for.
+func missing(err error) error {
+	if err != nil {
+		return unwritten(err)
+	}
+	return ErrNotDeleted
 }
 
 // dug finds a grave by its id, or the latest by the name of a credential or its sign-in.
@@ -94,7 +104,7 @@ func dug(all []grave, id string) *grave {
 // Each gets its old name, where that is free and fit, and is what it was.
 func (p *Pool) Restore(ids ...string) []Imported {
 	p.disk.Lock()
-	all := p.graves()
+	all, err := p.graves()
 	p.disk.Unlock()
 	out, at := make([]Imported, len(ids)), []int{}
 	var offers []Offer
@@ -102,7 +112,7 @@ func (p *Pool) Restore(ids ...string) []Imported {
 	for i, id := range ids {
 		g := dug(all, id)
 		if g == nil || slices.Contains(found, g) {
-			out[i].Err = ErrNotDeleted
+			out[i].Err = missing(err)
 			continue
 		}
 		name := g.Item
@@ -133,7 +143,8 @@ func (g *grave) draft() *draft { return &draft{name: graveFile(g.ID), was: g.was
 func (p *Pool) sweep() {
 	p.disk.Lock()
 	defer p.disk.Unlock()
-	for _, g := range p.graves() {
+	all, _ := p.graves() // the others have their turn the next time
+	for _, g := range all {
 		if p.now().Before(g.At.Add(QuarantineLife)) {
 			continue
 		}

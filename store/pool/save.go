@@ -57,7 +57,7 @@ func (p *Pool) rewrite(a *account, c oauth.Change, replaces []string) error {
 // removed or replaced meanwhile, or somebody has written it already.
 func (p *Pool) amended(a *account, c oauth.Change, replaces []string) (d *draft, done bool) {
 	t, err := p.shelf.read(a.from.name)
-	if errors.Is(err, errAway) {
+	if errors.Is(err, ErrAway) {
 		return &draft{err: err}, false
 	} else if err != nil {
 		return &draft{}, true

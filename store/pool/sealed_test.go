@@ -3,6 +3,7 @@ package pool
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"gcli2api/store"
 	"gcli2api/store/oauth"
 	"gcli2api/store/seal"
+	"gcli2api/store/storetest"
 )
 
 // remembering is a memory of its own on a store.
@@ -102,4 +104,31 @@ func BenchmarkStatesSealed(b *testing.B) {
 			}
 		})
 	}
+}
+
+// Who has just set a SECRET_KEY hears that what is there already does not get sealed by itself; nobody else does.
+func TestPlainCredentialsAreNamed(t *testing.T) {
+	onEngines(t, func(t *testing.T, s *storetest.Flaky) {
+		with := func(secret string) string {
+			var log lockedBuffer
+			n := onStore(t, s, func(o *Options) {
+				o.Seal, o.Log = oauth.Sealed{Ring: seal.New(secret)}, slog.New(slog.NewTextHandler(&log, nil))
+			})
+			for i := range 3 {
+				if _, err := n.Import(Offer{Name: fmt.Sprintf("c%d.json", i), Data: []byte(fileOf(i))}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := n.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return log.String()
+		}
+		if said := with(""); strings.Contains(said, "rotate-secret") {
+			t.Error(said)
+		}
+		if said := with("a secret that is long enough"); strings.Count(said, "rotate-secret") != 1 || strings.Contains(said, "1//r") {
+			t.Error(said)
+		}
+	})
 }

@@ -36,8 +36,8 @@ type shelf interface {
 	commit(all []*draft) (crossed bool)
 	// names are taken, whatever is in the files.
 	names() []string
-	// graves goes through the files of the quarantine.
-	graves(each func(name string, t text, err error))
+	// graves goes through the files of the quarantine; the error is ErrAway, and not all were there then.
+	graves(each func(name string, t text, err error)) error
 }
 
 // text is what a file holds, and the state that it was read in.
@@ -54,8 +54,8 @@ type version struct {
 	sum     [sha256.Size]byte // of what lies there, be it sealed or not
 }
 
-// errAway is when a shelf cannot be reached: a document may be there all the same.
-var errAway = errors.New("the store of the credentials cannot be reached")
+// ErrAway is when the database that has the credentials cannot be reached: a document may be there all the same.
+var ErrAway = errors.New("the store of the credentials cannot be reached")
 
 // shared tells that the credentials lie where other nodes have them as well.
 func (p *Pool) shared() bool {
@@ -105,8 +105,8 @@ func graveFile(id string) string { return filepath.ToSlash(filepath.Join(quarant
 // unwritten is what a caller hears of a draft that could not be written.
 func unwritten(err error) error {
 	var away *store.Away
-	if errors.As(err, &away) || errors.Is(err, errAway) || errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("nothing was written: %w: try again later", errAway)
+	if errors.As(err, &away) || errors.Is(err, ErrAway) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("nothing was written: %w: try again later", ErrAway)
 	}
 	return errors.New("the file could not be written: see the log")
 }

@@ -102,7 +102,7 @@ func (d *documents) scan(p *Pool, _, reread bool) (changed bool, err error) {
 			doc, err = d.get(name)
 		}
 		switch {
-		case errors.Is(err, errAway):
+		case errors.Is(err, ErrAway):
 			for name := range heard {
 				d.hear(name)
 			}

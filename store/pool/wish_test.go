@@ -104,7 +104,7 @@ func TestWhatIsAskedGoesByTheProxy(t *testing.T) {
 	if errs := again.Delete("ann1.json"); errs[0] != nil {
 		t.Fatal(errs)
 	}
-	if _, errs := again.Purge(context.Background(), again.Quarantine()[0].ID); errs[0] != nil {
+	if _, errs := again.Purge(context.Background(), quarantined(again)[0].ID); errs[0] != nil {
 		t.Fatal(errs)
 	}
 	if got := heard.by("socks5://u:other-way@two.test:2"); !strings.Contains(got, "/revoke") || strings.Contains(heard.by(""), "/revoke") {

@@ -13,6 +13,7 @@ import (
 
 	"gcli2api/store"
 	"gcli2api/store/redis"
+	"gcli2api/store/storetest/faults"
 	"gcli2api/store/storetest/servers"
 )
 
@@ -207,7 +208,7 @@ func TestCloseUnanswered(t *testing.T) {
 	put(t, db, "a")
 	s.Signal(syscall.SIGSTOP)
 	defer s.Signal(syscall.SIGCONT)
-	answer := make(chan error)
+	answer := make(chan error, 1)
 	go func() { _, err := db.Take(t.Context(), "n", 1, 10); answer <- err }()
 	eventually(t, "under way", func() bool { return db.Stats().InUse > 0 })
 	ok(t, db.Close())
@@ -216,10 +217,35 @@ func TestCloseUnanswered(t *testing.T) {
 	}
 }
 
+// TestCloseWhileItBegins: a subscription that the server does not answer yet does not hold up Close.
+func TestCloseWhileItBegins(t *testing.T) {
+	s := servers.Redis(t)
+	proxy := faults.Start(t, fmt.Sprintf("127.0.0.1:%d", s.Port))
+	db := open(t, redis.Options{Address: "redis://" + proxy.Addr(), Timeout: time.Hour})
+	put(t, db, "a")
+	proxy.Swallow()
+	seen, _ := proxy.Connections()
+	proxy.Cut() // the subscription begins anew
+	eventually(t, "it begins anew", func() bool { now, _ := proxy.Connections(); return now > seen })
+	closed := make(chan error, 1)
+	go func() { closed <- db.Close() }()
+	select {
+	case err := <-closed:
+		ok(t, err)
+	case <-time.After(time.Minute):
+		t.Fatal("Close waits for the subscription")
+	}
+}
+
 // TestClosedForGood: nothing of ours goes on after Close.
 func TestClosedForGood(t *testing.T) {
 	s := servers.Redis(t)
 	before := runtime.NumGoroutine()
+	defer func() {
+		if all := make([]byte, 1<<20); t.Failed() {
+			t.Logf("%s", all[:runtime.Stack(all, true)])
+		}
+	}()
 	for range 10 {
 		db := open(t, redis.Options{Address: s.Address()})
 		_, err := db.Watch(t.Context())

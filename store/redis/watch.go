@@ -14,6 +14,10 @@ import (
 // quiet is how long nothing may be heard before the connection is asked whether it is there.
 const quiet = 5 * time.Second
 
+// step is how long a subscription may take to begin, or one look at what is heard, with a connection that has to
+// be made anew. The client gives such a connection the time of a call, and cannot be closed meanwhile.
+const step = 2 * quiet
+
 // Watch gives hints until ctx is over or the store is closed.
 func (db *DB) Watch(ctx context.Context) (<-chan store.Change, error) { return db.hints.Watch(ctx) }
 
@@ -41,11 +45,16 @@ func (db *DB) listen(ctx context.Context) {
 
 // hear is one subscription. When it begins, everything may have changed since the last one ended.
 func (db *DB) hear(ctx context.Context) error {
-	sub := db.client.Subscribe(ctx, db.channel)
+	begin, cancel := context.WithTimeout(ctx, min(db.timeout, step))
+	defer cancel()
+	sub := db.client.Subscribe(begin)
 	defer sub.Close()
 	defer context.AfterFunc(ctx, func() { _ = sub.Close() })()
+	if err := sub.Subscribe(begin, db.channel); err != nil {
+		return err
+	}
 	for asked := false; ; {
-		message, err := sub.ReceiveTimeout(ctx, quiet)
+		message, err := receive(ctx, sub)
 		switch slow, is := err.(interface{ Timeout() bool }); {
 		case err == nil:
 			asked = false
@@ -59,6 +68,12 @@ func (db *DB) hear(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+func receive(ctx context.Context, sub *redis.PubSub) (any, error) {
+	ctx, cancel := context.WithTimeout(ctx, step)
+	defer cancel()
+	return sub.ReceiveTimeout(ctx, quiet)
 }
 
 func (db *DB) heard(message any) {
