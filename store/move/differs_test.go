@@ -46,3 +46,26 @@ func TestMigrateDiffers(t *testing.T) {
 		}
 	}
 }
+
+// TestLevelByExpiry: a document that differs in its expiry alone is written as well, and a dry run neither
+// writes nor removes.
+func TestLevelByExpiry(t *testing.T) {
+	from, to := sideOf(t, "the source"), sideOf(t, "the target")
+	ok(t, from.put(t.Context(), store.Short, store.Doc{ID: "same", Body: []byte("1"), Expires: later}))
+	ok(t, to.put(t.Context(), store.Short, store.Doc{ID: "same", Body: []byte("1")}))
+	ok(t, to.put(t.Context(), store.Short, store.Doc{ID: "surplus", Body: []byte("1")}))
+	for _, dry := range []bool{true, false} {
+		l := newLevel(from, to)
+		l.dry = dry
+		if _, err := l.tables(t.Context()); err != nil || len(l.wrong.all) > 0 {
+			t.Fatal(err, l.wrong.all)
+		}
+		d, err := to.Store.Get(t.Context(), store.Short, "same")
+		if ok(t, err); d.Expires.IsZero() != dry || !dry && !d.Expires.Equal(later) {
+			t.Errorf("dry %v: it expires %v", dry, d.Expires)
+		}
+		if _, err := to.Store.Get(t.Context(), store.Short, "surplus"); errors.Is(err, store.ErrNotFound) == dry {
+			t.Errorf("dry %v: %v", dry, err)
+		}
+	}
+}
