@@ -285,3 +285,33 @@ func TestGraceOfYesterday(t *testing.T) {
 		t.Errorf("%+v", now)
 	}
 }
+
+// TestGraceAtMidnight: what was paid from yesterday's units goes back to yesterday, and not to what others have
+// used today.
+func TestGraceAtMidnight(t *testing.T) {
+	db, c := onDisk(t), &clock{}
+	s := &storetest.Flaky{Store: db}
+	c.at.Store(time.Date(2026, 11, 17, 23, 59, 50, 0, time.UTC).UnixNano())
+	a, _ := graced(t, s, c)
+	b, _ := graced(t, &storetest.Flaky{Store: db}, c)
+	one := newKey(t, a, Terms{Quota: 10_000, Daily: 5_000})
+	soon(t, "the key on the other node", func() bool { _, ok := b.Keys.ByID(one.ID); return ok })
+	_ = pay(t, a, one, Ask{})
+	floatsOf(a).round()
+	c.at.Add(int64(20 * time.Second))
+	if fail := pay(t, b, one, Ask{}); fail != nil {
+		t.Fatal(fail)
+	}
+	s.Break(storetest.Fault{Err: errAway})
+	back, fail := a.Ledger.Reserve(t.Context(), Ask{Key: one.ID, Model: flash})
+	if fail != nil {
+		t.Fatal(fail)
+	}
+	back.Close(false, Tokens{})
+	s.Heal()
+	floatsOf(a).round()
+	drained(t, a)
+	if now := balance(t, b, one); now.DailyUsed != b.Costs.Price(flash) || now.Used != 2*b.Costs.Price(flash) {
+		t.Errorf("%+v", now)
+	}
+}

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -94,5 +95,37 @@ func TestShelfWithoutALog(t *testing.T) {
 	write(changesID, `"spoilt"`)
 	if !everything(d) {
 		t.Error("a log that cannot be read is taken for one that says nothing new")
+	}
+}
+
+// TestShelfGivesWay: what somebody else has changed since it was read is neither written over nor removed, and
+// is looked at; so is what may have been written, because the answer got lost.
+func TestShelfGivesWay(t *testing.T) {
+	s, _, d := atShelf(t)
+	rev, err := s.Put(t.Context(), store.Credentials, store.Doc{ID: "a.json", Body: []byte(fileOf(1))}, store.New)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Put(t.Context(), store.Credentials, store.Doc{ID: "a.json", Body: []byte(fileOf(2))}, rev); err != nil {
+		t.Fatal(err)
+	}
+	for what, data := range map[string][]byte{"put": []byte(fileOf(3)), "remove": nil} {
+		d.due()
+		one := &draft{name: "a.json", data: data, was: version{rev: rev}}
+		d.write([]*draft{one})
+		doc, err := s.Get(t.Context(), store.Credentials, "a.json")
+		if err != nil || string(doc.Body) != fileOf(2) || !errors.Is(one.err, store.ErrConflict) {
+			t.Errorf("%s: %v; there is %q, %v", what, one.err, doc.Body, err)
+		}
+		if heard, _, _ := d.due(); !heard["a.json"] {
+			t.Errorf("%s: what is there instead is not looked at", what)
+		}
+	}
+	s.Break(storetest.Fault{Err: errGone, Late: true})
+	one := &draft{name: "b.json", data: []byte(fileOf(4))}
+	d.write([]*draft{one})
+	s.Heal()
+	if heard, _, _ := d.due(); !errors.Is(one.err, ErrAway) || !heard["b.json"] {
+		t.Errorf("what may be there is not looked at: %v", one.err)
 	}
 }
