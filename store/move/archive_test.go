@@ -31,7 +31,7 @@ func TestBackupAnyPair(t *testing.T) {
 	for a, from := range all {
 		t.Run(a, func(t *testing.T) {
 			source := from(t)
-			fill(t, source, enough(source, "mongodb")) // it goes there as well
+			fill(t, source, enough(source, target(a)))
 			path := filepath.Join(t.TempDir(), "archive")
 			_, err := does(t, backup(source, path))
 			ok(t, err)
@@ -40,6 +40,9 @@ func TestBackupAnyPair(t *testing.T) {
 				empties(t, source)
 			}
 			for b, to := range all {
+				if !meet(a, b) {
+					continue
+				}
 				t.Run("to "+b, func(t *testing.T) {
 					target := to(t)
 					_, err := does(t, restore(path, target))
