@@ -311,7 +311,7 @@ func (g *gateway) openPool() (err error) {
 	}
 	g.opened = append(g.opened, g.pool.Close)
 	server.Frugal(g.pool.Size())
-	if g.pool.Size() == 0 {
+	if g.pool.Size() == 0 && g.pool.Closed() == 0 {
 		g.log.Logger().Warn("there is no credential: set GEMINI_API_KEY, put a credential file into the folder, upload one or sign in (see README)",
 			"folder", g.c.String("pool.credentials_dir"))
 	}
@@ -330,7 +330,7 @@ func (g *gateway) openPipeline(loopback bool) (code int, err error) {
 	if err := g.engine.Apply(g.c); err != nil {
 		return exitUsage, pipeline.Located(g.c, err)
 	}
-	list := nodes.Open(nodes.Options{Store: g.kept, Log: g.log.Logger(), Address: g.ln.Addr().String(), Version: config.Version(), Now: store.Machine, Ahead: g.clock.Ahead, Report: g.panel.Report})
+	list := nodes.Open(nodes.Options{Store: g.kept, Log: g.log.Logger(), Address: g.ln.Addr().String(), Version: config.Version(), Keys: g.ring.IDs(), Now: store.Machine, Ahead: g.clock.Ahead, Report: g.panel.Report})
 	g.panel.Follow(list.Changed)
 	g.opened = append(g.opened, list.Close, g.panel.Close)
 	seen := console.Services{Access: g.live, Now: g.clock.Now, Sessions: g.logins, Settings: g.panel, Nodes: list, Tester: clients, Engine: g.engine, Pool: g.pool, Stats: g.figures, Book: g.book, Audit: g.audit, Log: g.log.Logger(),

@@ -76,6 +76,7 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 		{"flat key in a table", "[stage.retry]\nretry_429_interval = 3", `config.toml:2: stage.retry.retry_429_interval: unknown setting; did you mean "stage.retry.interval"?`},
 		{"unknown table", "[sever]\nport = 1", "config.toml:1: sever: unknown table; did you mean [server]?"},
 		{"stage as table", "[retry]\nreturns = 1", "config.toml:1: retry: unknown table; did you mean [stage.retry]?"},
+		{"words of a key at the top", "pool_calls_per_rotation = 3", `config.toml:1: pool_calls_per_rotation: unknown setting at top level; did you mean "pool.calls_per_rotation"?`},
 		{"unknown top key", "returns = 1", `config.toml:1: returns: unknown setting at top level; did you mean "stage.retry.returns"?`},
 		{"flat typing error", "calls_per_rotaton = 1", `config.toml:1: calls_per_rotaton: unknown setting at top level; did you mean "calls_per_rotation"?`},
 		{"unknown stage", "\n[stage.retri]\nreturns = 1", `config.toml:2: stage.retri: there is no stage "retri"; did you mean "retry"?`},

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"slices"
 	"sort"
 	"strings"
@@ -84,16 +85,37 @@ func (t *table) unknown(parts []string, value any) string {
 	if p := t.byFlat[name]; p != nil {
 		return "unknown setting" + didYouMean(p.Key, "%")
 	}
-	return "unknown setting" + didYouMean(t.elsewhere(name), "%")
+	return "unknown setting" + didYouMean(cmp.Or(t.elsewhere(name), t.spelled(name)), "%")
 }
 
 // unknownTop is for a value before the first table: a flat key, or one that lost its table.
 func (t *table) unknownTop(name string) string {
-	at := t.elsewhere(name)
+	at := cmp.Or(t.elsewhere(name), t.spelled(name))
 	if at == "" {
-		at = nearest(name, sortedKeys(t.byFlat))
+		flat := t.written()
+		for _, name := range sortedKeys(t.byFlat) {
+			flat[name] = name
+		}
+		at = flat[nearest(name, sortedKeys(flat))]
 	}
 	return "unknown setting at top level" + didYouMean(at, "%")
+}
+
+// spelled finds the setting that is written as in the environment, or with _ between its parts.
+func (t *table) spelled(name string) string { return t.written()[strings.ToLower(name)] }
+
+// written gives the keys by these spellings.
+func (t *table) written() map[string]string {
+	keys := map[string]string{}
+	for _, p := range t.params {
+		for _, env := range p.Env {
+			keys[strings.ToLower(env)] = p.Key
+		}
+	}
+	for _, p := range t.params {
+		keys[strings.ReplaceAll(p.Key, ".", "_")] = p.Key
+	}
+	return keys
 }
 
 // elsewhere finds the one setting of that name in another table.

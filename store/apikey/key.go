@@ -111,10 +111,13 @@ func NewSecret() string {
 	return "sk-" + base64.RawURLEncoding.EncodeToString(b[:])
 }
 
+// allMasked is what is shown of a secret that is too short to show anything of it.
+const allMasked = "***"
+
 // Mask is what is shown of a secret: the first nine and the last three characters of a whole key.
 func Mask(secret string) string {
 	if len(secret) < 24 {
-		return "***"
+		return allMasked
 	}
 	return secret[:9] + "..." + secret[len(secret)-3:]
 }

@@ -146,7 +146,7 @@ func (t *takeover) allKeys(ctx context.Context, data []byte, c *oldTally) error 
 func (t *takeover) oneKey(ctx context.Context, one *oldTable, c *oldTally) error {
 	key, used, err := one.key(t.now)
 	if err != nil {
-		c.leave("%s%s: %v", one.where(), maskOld(one.name), err)
+		c.leave("%s%s: %v", one.where(), one.shown(), err)
 		return nil
 	}
 	if len(one.stats()) > 0 {
@@ -173,6 +173,19 @@ func (o *oldTable) where() string {
 		return ""
 	}
 	return fmt.Sprintf("line %d, ", o.line)
+}
+
+// shown names a key in a report: masked, and where nothing is left of it, by what else tells it apart.
+func (o *oldTable) shown() string {
+	mask, text := maskOld(o.name), o.description()
+	switch {
+	case mask != allMasked:
+	case text != "" && !strings.Contains(text, o.name):
+		return fmt.Sprintf("%s (%q)", mask, text)
+	case o.place > 0:
+		return fmt.Sprintf("%s (number %d of the keys, in the order of their names)", mask, o.place)
+	}
+	return mask
 }
 
 func (c *oldTally) count(fresh bool) {

@@ -382,3 +382,24 @@ func FuzzOldTables(f *testing.F) {
 		}
 	})
 }
+
+// A key of which the mask shows nothing is named by what else tells it apart.
+func TestOldKeyThatIsRefusedIsNamed(t *testing.T) {
+	o := newOldHouse(t).options()
+	o.Now, o.Settings = time.Now, func() Settings { return Settings{} }
+	keys, _, err := TakeOver(t.Context(), o, OldKeys{Dry: true, Keys: map[string][]byte{
+		"aaaa-short": []byte(`{"description": "Bob's\tlaptop", "total_quota": 1}`),
+		"bbbb-short": []byte(`{"total_quota": 1}`),
+		"cccc-short": []byte(`{"description": "key cccc-short", "total_quota": 1}`),
+		"dddd-short": []byte(`7`),
+	}})
+	said := strings.Join(keys.Left, "\n")
+	for _, want := range []string{`*** ("Bob's laptop"): a key needs 16`, "*** (number 2 of the keys, in the order of their names): a key needs 16", "*** (number 3 of", "*** (number 4 of the keys, in the order of their names): it is no object"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is not in\n%s", want, said)
+		}
+	}
+	if err != nil || len(keys.Left) != 4 || strings.Contains(said, "short") {
+		t.Errorf("%v\n%s", err, said)
+	}
+}

@@ -82,7 +82,8 @@ func (s oldSection) read() (map[string]any, error) {
 // oldTable is one table of the file, with what stands in tables below it.
 type oldTable struct {
 	name   string
-	line   int
+	line   int // of the file it stands in; 0 where there is no file
+	place  int // among the keys of a store, from 1; 0 where it stands in a file
 	fields map[string]any
 	err    error // why it cannot be used
 }

@@ -59,10 +59,10 @@ func (t *takeover) all(ctx context.Context, old OldKeys) (keys, costs OldTaken, 
 
 // tables reads the keys, in the order of their names.
 func (t *takeover) tables(keys map[string][]byte, c *oldTally) (all []*oldTable) {
-	for _, name := range slices.Sorted(maps.Keys(keys)) {
+	for i, name := range slices.Sorted(maps.Keys(keys)) {
 		table, err := tableOfJSON(name, keys[name])
-		if err != nil {
-			c.leave("%s: %v", maskOld(name), err)
+		if table.place = i + 1; err != nil {
+			c.leave("%s: %v", table.shown(), err)
 			continue
 		}
 		all = append(all, table)
@@ -79,7 +79,7 @@ func tableOfJSON(name string, body []byte) (*oldTable, error) {
 	d.UseNumber()
 	t := &oldTable{name: name}
 	if d.Decode(&t.fields) != nil || t.fields == nil {
-		return nil, errors.New("it is no object")
+		return t, errors.New("it is no object")
 	}
 	for member, v := range t.fields {
 		if n, is := v.(json.Number); is {

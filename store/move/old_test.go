@@ -97,7 +97,7 @@ func arrived(t *testing.T, place oldPlace, to, said string) {
 	named := []string{"broken"}
 	if !place.zip {
 		named = append(named, "password: a secret is not copied into the settings: to go on with it, set PASSWORD", "port: it is read at the start only: to go on with it, set PORT",
-			"oauth_proxy_url: tokens would go through that address", "of_nobody: there is no such setting here", "anti_truncation_max_attempts", "_credential_order", "sk-OldddddeeeeffffgggghhhhiiiijjjjkkkkllllmmmM"[:9]+"...", "***: a key needs 16 characters")
+			"oauth_proxy_url: tokens would go through that address", "of_nobody: there is no such setting here", "anti_truncation_max_attempts", "_credential_order", "sk-OldddddeeeeffffgggghhhhiiiijjjjkkkkllllmmmM"[:9]+"...", "*** (number 4 of the keys, in the order of their names): a key needs 16 characters")
 		if !place.dotless {
 			named = append(named, "model_stats of 1 API keys")
 		}

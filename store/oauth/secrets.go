@@ -165,12 +165,18 @@ func closed(all ...fields) error {
 			if !seal.Is(text) {
 				continue
 			}
-			key := seal.KeyOf(text)
-			if key == "" {
-				return fmt.Errorf("%q is sealed in a way that this version does not know, or damaged", name)
-			}
-			return fmt.Errorf("%q is sealed with the key %s: set SECRET_KEY to the one that it was sealed with, or put that one into OLD_SECRET_KEYS; if it is set already, the text is damaged", name, key)
+			return &closedError{name, seal.KeyOf(text)}
 		}
 	}
 	return nil
+}
+
+// closedError is a credential that stays sealed.
+type closedError struct{ member, key string }
+
+func (e *closedError) Error() string {
+	if e.key == "" {
+		return fmt.Sprintf("%q is sealed in a way that this version does not know, or damaged", e.member)
+	}
+	return fmt.Sprintf("%q is sealed with the key %s: set SECRET_KEY to the one that it was sealed with, or put that one into OLD_SECRET_KEYS; if it is set already, the text is damaged", e.member, e.key)
 }

@@ -15,6 +15,7 @@ type Sheet struct {
 	Warnings []string         // each names the source
 	InPlace  bool             // Amend can change it; else its form does not allow that
 	Lost     int              // credentials in it that cannot be used
+	Closed   []string         // of those, the ones that stay sealed: the id of the key of each, "" where none is named
 
 	text []byte
 }
@@ -94,6 +95,9 @@ func (s *Sheet) add(r reader, p piece) error {
 	}
 	s.Warnings = append(s.Warnings, c.warnings...)
 	if err != nil {
+		if sealed := (*closedError)(nil); errors.As(err, &sealed) {
+			s.Closed = append(s.Closed, sealed.key)
+		}
 		return fmt.Errorf("%s: %w", c.name, err)
 	}
 	for i := range creds {

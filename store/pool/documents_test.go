@@ -229,6 +229,49 @@ func TestImportWhenTheLeaseIsLost(t *testing.T) {
 	})
 }
 
+// What is gone and what this node has just written are looked at in one go: neither is taken for the other.
+func TestOwnDocumentBesideOnesThatAreGone(t *testing.T) {
+	n := onStore(t, flakyStore(t, filepath.Join(t.TempDir(), "x.db")))
+	d := n.shelf.(*documents)
+	n.disk.Lock()
+	defer n.disk.Unlock()
+	for i := range 40 {
+		d.hear(fmt.Sprintf("gone-%d.json", i))
+	}
+	one := &draft{name: "mine.json", data: []byte(fileOf(1))}
+	d.write([]*draft{one})
+	if n.scan(false); one.err != nil || n.files["mine.json"] == nil {
+		t.Errorf("%v; there are %v", one.err, n.files)
+	}
+}
+
+// outpaced has another node delete what this one writes, before it has looked at it.
+type outpaced struct {
+	store.Store
+	n    atomic.Int64
+	hear func(name string) // the hint of it
+}
+
+func (s *outpaced) Put(ctx context.Context, t store.Table, doc store.Doc, when store.Rev) (store.Rev, error) {
+	rev, err := s.Store.Put(ctx, t, doc, when)
+	if err == nil && t == store.Credentials && doc.ID == changesID && s.n.Add(1) == 1 {
+		err = s.Store.Delete(ctx, t, "a.json", store.Any)
+		s.hear("a.json")
+	}
+	return rev, err
+}
+
+// An import whose file is gone before it ends says so: no success names no credential.
+func TestImportThatIsGoneAtOnce(t *testing.T) {
+	s := &outpaced{Store: flakyStore(t, filepath.Join(t.TempDir(), "x.db"))}
+	n := onStore(t, s)
+	s.hear = n.shelf.(*documents).hear
+	in, err := n.Import(Offer{Name: "a.json", Data: []byte(fileOf(1))})
+	if err == nil || len(in.IDs) != 0 || !strings.Contains(err.Error(), "another node") {
+		t.Errorf("%+v %v", in, err)
+	}
+}
+
 func importTogether(t *testing.T, s store.Store, nodes ...node) {
 	t.Helper()
 	{

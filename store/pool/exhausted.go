@@ -21,6 +21,7 @@ type Exhausted struct {
 	Code     apierror.Code // why they rest: for quota if one of them does
 	Status   int           // what a client is told then
 	Vertex   bool          // a credential of Vertex AI would serve the model as well
+	Closed   int           // credentials that are not in the pool, because they stay sealed
 }
 
 // Exhausted counts what keeps the pool from serving w; Fit > Disabled + Cooling means that it can.
@@ -38,7 +39,9 @@ func (p *Pool) exhausted(k lane, t time.Time) Exhausted {
 	if r.whyAt != p.loosened || r.whyAt == 0 || r.why.Cooling > 0 && !t.Before(r.why.Until) {
 		r.why, r.whyAt = p.tally(k, t.UnixNano()), p.loosened
 	}
-	return r.why
+	x := r.why
+	x.Closed = p.shut.n
+	return x
 }
 
 func (p *Pool) tally(k lane, now int64) Exhausted {
@@ -105,6 +108,8 @@ func (p *Pool) freeIn(k lane, t time.Time) time.Duration {
 // explain puts it into words that are safe to show.
 func (x Exhausted) explain(w *Want, t time.Time) *apierror.Error {
 	switch {
+	case x.Total == 0 && x.Closed > 0:
+		return apierror.New(apierror.NoCredential, "the gateway's credentials cannot be opened now: its operator finds the reason in the log")
 	case x.Total == 0:
 		return apierror.New(apierror.NoCredential, "the gateway has no credential: set GEMINI_API_KEY, "+
 			"put a credential file into the credentials folder (CREDENTIALS_DIR, ./creds unless set), upload one or sign in (POST /auth/upload, /auth/start)")

@@ -48,6 +48,7 @@ func (p *Pool) scan(settled bool) {
 	if changed || settled || reread {
 		p.rebuild()
 		p.welcome()
+		p.tellClosed()
 	}
 }
 
@@ -65,6 +66,7 @@ func (p *Pool) skipped(name string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	note(p.broken, name, err)
+	p.shut.note(name, nil)
 }
 
 func note(broken map[string]string, name string, err error) {

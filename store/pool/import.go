@@ -280,6 +280,10 @@ func (im *imports) finish(i int, in *Imported) {
 		if part.is.draft != nil {
 			ids = im.now(part, in)
 		}
+		if len(ids) == 0 {
+			in.Err = errors.New("it was written, and another node has changed or deleted it at once: look at the list of credentials, and import it again if it is not there")
+			continue
+		}
 		if in.File == "" {
 			in.File = part.is.file()
 		}

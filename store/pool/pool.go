@@ -133,6 +133,7 @@ type Pool struct {
 	closed   bool
 	running  bool              // what comes now was not there at the start
 	broken   map[string]string // files that are skipped, and why
+	shut     shut
 	// and those of the inbox
 	brokenInbox map[string]string
 	guests      []*entry // that have come and nothing is known of
@@ -150,7 +151,7 @@ func New(o Options) (*Pool, error) {
 		dir: o.Dir, oauth: o.OAuth, serves: o.Serves, states: o.States, log: o.Log, now: o.Now, hide: o.Hide,
 		claims: o.Claims, node: nodeName(),
 		files: map[string]*source{}, warned: map[string]bool{},
-		byID: map[string]*entry{}, broken: map[string]string{}, brokenInbox: map[string]string{}, lanes: map[lane]*rotation{}, line: newLine(), dice: rand.Uint64N, breakers: map[fuse]*breaker{},
+		byID: map[string]*entry{}, broken: map[string]string{}, shut: shut{in: map[string][]string{}}, brokenInbox: map[string]string{}, lanes: map[lane]*rotation{}, line: newLine(), dice: rand.Uint64N, breakers: map[fuse]*breaker{},
 	}
 	if p.serves == nil {
 		p.serves = Serves

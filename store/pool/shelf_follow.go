@@ -98,7 +98,7 @@ func (d *documents) scan(p *Pool, _, reread bool) (changed bool, err error) {
 	}
 	for name := range heard {
 		doc, ours := own[name]
-		if !ours {
+		if err = nil; !ours { // of the document before there may be one
 			doc, err = d.get(name)
 		}
 		switch {

@@ -57,6 +57,9 @@ func (p *Pool) takeFile(f *source, t text, err error, doubt bool) bool {
 	p.askStates(f, sheet)
 	p.admit(f, sheet)
 	p.skipped(f.name, err)
+	p.mu.Lock()
+	p.shut.note(f.name, sheet.Closed)
+	p.mu.Unlock()
 	if err != nil {
 		p.log.Warn("credential file skipped", "file", f.name, "reason", err)
 	}
@@ -70,7 +73,7 @@ func (p *Pool) sheet(f *source, data []byte, err error) (oauth.Sheet, error) {
 	}
 	sheet, err := f.parse(data, p.rules)
 	if err != nil {
-		return oauth.Sheet{}, err
+		return oauth.Sheet{Closed: sheet.Closed}, err
 	}
 	for _, item := range sheet.Items {
 		p.hideAll(item.Creds[0]) // the others are other projects of the same sign-in
