@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gcli2api/store"
+	"gcli2api/store/open"
 )
 
 // growing is a store to which somebody writes as soon as its counters are read for the first time.
@@ -43,6 +44,18 @@ func TestMigrateDiffers(t *testing.T) {
 		}
 		if !source.grown || !strings.Contains(said.String(), string(store.Keys)) {
 			t.Errorf("it says %q", &said)
+		}
+		if m, err := open.MarkOf(t.Context(), to.Store); err != nil || m == nil || m.Done.IsZero() == live {
+			t.Errorf("live %v: the mark is %+v, %v", live, m, err)
+		}
+		if live {
+			continue
+		}
+		if err := j.run(t.Context()); err != nil { // it goes on from there
+			t.Error(err)
+		}
+		if m, err := open.MarkOf(t.Context(), to.Store); err != nil || m == nil || m.Done.IsZero() {
+			t.Errorf("the mark is %+v, %v", m, err)
 		}
 	}
 }
