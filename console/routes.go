@@ -59,6 +59,9 @@ type Services struct {
 	Now func() time.Time // of what nodes share; nil is time.Now
 
 	uploads chan struct{} // those under way
+	backing chan struct{} // backups that are being sent
+	taking  chan struct{} // what the old product kept, while it is taken over
+	stall   time.Duration // how long a backup waits for its reader; 0 is the default
 	logins  *throttle     // of the password; nil is the default
 	tries   *throttle     // of looking a key up without a password; nil is the default
 }
@@ -169,6 +172,8 @@ func (s Services) Mount(app *fiber.App) {
 		s.logins = newThrottle(time.Now)
 	}
 	s.uploads = make(chan struct{}, uploadsAtOnce)
+	s.taking = make(chan struct{}, 1)
+	s.backing = make(chan struct{}, backupsAtOnce)
 	all := s.routes()
 	methods := map[string][]string{}
 	for _, r := range all {

@@ -51,7 +51,8 @@ of nodes. Stop the gateways first: what they write meanwhile may be lost.
 -from takes a database (redis://..., rediss://..., postgres://..., "host=... dbname=...",
 mongodb://...), the credentials folder (creds.toml, config.toml, api_keys.toml, *.json), the ZIP that
 its panel makes of all credentials, or a single file of these. -from old is the old product's data in
-the database of this configuration.
+the database of this configuration. Others on this machine see the command line: env:NAME takes an
+address with a password from a variable of the environment.
 -to is a PLACE as of migrate: a database, or file:FOLDER. Where a gateway holds the folder, that one
 does it, and is asked with the panel password at the address of this configuration.
 

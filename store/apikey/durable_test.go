@@ -3,8 +3,10 @@ package apikey
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"testing"
+	"time"
 
 	"gcli2api/pipeline/apierror"
 	"gcli2api/store"
@@ -155,6 +157,38 @@ func TestRefundsInDoubt(t *testing.T) {
 		}
 		if got := inStore(t, db); got[ofKey(one.ID)+"used"] != 10 || len(got) != 1 {
 			t.Errorf("late %v: %v", late, got)
+		}
+	}
+}
+
+// What was given back a moment before the end is written, whichever of the two the writer hears of first.
+func TestRefundsOfTheLastMoment(t *testing.T) {
+	const rounds = 50
+	db := newStore(t)
+	for range rounds {
+		r := openRefunds(db, slog.New(slog.DiscardHandler))
+		r.add("key/x/used", 1)
+		if err := r.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := inStore(t, db)["key/x/used"]; got != rounds {
+		t.Errorf("%d of %d were written", got, rounds)
+	}
+}
+
+// A batch that was in doubt for nearly as long as the store remembers its id is given up: made again it might
+// arrive twice.
+func TestRefundsThatAreTooOld(t *testing.T) {
+	for age, want := range map[time.Duration]int64{sureFor - time.Minute: 3, sureFor + time.Second: 0} {
+		db := newStore(t)
+		r := &refunds{store: db, log: slog.New(slog.DiscardHandler), pending: map[string]int64{}}
+		r.batch = batch{id: "old", begun: time.Now().Add(-age), deltas: []store.Delta{{Counter: "key/x/used", N: 3}}}
+		if err := r.write(); err != nil {
+			t.Fatal(err)
+		}
+		if got := inStore(t, db)["key/x/used"]; got != want || len(r.batch.deltas) != 0 {
+			t.Errorf("after %v: %d, want %d", age, got, want)
 		}
 	}
 }

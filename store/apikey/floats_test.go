@@ -224,3 +224,94 @@ func TestGraceAndLimits(t *testing.T) {
 		t.Errorf("the sixth of five: %v", fail)
 	}
 }
+
+// TestGraceIsForOutages: what is taken ahead is for a store that is away. One that answers, and says that
+// something is wrong, is not passed over: neither its counters nor its limits.
+func TestGraceIsForOutages(t *testing.T) {
+	for _, terms := range []Terms{{Quota: 10_000}, {Quota: 10_000, Requests: 500}} {
+		s := &storetest.Flaky{Store: onDisk(t)}
+		b, _ := graced(t, s, nil)
+		one := newKey(t, b, terms)
+		_ = pay(t, b, one, Ask{})
+		floatsOf(b).round()
+		s.Break(storetest.Fault{Err: errFull, Calls: []string{"Take"}})
+		if fail := pay(t, b, one, Ask{}); fail == nil || fail.Status != 503 {
+			t.Errorf("%+v: %v", terms, fail)
+		}
+	}
+}
+
+// TestGraceIsNoCredit: a call is served whose whole price was taken ahead, and no other.
+func TestGraceIsNoCredit(t *testing.T) {
+	s := &storetest.Flaky{Store: onDisk(t)}
+	b, _ := graced(t, s, nil)
+	one := newKey(t, b, Terms{Quota: 10_000})
+	_ = pay(t, b, one, Ask{})
+	floatsOf(b).round()
+	ahead := 10 * b.Costs.Price(flash)
+	s.Break(storetest.Fault{Err: errAway})
+	for ahead >= b.Costs.Price(pro) { // of the dearer calls too many for what is left
+		if fail := pay(t, b, one, Ask{}); fail != nil {
+			t.Fatal(fail)
+		}
+		ahead -= b.Costs.Price(flash)
+	}
+	if ahead <= 0 {
+		t.Fatal("nothing is left: the prices have changed")
+	}
+	if _, fail := b.Ledger.Reserve(t.Context(), Ask{Key: one.ID, Model: pro}); fail == nil || fail.Status != 503 {
+		t.Errorf("a call of %d with %d ahead: %v", b.Costs.Price(pro), ahead, fail)
+	}
+}
+
+// TestGraceOfYesterday: what was taken ahead on one day is not spent on the next, whose allowance it is not of.
+func TestGraceOfYesterday(t *testing.T) {
+	s, c := &storetest.Flaky{Store: onDisk(t)}, &clock{}
+	c.at.Store(time.Date(2026, 11, 17, 23, 59, 50, 0, time.UTC).UnixNano())
+	b, _ := graced(t, s, c)
+	one := newKey(t, b, Terms{Quota: 10_000, Daily: 5_000})
+	_ = pay(t, b, one, Ask{})
+	floatsOf(b).round()
+	c.at.Add(int64(20 * time.Second)) // the key is not idle
+	floatsOf(b).round()
+	s.Break(storetest.Fault{Err: errAway})
+	if fail := pay(t, b, one, Ask{}); fail == nil || fail.Status != 503 {
+		t.Errorf("paid from yesterday: %v", fail)
+	}
+	s.Heal()
+	floatsOf(b).round()
+	drained(t, b)
+	if now := balance(t, b, one); now.Used != b.Costs.Price(flash) || now.DailyUsed != 0 {
+		t.Errorf("%+v", now)
+	}
+}
+
+// TestGraceAtMidnight: what was paid from yesterday's units goes back to yesterday, and not to what others have
+// used today.
+func TestGraceAtMidnight(t *testing.T) {
+	db, c := onDisk(t), &clock{}
+	s := &storetest.Flaky{Store: db}
+	c.at.Store(time.Date(2026, 11, 17, 23, 59, 50, 0, time.UTC).UnixNano())
+	a, _ := graced(t, s, c)
+	b, _ := graced(t, &storetest.Flaky{Store: db}, c)
+	one := newKey(t, a, Terms{Quota: 10_000, Daily: 5_000})
+	soon(t, "the key on the other node", func() bool { _, ok := b.Keys.ByID(one.ID); return ok })
+	_ = pay(t, a, one, Ask{})
+	floatsOf(a).round()
+	c.at.Add(int64(20 * time.Second))
+	if fail := pay(t, b, one, Ask{}); fail != nil {
+		t.Fatal(fail)
+	}
+	s.Break(storetest.Fault{Err: errAway})
+	back, fail := a.Ledger.Reserve(t.Context(), Ask{Key: one.ID, Model: flash})
+	if fail != nil {
+		t.Fatal(fail)
+	}
+	back.Close(false, Tokens{})
+	s.Heal()
+	floatsOf(a).round()
+	drained(t, a)
+	if now := balance(t, b, one); now.DailyUsed != b.Costs.Price(flash) || now.Used != 2*b.Costs.Price(flash) {
+		t.Errorf("%+v", now)
+	}
+}

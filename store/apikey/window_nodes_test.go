@@ -14,6 +14,7 @@ import (
 
 	"gcli2api/pipeline/wire"
 	"gcli2api/store"
+	"gcli2api/store/storetest"
 )
 
 // Two nodes on one store tell the same numbers and hold one limit together.
@@ -275,6 +276,23 @@ func TestAStoreThatFails(t *testing.T) {
 		}
 		p.leave(true, Tokens{1, 0}) // of which the store hears nothing
 		s.fails.Store(false)
+		in(t, w, one, 1)
+	}
+}
+
+// A store that does the one and not the other keeps neither: the place is free again, and the request is not
+// counted.
+func TestAStoreThatDoesHalf(t *testing.T) {
+	for call, one := range map[string]*Key{"Take": limited("k", 5, 0, 1), "Claim": limited("k", 1, 0, 5)} {
+		c := newHandClock()
+		s := &storetest.Flaky{Store: oneStore(t, c.now)}
+		w := node(s, c.now)
+		s.Break(storetest.Fault{Err: errBroken, Calls: []string{call}, Times: 1})
+		if _, fail := w.enter(context.Background(), one, Tokens{}); fail == nil || fail.Status != 503 {
+			t.Errorf("%s fails: %v", call, fail)
+		}
+		s.Heal()
+		c.move(recall) // what it knows of places
 		in(t, w, one, 1)
 	}
 }

@@ -454,3 +454,16 @@ func TestEndsWhileCallsFail(t *testing.T) {
 		t.Errorf("after Close: %v", err)
 	}
 }
+
+// TestAwayIsSaidMasked: why a database is away is logged without what is secret about its address.
+func TestAwayIsSaidMasked(t *testing.T) {
+	k := open(t, circuit.Options{Mask: func(text string) string { return strings.ReplaceAll(text, "s3cret", "***") }})
+	k.engine.Break(storetest.Fault{Err: &store.Away{Engine: "Test", Err: errors.New("refused at s3cret@host")}})
+	for range 3 {
+		_ = k.get(t.Context())
+	}
+	k.up(false)
+	if k.log.count("refused at ***@host") != 1 || k.log.count("s3cret") != 0 {
+		t.Error("the log does not say it, or says too much")
+	}
+}

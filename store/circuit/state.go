@@ -25,6 +25,9 @@ type State struct {
 	Connections *Connections `json:"connections,omitempty"` // where the engine tells
 }
 
+// Readable tells that documents can be read: where the disk is full it is time for a copy of them.
+func (s State) Readable() bool { return s.Up || s.Refuse == "writes" }
+
 // Connections are how those to the database are used. Calls wait where all of them are in use.
 type Connections struct {
 	InUse   int   `json:"in_use"`

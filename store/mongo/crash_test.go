@@ -152,6 +152,36 @@ func TestCrashBeforeHint(t *testing.T) {
 	}
 }
 
+// TestSettledByRevision: who has told of one write settles that one. A later write of the same document that
+// nobody has told of yet still owes a hint, should its writer die.
+func TestSettledByRevision(t *testing.T) {
+	s := servers.Mongo(t)
+	name := s.Name()
+	db := opened(t, at(s, name))
+	if _, err := db.Put(t.Context(), store.Keys, store.Doc{ID: "k", Body: []byte("1")}, store.New); err != nil {
+		t.Fatal(err)
+	}
+	docs := raw(t, s, name).Collection("gcli2api_docs")
+	owes := func() int64 {
+		n, err := docs.CountDocuments(t.Context(), bson.M{"owed": bson.M{"$exists": true}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	until(t, func() bool { return owes() == 0 })
+	// The next write, whose writer has died: its date is far ahead, so that nobody else settles it.
+	if _, err := docs.UpdateMany(t.Context(), bson.M{}, bson.M{"$set": bson.M{"owed": time.Now().Add(time.Hour)}, "$inc": bson.M{"rev": int64(1)}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Settle(t.Context(), store.Keys, "k", 1); err != nil || owes() != 1 {
+		t.Errorf("the second write owes nothing after the first was settled: %v", err)
+	}
+	if err := db.Settle(t.Context(), store.Keys, "k", 2); err != nil || owes() != 0 {
+		t.Errorf("the second write still owes: %v", err)
+	}
+}
+
 // until waits for what has to come.
 func until(t *testing.T, there func() bool) {
 	t.Helper()

@@ -16,7 +16,7 @@ import (
 )
 
 func at(s *servers.MongoServer, database string) mongo.Options {
-	return mongo.Options{Address: s.Address(), Database: database, Prefix: "gcli2api"}
+	return mongo.Options{Address: s.Address(), Database: database, Prefix: "gcli2api", Timeout: time.Minute}
 }
 
 func opened(t testing.TB, o mongo.Options) *mongo.DB {

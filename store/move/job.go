@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"gcli2api/store"
@@ -38,7 +39,7 @@ func refusal(form string, args ...any) error { return &Refusal{fmt.Sprintf(form,
 var errLost = errors.New("another move writes to the same place")
 
 // errDiffers says that the two sides are not the same at the end. What differs has been printed.
-var errDiffers = errors.New("not everything is there: see above")
+var errDiffers = errors.New("not everything is there: see above; where it is only different, the same command again goes on from here")
 
 // run moves, and compares both sides at the end.
 func (j *job) run(ctx context.Context) error {
@@ -74,7 +75,7 @@ func (j *job) run(ctx context.Context) error {
 	check := newLevel(j.from, j.to)
 	check.dry, check.hold, check.tell = true, lease.hold, j.progress
 	counts, err := check.tables(ctx)
-	if err == nil {
+	if err == nil && (j.live || !differ(counts)) { // else the same command goes on from here
 		m.Done = time.Now().UTC()
 		err = patiently(ctx, func() error { return m.Save(ctx, j.to.Store) })
 	}
@@ -127,12 +128,15 @@ func (j *job) end(wrong *problems, counts []*Count, err error, mayDiffer bool) e
 	if len(wrong.all) > 0 {
 		return errDiffers
 	}
-	for _, c := range counts {
-		if c.differs > 0 && !mayDiffer {
-			return errDiffers
-		}
+	if differ(counts) && !mayDiffer {
+		return errDiffers
 	}
 	return nil
+}
+
+// differ tells that the sides are not the same.
+func differ(counts []*Count) bool {
+	return slices.ContainsFunc(counts, func(c *Count) bool { return c.differs > 0 })
 }
 
 // admit says whether the move may begin, and whether it is one that was interrupted.

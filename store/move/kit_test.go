@@ -66,6 +66,31 @@ func ok(t testing.TB, err error) {
 	}
 }
 
+// enough counters are several parts, and fewer where FerretDB takes some: it needs half a second for each hundred.
+func enough(places ...string) int {
+	for _, p := range places {
+		if strings.HasPrefix(p, "mongodb") {
+			return 40
+		}
+	}
+	return 600
+}
+
+// meet leaves out the pairs of MongoDB with Redis and Postgres, ten seconds each on FerretDB: a side knows
+// nothing of the other one, and each is one with the file and with MongoDB.
+func meet(a, b string) bool {
+	slow, other := a == "MongoDB" || b == "MongoDB", a == "file" || b == "file" || a == b
+	return !slow || other
+}
+
+// target is the slowest that an engine meets.
+func target(from string) string {
+	if meet(from, "MongoDB") {
+		return "mongodb"
+	}
+	return from
+}
+
 // fill puts something of everything into a place.
 func fill(t testing.TB, text string, counters int) {
 	t.Helper()

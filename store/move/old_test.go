@@ -253,6 +253,7 @@ func TestImportOldMany(t *testing.T) {
 }
 
 func TestImportOldRefuses(t *testing.T) {
+	t.Setenv("OLD_PLACE", "redis://user:word-of-pass@127.0.0.1:1")
 	for _, c := range []struct{ from, says string }{
 		{"", "say -from PLACE"},
 		{"old", "the database of this configuration, which names none"},
@@ -260,6 +261,10 @@ func TestImportOldRefuses(t *testing.T) {
 		{t.TempDir(), "nothing of the old product was found there"},
 		{"/nowhere/at/all", "there is no file or folder"},
 		{"redis://user:word-of-pass@127.0.0.1:1", ""},
+		{"env:OLD_PLACE", "Redis at 127.0.0.1:1"},
+		{"env:NO_SUCH_PLACE", "has no address in it"},
+		{"user:word-of-pass@127.0.0.1:1", "an address begins with"},
+		{"redis:/user:word-of-pass@127.0.0.1", "an address begins with"},
 	} {
 		said, err := imports(t, c.from, folder(t), false)
 		if says(t, err, c.says); strings.Contains(said+err.Error(), "word-of-pass") {

@@ -44,11 +44,18 @@ type found struct {
 
 // readOld reads a place of the old product; nothing in it is changed.
 func (d *command) readOld(ctx context.Context) (*found, error) {
-	text := d.in.From
+	text, err := fromEnv(d.in.From)
+	if err != nil {
+		return nil, err
+	}
 	database := text == OldHere || strings.Contains(text, "://") && !strings.HasPrefix(text, "file:") ||
 		strings.Contains(text, "host=") || strings.Contains(text, "dbname=")
 	if !database {
-		return readOldPath(strings.TrimPrefix(strings.TrimPrefix(text, "file:"), "//"))
+		path := strings.TrimPrefix(strings.TrimPrefix(text, "file:"), "//")
+		if _, err := os.Stat(path); err != nil && path == text && strings.Contains(text, "@") {
+			return nil, usage{open.ErrNoScheme} // not named: it may have a password
+		}
+		return readOldPath(path)
 	}
 	if text == OldHere {
 		text = ""

@@ -90,6 +90,8 @@ func (t *Taker) setting(name string, body []byte) (value any, p config.Param, er
 		return nil, p, errors.New("a secret is not copied into the settings: to go on with it, " + set)
 	case p.AfterRestart:
 		return nil, p, errors.New("it is read at the start only: to go on with it, " + set)
+	case p.Type == config.Path:
+		return nil, p, errors.New("files would be written where it says: if you trust it, " + set)
 	case p.Waits != "":
 		return nil, p, errors.New(p.Waits)
 	case origin.Source == config.FromEnvironment || origin.Source == config.FromFile:

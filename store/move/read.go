@@ -24,9 +24,10 @@ import (
 )
 
 const (
-	maxParts  = 1 << 20 // bounds what is remembered of the parts of an archive,
-	maxTables = 1000    // of its tables,
-	maxLines  = 200_000 // and what of a part is in memory at a time: one of partSize has a quarter of that
+	maxParts  = 1 << 20           // bounds what is remembered of the parts of an archive,
+	maxTables = 1000              // of its tables,
+	maxNamed  = 4 * store.MaxName // bytes of the name of a part, in which that of a file may be three times as long,
+	maxLines  = 200_000           // and what of a part is in memory at a time: one of partSize has a quarter of that
 )
 
 // errArchive begins what is said of an archive that cannot be used.
@@ -145,7 +146,7 @@ func newVerifier(a *archive) *verifier {
 }
 
 func (v *verifier) entry(h *tar.Header, r io.Reader) error {
-	if h.Typeflag != tar.TypeReg || h.Size < 0 || h.Size > maxPart || len(v.parts) >= maxParts {
+	if h.Typeflag != tar.TypeReg || h.Size < 0 || h.Size > maxPart || len(h.Name) > maxNamed || len(v.parts) >= maxParts {
 		return broken("a part that no archive has")
 	}
 	if !v.begun {

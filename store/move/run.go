@@ -95,10 +95,8 @@ func (d *command) place(text string) (open.Place, error) {
 	if err != nil || text == "" {
 		return p, err
 	}
-	if name, is := strings.CutPrefix(text, "env:"); is { // others on the machine see the command line
-		if text = os.Getenv(name); text == "" {
-			return p, usage{fmt.Errorf("the environment variable %q has no address in it", printable(name))}
-		}
+	if text, err = fromEnv(text); err != nil {
+		return p, err
 	}
 	if p, err = open.ParsePlace(text, p); err != nil {
 		return p, usage{err}
@@ -112,6 +110,18 @@ func (d *command) place(text string) (open.Place, error) {
 		p.Database = ""
 	}
 	return p, nil
+}
+
+// fromEnv is an address that env:NAME gives by a variable: others on the machine see the command line.
+func fromEnv(text string) (string, error) {
+	name, is := strings.CutPrefix(text, "env:")
+	if !is {
+		return text, nil
+	}
+	if text = os.Getenv(name); text == "" {
+		return "", usage{fmt.Errorf("the environment variable %q has no address in it", printable(name))}
+	}
+	return text, nil
 }
 
 func (d *command) migrate(ctx context.Context) error {

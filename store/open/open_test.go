@@ -88,11 +88,14 @@ func TestParsePlace(t *testing.T) {
 		"redis://h/1": Redis, "rediss://h": Redis, "REDIS://h": Redis, "postgres://h/d": Postgres, "postgresql://h/d": Postgres,
 		"host=h dbname=d": Postgres, "user=u password=w": Postgres, "service = s": Postgres, "password='a b' port=1": Postgres,
 		"mongodb://h": MongoDB, "mongodb+srv://h": MongoDB, "file:creds": File, "file://creds": File, "./creds": File, "./a=b": File, "./ghost=1": File,
-		"mysql://h": "", "file:": "",
+		"mysql://h": "", "file:": "", "u:s3cr3t@h:1/0": "", "postgres//u:s3cr3t@h": "", "file:a@b": File,
 	} {
 		p, err := ParsePlace(text, Place{Engine: File, Folder: "x"})
 		if want == "" != (err != nil) || err == nil && p.Engine != want {
 			t.Errorf("%s: %q, %v", text, p.Engine, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("%s: the error has its password: %v", text, err)
 		}
 	}
 }

@@ -63,6 +63,9 @@ func PlaceOf(c *config.Snapshot) (Place, error) {
 	return p, nil
 }
 
+// ErrNoScheme is of what may be an address with a password, and has no beginning that says of what.
+var ErrNoScheme = errors.New("an address begins with redis://, rediss://, postgres://, mongodb:// or mongodb+srv://; a folder with an @ in its name is given as file:FOLDER")
+
 // ParsePlace reads the address of a place: redis://, rediss://, postgres://, postgresql://, keyword=value
 // pairs, mongodb://, mongodb+srv://, file:FOLDER or a folder. What the address does not say is as in like.
 func ParsePlace(text string, like Place) (Place, error) {
@@ -81,6 +84,8 @@ func ParsePlace(text string, like Place) (Place, error) {
 		p.Engine, p.Address, p.Folder = File, "", strings.TrimPrefix(rest, "//")
 	case strings.Contains(text, "://"):
 		return p, fmt.Errorf("%s:// is no place for data: redis://, rediss://, postgres://, mongodb://, mongodb+srv:// and file: are", scheme)
+	case strings.Contains(text, "@"): // its password would be named in an error as that of a folder
+		return p, ErrNoScheme
 	default:
 		p.Engine, p.Address, p.Folder = File, "", text
 	}

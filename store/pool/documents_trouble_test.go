@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -173,11 +174,17 @@ func TestStoreAway(t *testing.T) {
 		if a.Broken()["a.json"] != "" || ids(a.Pool) != "a.json" || log.count("could not be written; it is tried again") != 1 {
 			t.Errorf("%s %v\n%s", ids(a.Pool), a.Broken(), log)
 		}
+		clock.nano.Store(int64(retryAfter)) // a try that fails as well is not the last one
+		a.disk.Lock()
+		if a.payOwed(); len(a.owed) == 0 {
+			t.Error("nothing is owed any more, and the store is away")
+		}
+		a.disk.Unlock()
 		s.Heal()
 		if got := stored(t, s)["a.json"]; !strings.Contains(got, old) {
 			t.Errorf("it was written while the store was away: %s", got)
 		}
-		clock.nano.Store(int64(retryAfter))
+		clock.nano.Store(int64(3 * retryAfter))
 		until(t, "it is durable", func() bool { return strings.Contains(stored(t, s)["a.json"], now) })
 		b := onStore(t, s, func(o *Options) { o.OAuth = client(t, g.URL(), nil) })
 		expire(b.Pool, "a.json")
@@ -367,4 +374,29 @@ func TestOwedTokenIsTheNewest(t *testing.T) {
 	if got := stored(t, s)["a.json"]; !strings.Contains(got, "1//second") {
 		t.Errorf("stored: %s", got)
 	}
+}
+
+// TestInboxWaits: what is put into the folder while the store is away, or takes one credential of a file and
+// not the other, is imported when it is back.
+func TestInboxWaits(t *testing.T) {
+	onEngines(t, func(t *testing.T, s *storetest.Flaky) {
+		dir, ahead := t.TempDir(), new(atomic.Int64)
+		a := onStore(t, s, inFolder(dir), func(o *Options) { o.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) } })
+		for _, calls := range [][]string{nil, {"Put"}} { // all of them, and what is written
+			s.Break(storetest.Fault{Err: &store.Away{Engine: "X", Err: errors.New("connection refused")}, Calls: calls})
+			name := fmt.Sprintf("late%d.json", len(calls))
+			put(t, dir, name, fileOf(len(calls)+1))
+			a.Rescan()
+			if got := ids(a.Pool); strings.Contains(got, name) {
+				t.Fatalf("%s while the store is away", got)
+			}
+			s.Heal()
+			a.Rescan()
+			ahead.Add(int64(2 * retryAfter))
+			a.Rescan()
+			if got := namesIn(stored(t, s)); !strings.Contains(got, name) {
+				t.Errorf("%v: stored are %q", calls, got)
+			}
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,9 @@ func aim(o Options) (target, error) {
 	if err != nil {
 		return target{}, unreadable(err)
 	}
+	if strayAt(&cfg.ConnConfig.Config) {
+		return target{}, errors.New("the address of Postgres cannot be read: there is an @ in its password or its host: " + expected)
+	}
 	if cfg.ConnConfig.Database == "" {
 		cfg.ConnConfig.Database = o.Database
 	}
@@ -52,6 +56,13 @@ func aim(o Options) (target, error) {
 	// there; one that went away is noticed by the connection for notices, and run empties the pool.
 	cfg.ShouldPing = func(_ context.Context, p pgxpool.ShouldPingParams) bool { return p.IdleDuration > time.Minute }
 	return target{Options: o, conn: cfg, schema: pgx.Identifier{o.Prefix}.Sanitize()}, nil
+}
+
+// strayAt tells that an @ stands in the name of a host: behind it is the end of a password that was not encoded,
+// which the driver would look up by DNS and name in its errors.
+func strayAt(cfg *pgconn.Config) bool {
+	at := func(host string) bool { return strings.Contains(host, "@") && !strings.HasPrefix(host, "/") }
+	return at(cfg.Host) || slices.ContainsFunc(cfg.Fallbacks, func(f *pgconn.FallbackConfig) bool { return at(f.Host) })
 }
 
 // unreadable says what is wrong with an address without repeating any of it: where it cannot be read

@@ -65,7 +65,7 @@ func addresses(t *testing.T, s *servers.PostgresServer) {
 	refuses(t, postgres.Options{Address: fmt.Sprintf("postgres://postgres:wr0ng@127.0.0.1:%d/postgres", servers.Port(t))}, true, "Postgres cannot be reached")
 	refuses(t, postgres.Options{Address: strings.Replace(s.Address(), "sslmode=disable", "sslmode=require", 1)}, true, "TLS")
 	refuses(t, postgres.Options{Address: strings.Replace(s.Address(), "sslmode=disable", "sslmode=maybe", 1)}, false, "sslmode is invalid")
-	for _, bad := range []string{"postgres://u:wr0ng/word@h:1/d", "postgres://u:wr0ng@h:port/d", "host='h password=wr0ng", "postgres://u:%zzwr0ng@h/d", "nonsense"} {
+	for _, bad := range []string{"postgres://u:wr0ng/word@h:1/d", "postgres://u:wr0ng@h:port/d", "host='h password=wr0ng", "postgres://u:a@wr0ng@127.0.0.1:1/d", "postgres://u:%zzwr0ng@h/d", "nonsense"} {
 		refuses(t, postgres.Options{Address: bad}, false, "the address of Postgres cannot be read")
 	}
 }

@@ -2,6 +2,7 @@ package redis_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,4 +57,36 @@ func TestSweepOfWhatWasWrittenSince(t *testing.T) {
 	if ok(t, err); len(left) != 1 || left[0].Member != string(table)+"\x00longer" || int64(left[0].Score) != until.UnixMilli() {
 		t.Errorf("due are %v", left)
 	}
+}
+
+// TestLargeList: a list whose bodies are too many for one step has all of them, in order.
+func TestLargeList(t *testing.T) {
+	s := servers.Redis(t)
+	db := use(t, redis.Options{Address: s.Address()})
+	body := []byte(`"` + strings.Repeat("x", 2<<20) + `"`)
+	const n = 7
+	for i := range n {
+		_, err := db.Put(t.Context(), table, store.Doc{ID: fmt.Sprint(i), Body: body}, store.New)
+		ok(t, err)
+	}
+	docs, err := db.List(t.Context(), table, "", 100)
+	if ok(t, err); len(docs) != n {
+		t.Fatalf("%d documents of %d", len(docs), n)
+	}
+	for i, d := range docs {
+		if d.ID != fmt.Sprint(i) || len(d.Body) != len(body) {
+			t.Errorf("document %d is %q with %d bytes", i, d.ID, len(d.Body))
+		}
+	}
+}
+
+// TestFullFromTheBeginning: a server that takes no data is none to begin with.
+func TestFullFromTheBeginning(t *testing.T) {
+	s := servers.Redis(t)
+	ok(t, admin(t, s).ConfigSet(t.Context(), "maxmemory", "1mb").Err())
+	db, err := redis.Open(t.Context(), redis.Options{Address: s.Address(), Prefix: "fresh"})
+	if err == nil {
+		_ = db.Close()
+	}
+	says(t, err, "out of memory", false)
 }

@@ -358,3 +358,28 @@ func BenchmarkFiles(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N*n)/b.Elapsed().Seconds(), "files/s")
 }
+
+// TestManyDocuments: all of a table are sealed anew, however many there are, of the last one as well.
+func TestManyDocuments(t *testing.T) {
+	before, now := seal.New(oldSecret), seal.New(newSecret, oldSecret)
+	h := newHouse(t, before)
+	text, err := oauth.Sealed{Ring: before}.Seal("a.json", []byte(account))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2*page + 1 {
+		h.put(store.Credentials, fmt.Sprintf("many-%04d.json", i), text)
+	}
+	if _, err := Run(t.Context(), Options{Store: h.store, Config: settingsOf(t), Ring: now}); err != nil {
+		t.Fatal(err)
+	}
+	docs, err := h.store.List(t.Context(), store.Credentials, "", 10*page)
+	if err != nil || len(docs) < 2*page {
+		t.Fatal(len(docs), err)
+	}
+	for _, doc := range docs {
+		if _, n, stuck, err := (oauth.Sealed{Ring: now}).Reseal(doc.ID, doc.Body); strings.HasPrefix(doc.ID, "many-") && (n != 0 || stuck != 0 || err != nil) {
+			t.Fatalf("%s is sealed with the key of before: %d %d %v", doc.ID, n, stuck, err)
+		}
+	}
+}

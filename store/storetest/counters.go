@@ -50,6 +50,18 @@ func take(k *kit) {
 	}
 }
 
+// carries: an engine may count in parts, of billions, or of what floating point can hold.
+func carries(k *kit) {
+	for _, edge := range []int64{1e9, 2e9, 7e9, 1 << 53, 9e18} {
+		sum := int64(0)
+		for _, step := range []int64{edge - 1, 1, 1, -1, -1, 1, -edge} { // up to it, over it, and back
+			sum += step
+			k.ok(k.s.Add(k.ctx, []store.Delta{{Counter: "edge", N: step}}))
+			k.counter("edge", sum)
+		}
+	}
+}
+
 func addition(k *kit) {
 	type sums = map[string]int64
 	const most, least = math.MaxInt64, math.MinInt64
@@ -76,6 +88,7 @@ func addition(k *kit) {
 			k.Fatalf("step %d: %v, want %v", i, got, step.want)
 		}
 	}
+	carries(k)
 	many := make([]store.Delta, 2000)
 	for i := range many {
 		many[i] = store.Delta{Counter: fmt.Sprint("many/", i), N: int64(i + 1)}

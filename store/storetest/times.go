@@ -32,6 +32,8 @@ func expiry(k *kit) {
 	if d := k.has("d0", "0", 1); !d.Expires.Equal(end) {
 		k.Fatalf("it expires at %v, want %v", d.Expires, end)
 	}
+	_, err := k.putUntil("d0", "8", store.New, end)
+	k.is("a new one over one that has not expired yet", err, store.ErrConflict)
 	if k.Clock {
 		k.clock.pass(end.Sub(k.clock.Now()) - time.Millisecond)
 		k.has("d0", "0", 1)
