@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"math/rand/v2"
+	"strings"
 	"time"
 )
 
@@ -20,7 +21,7 @@ type Docs[T any] struct {
 func (d Docs[T]) Get(ctx context.Context, id string) (v T, rev Rev, err error) {
 	doc, err := d.Store.Get(ctx, d.Table, id)
 	if err != nil {
-		return v, 0, fmt.Errorf("read %s %q: %w", d.Table, id, err)
+		return v, 0, fmt.Errorf("read %s %q: %w", d.Table, Shown(id), err)
 	}
 	v, err = d.decode(doc)
 	return v, doc.Rev, err
@@ -28,7 +29,7 @@ func (d Docs[T]) Get(ctx context.Context, id string) (v T, rev Rev, err error) {
 
 func (d Docs[T]) decode(doc Doc) (v T, err error) {
 	if err = json.Unmarshal(doc.Body, &v); err != nil {
-		return v, fmt.Errorf("read %s %q: it is no %T: %w", d.Table, doc.ID, v, err)
+		return v, fmt.Errorf("read %s %q: it is no %T: %w", d.Table, Shown(doc.ID), v, err)
 	}
 	return v, nil
 }
@@ -42,11 +43,11 @@ func (d Docs[T]) Put(ctx context.Context, id string, v T, when Rev) (Rev, error)
 func (d Docs[T]) PutUntil(ctx context.Context, id string, v T, when Rev, expires time.Time) (Rev, error) {
 	body, err := json.Marshal(v)
 	if err != nil {
-		return 0, fmt.Errorf("write %s %q: %w", d.Table, id, err)
+		return 0, fmt.Errorf("write %s %q: %w", d.Table, Shown(id), err)
 	}
 	rev, err := d.Store.Put(ctx, d.Table, Doc{ID: id, Expires: expires, Body: body}, when)
 	if err != nil {
-		return 0, fmt.Errorf("write %s %q: %w", d.Table, id, err)
+		return 0, fmt.Errorf("write %s %q: %w", d.Table, Shown(id), err)
 	}
 	return rev, nil
 }
@@ -55,7 +56,7 @@ func (d Docs[T]) PutUntil(ctx context.Context, id string, v T, when Rev, expires
 func (d Docs[T]) Delete(ctx context.Context, id string) error {
 	err := d.Store.Delete(ctx, d.Table, id, Any)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return fmt.Errorf("delete %s %q: %w", d.Table, id, err)
+		return fmt.Errorf("delete %s %q: %w", d.Table, Shown(id), err)
 	}
 	return nil
 }
@@ -80,7 +81,7 @@ func (d Docs[T]) Update(ctx context.Context, id string, change func(v *T) error)
 		case errors.Is(err, ErrNotFound):
 			when = New
 		case err != nil:
-			return v, fmt.Errorf("read %s %q: %w", d.Table, id, err)
+			return v, fmt.Errorf("read %s %q: %w", d.Table, Shown(id), err)
 		default:
 			if v, err = d.decode(doc); err != nil {
 				return v, err
@@ -93,7 +94,7 @@ func (d Docs[T]) Update(ctx context.Context, id string, change func(v *T) error)
 			return v, err
 		}
 	}
-	return v, fmt.Errorf("write %s %q: %w, again and again", d.Table, id, ErrConflict)
+	return v, fmt.Errorf("write %s %q: %w, again and again", d.Table, Shown(id), ErrConflict)
 }
 
 // pause lets the others finish. Without it they all come back in the order in which they were
@@ -145,4 +146,15 @@ type Read[T any] struct {
 	Value T
 	Rev   Rev
 	Err   error // why there is no Value
+}
+
+// Shown is how errors and logs call a document. The ids of API keys are their hashes, or end in them: the
+// first characters tell them apart.
+func Shown(id string) string {
+	const hash, shown = 64, 8
+	at := len(id) - hash
+	if at < 0 || strings.Trim(id[at:], "0123456789abcdef") != "" {
+		return id
+	}
+	return id[:at+shown]
 }

@@ -16,7 +16,7 @@ func (db *DB) Get(ctx context.Context, t store.Table, id string) (d store.Doc, e
 	if err := checkID(t, id); err != nil {
 		return d, err
 	}
-	err = db.run(ctx, call{what: fmt.Sprintf("read %s %q", t, id), read: true, do: func(ctx context.Context, c *pgx.Conn) error {
+	err = db.run(ctx, call{what: fmt.Sprintf("read %s %q", t, store.Shown(id)), read: true, do: func(ctx context.Context, c *pgx.Conn) error {
 		var rev, expires *int64
 		var body []byte
 		err := c.QueryRow(ctx, db.sql(`SELECT rev, expires, body FROM {schema}.get($1::text, $2::text)`), string(t), id).Scan(&rev, &expires, &body)
@@ -92,7 +92,7 @@ func (db *DB) Put(ctx context.Context, t store.Table, d store.Doc, when store.Re
 	}
 	// The driver keeps nothing of the body, but somebody who gave up waiting may use it again at once.
 	body := string(d.Body)
-	err = db.run(ctx, call{what: fmt.Sprintf("write %s %q", t, d.ID), do: func(ctx context.Context, c *pgx.Conn) error {
+	err = db.run(ctx, call{what: fmt.Sprintf("write %s %q", t, store.Shown(d.ID)), do: func(ctx context.Context, c *pgx.Conn) error {
 		var got *int64
 		if err := c.QueryRow(ctx, db.sql(`SELECT {schema}.put($1::text, $2::text, $3::bigint, $4::text, $5::bigint)`),
 			string(t), d.ID, expires, body, int64(when)).Scan(&got); err != nil {
@@ -116,7 +116,7 @@ func (db *DB) Delete(ctx context.Context, t store.Table, id string, when store.R
 	if err := checkID(t, id); err != nil {
 		return err
 	}
-	err := db.run(ctx, call{what: fmt.Sprintf("delete %s %q", t, id), do: func(ctx context.Context, c *pgx.Conn) error {
+	err := db.run(ctx, call{what: fmt.Sprintf("delete %s %q", t, store.Shown(id)), do: func(ctx context.Context, c *pgx.Conn) error {
 		var was, done bool
 		if err := c.QueryRow(ctx, db.sql(`SELECT was, done FROM {schema}.del($1::text, $2::text, $3::bigint)`),
 			string(t), id, int64(when)).Scan(&was, &done); err != nil {
