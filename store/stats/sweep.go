@@ -2,6 +2,7 @@ package stats
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -9,6 +10,7 @@ import (
 // the moment when they were counted: so there is nothing to be carried over, and removing them again, or on
 // two nodes at a time, changes nothing.
 type sweeper struct {
+	mu        sync.Mutex
 	at        int64 // the hour of the last sweep
 	hour, day int64 // from which on there may be some
 }
@@ -28,6 +30,8 @@ func (w *sweeper) begin(since, now time.Time) {
 func (s *Stats) sweep(ctx context.Context) {
 	k, hour := s.kept, hourOf(s.now())
 	w := &k.sweeper
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.at == hour {
 		return
 	}
