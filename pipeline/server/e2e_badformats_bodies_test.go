@@ -112,8 +112,9 @@ func TestBadBodies(t *testing.T) {
 				t.Errorf("%s: %s is %s: %d %s: %s", r.name, m.place, m.with, got.status, why, tail(string(got.body)))
 			}
 		}
-		if n := len(b.sim.Calls()); n > 0 {
-			t.Errorf("%s: %d calls to Google", r.name, n)
+		// The gateway asks for what is left of an account's quota by itself meanwhile.
+		if calls := b.sim.CallsOf("generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents", "predict"); len(calls) > 0 {
+			t.Errorf("%s: %d calls to Google, the first one %s", r.name, len(calls), calls[0].Verb)
 		}
 		// What is unusual and right is served.
 		for name, body := range map[string]string{"gzip": gzipped(r.sample), "GZIP": gzipped(r.sample), "identity": r.sample, "": "\xef\xbb\xbf" + r.sample + "\r\n"} {
