@@ -137,11 +137,9 @@ func TestLimitOverGateways(t *testing.T) {
 	begun := time.Now()
 	s := &spenders{key: key, nodes: c.nodes}
 	s.spend(600, 12)
-	if took := time.Since(begun); took > 50*time.Second {
-		t.Skipf("600 requests took %v: that is no minute any more", took)
-	}
+	minutes := int64(time.Since(begun)/time.Minute) + 1 // a busy machine may take longer than one
 	t.Logf("%d served, %d refused", s.served.Load(), s.of(429))
-	if s.served.Load() > 30 || s.served.Load() < 25 || s.served.Load()+s.of(429) != 600 {
+	if s.served.Load() > 30*minutes || s.served.Load() < 25 || s.served.Load()+s.of(429) != 600 {
 		t.Errorf("%d of 600 were served with a limit of 30, %d refused", s.served.Load(), s.of(429))
 	}
 }
